@@ -1,0 +1,134 @@
+//! The policy in force: the one cell that a reload swaps, and what became of the last reload.
+//!
+//! INVARIANT: a generation is whole. Snapshot and number are in one allocation and are swapped as
+//! one; nothing that a request needs is kept in a second cell. Only this file names `arc_swap`.
+
+use std::ops::Deref;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use crate::policy::{Snapshot, UnixSeconds};
+
+/// A compiled policy and its place in the order of policies that this process has served.
+#[derive(Debug)]
+pub struct Generation {
+    /// Counts from 1; each swap is one more.
+    pub number: u64,
+    /// When it came into force.
+    pub since: UnixSeconds,
+    /// The policy.
+    pub snapshot: Snapshot,
+}
+
+/// What became of the last attempt to load a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReloadStatus {
+    /// When the last attempt ended well.
+    pub succeeded_at: UnixSeconds,
+    /// Attempts that ended well, the first load included.
+    pub successes: u64,
+    /// Attempts that ended badly.
+    pub failures: u64,
+    /// Set while the files on disk are not what is in force.
+    pub failing: Option<Failure>,
+}
+
+/// Why the files on disk are not what is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// When the files were first found to be bad.
+    pub since: UnixSeconds,
+    /// When they were last found to be bad.
+    pub at: UnixSeconds,
+    /// One rendered problem a line.
+    pub problems: Vec<String>,
+}
+
+/// The policy in force.
+#[derive(Debug)]
+pub struct Current {
+    cell: ArcSwap<Generation>,
+    status: Mutex<ReloadStatus>,
+}
+
+impl Current {
+    /// Puts a first policy in force, as generation 1.
+    pub fn new(snapshot: Snapshot, now: UnixSeconds) -> Arc<Self> {
+        let first = Generation { number: 1, since: now, snapshot };
+        let status = ReloadStatus { succeeded_at: now, successes: 1, failures: 0, failing: None };
+        Arc::new(Self { cell: ArcSwap::from_pointee(first), status: Mutex::new(status) })
+    }
+
+    /// Puts `snapshot` in force for every request from now on, and returns its generation.
+    pub fn swap(&self, snapshot: Snapshot, now: UnixSeconds) -> u64 {
+        let mut status = self.lock();
+        let number = self.cell.load().number + 1;
+        self.cell.store(Arc::new(Generation { number, since: now, snapshot }));
+        status.succeeded_at = now;
+        status.successes += 1;
+        status.failing = None;
+        number
+    }
+
+    /// Notes that an attempt failed; what is in force stays. Returns its generation.
+    pub fn keep(&self, problems: Vec<String>, now: UnixSeconds) -> u64 {
+        let mut status = self.lock();
+        let since = status.failing.as_ref().map_or(now, |failing| failing.since);
+        status.failures += 1;
+        status.failing = Some(Failure { since, at: now, problems });
+        self.cell.load().number
+    }
+
+    /// The generation in force. For a worker's requests there is [`Reader`].
+    pub fn load(&self) -> Arc<Generation> {
+        self.cell.load_full()
+    }
+
+    /// What became of the last reload.
+    pub fn status(&self) -> ReloadStatus {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ReloadStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A generation as one worker holds it: clones of the `Rc` around it are counted within the worker,
+/// so that requests on different cores share no counter.
+#[derive(Debug)]
+pub struct Held(Arc<Generation>);
+
+impl Deref for Held {
+    type Target = Generation;
+
+    fn deref(&self) -> &Generation {
+        &self.0
+    }
+}
+
+/// A worker's own view: one atomic load a request.
+#[derive(Debug)]
+pub struct Reader {
+    current: Arc<Current>,
+    held: Rc<Held>,
+}
+
+impl Reader {
+    /// A reader for one worker.
+    pub fn new(current: Arc<Current>) -> Self {
+        let held = Rc::new(Held(current.load()));
+        Self { current, held }
+    }
+
+    /// The generation in force now. What is returned keeps that generation alive.
+    pub fn load(&mut self) -> Rc<Held> {
+        let in_force = self.current.cell.load();
+        if !Arc::ptr_eq(&in_force, &self.held.0) {
+            self.held = Rc::new(Held(Arc::clone(&in_force)));
+        }
+        Rc::clone(&self.held)
+    }
+}

@@ -1,0 +1,1 @@
+//! Key records on disk (being built).

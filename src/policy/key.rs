@@ -1,0 +1,209 @@
+//! The form of a key, and what is kept of it.
+//!
+//! `sg_<environment>_<43 base62 characters>_<6 base62 characters>`; the last six are the CRC-32 of
+//! everything before them (domain.md, "Files"). A text that does not start with `sg_` is somebody
+//! else's format, which we look up as it is.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+/// Base62 in the order of ASCII.
+pub const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// Characters of a key's random part: 62^43 > 2^256.
+pub const RANDOM_CHARACTERS: usize = 43;
+/// Characters of a key's checksum: 62^6 > 2^32.
+pub const CHECKSUM_CHARACTERS: usize = 6;
+/// A text longer than this is nobody's key: 512 bytes.
+pub const LONGEST_KEY: usize = 512;
+
+/// A 32-byte secret under which `blake3-keyed` digests are made. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pepper([u8; 32]);
+
+impl Pepper {
+    /// The secret of exactly these bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for Pepper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pepper(…)")
+    }
+}
+
+/// How a digest was made of a key's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DigestKind {
+    /// `blake3:`, of the whole text.
+    Blake3,
+    /// `blake3-keyed:`, of the whole text under the [`Pepper`].
+    Blake3Keyed,
+    /// `sha256:`, of the whole text, for keys that come from elsewhere.
+    Sha256,
+}
+
+impl DigestKind {
+    /// Every kind, the cheapest to make first.
+    pub const ALL: [Self; 3] = [Self::Blake3, Self::Blake3Keyed, Self::Sha256];
+
+    /// The word before the colon in a key record.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Blake3 => "blake3",
+            Self::Blake3Keyed => "blake3-keyed",
+            Self::Sha256 => "sha256",
+        }
+    }
+}
+
+/// What is kept of a key: enough to know it again, not enough to make it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyDigest {
+    /// How it was made.
+    pub kind: DigestKind,
+    /// The 32 bytes.
+    pub bytes: [u8; 32],
+}
+
+impl KeyDigest {
+    /// `blake3:` of a key's text.
+    pub fn blake3(text: &str) -> Self {
+        Self { kind: DigestKind::Blake3, bytes: *blake3::hash(text.as_bytes()).as_bytes() }
+    }
+
+    /// `blake3-keyed:` of a key's text.
+    pub fn blake3_keyed(text: &str, pepper: &Pepper) -> Self {
+        let bytes = *blake3::keyed_hash(&pepper.0, text.as_bytes()).as_bytes();
+        Self { kind: DigestKind::Blake3Keyed, bytes }
+    }
+
+    /// `sha256:` of a key's text.
+    pub fn sha256(text: &str) -> Self {
+        Self { kind: DigestKind::Sha256, bytes: Sha256::digest(text.as_bytes()).into() }
+    }
+
+    /// Reads `kind:<64 hex digits>`.
+    ///
+    /// # Errors
+    ///
+    /// In the reader's words, what is wrong with `text`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let kinds = || DigestKind::ALL.map(|kind| format!("`{}:`", kind.name())).join(", ");
+        let (name, hex) =
+            text.split_once(':').ok_or_else(|| format!("a hash starts with one of {}", kinds()))?;
+        let kind = DigestKind::ALL
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| format!("unknown kind of hash `{name}`, known are {}", kinds()))?;
+        let wrong = || format!("a `{name}:` hash has 64 hex digits");
+        if hex.len() != 64 {
+            return Err(wrong());
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
+            let digit = |at: usize| pair.get(at).and_then(|c| char::from(*c).to_digit(16));
+            let (Some(high), Some(low)) = (digit(0), digit(1)) else { return Err(wrong()) };
+            *byte = (high * 16 + low) as u8;
+        }
+        Ok(Self { kind, bytes })
+    }
+}
+
+impl fmt::Display for KeyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.kind.name())?;
+        self.bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// The six characters that end a key whose text before them is `body` (with its last `_`).
+pub fn checksum(body: &str) -> [u8; CHECKSUM_CHARACTERS] {
+    let mut rest = crc32fast::hash(body.as_bytes());
+    let mut characters = [b'0'; CHECKSUM_CHARACTERS];
+    for character in characters.iter_mut().rev() {
+        *character = BASE62.get((rest % 62) as usize).copied().unwrap_or(b'0');
+        rest /= 62;
+    }
+    characters
+}
+
+/// Whether `text` can be a key at all: somebody else's format, or ours with a right checksum.
+pub fn is_well_formed(text: &str) -> bool {
+    if text.is_empty() || text.len() > LONGEST_KEY || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return false;
+    }
+    let Some(own) = text.strip_prefix("sg_") else { return true };
+    let Some((body, sum)) = text.rsplit_once('_') else { return false };
+    let Some((environment, random)) = own
+        .len()
+        .checked_sub(sum.len() + 1)
+        .and_then(|end| own.get(..end))
+        .and_then(|own| own.rsplit_once('_'))
+    else {
+        return false;
+    };
+    !environment.is_empty()
+        && random.len() == RANDOM_CHARACTERS
+        && random.bytes().all(|b| b.is_ascii_alphanumeric())
+        && text
+            .get(..body.len() + 1)
+            .is_some_and(|summed| checksum(summed).as_slice() == sum.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(environment: &str, random: &str) -> String {
+        let body = format!("sg_{environment}_{random}_");
+        let sum = checksum(&body);
+        format!("{body}{}", std::str::from_utf8(&sum).unwrap())
+    }
+
+    #[test]
+    fn own_keys_need_their_checksum() {
+        let random = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg";
+        let good = key("production", random);
+        assert!(is_well_formed(&good));
+        let mut wrong = good.clone().into_bytes();
+        wrong[20] = if wrong[20] == b'x' { b'y' } else { b'x' };
+        let cases = [
+            (String::from_utf8(wrong).unwrap(), false),
+            (format!("{good}0"), false),
+            (good[..good.len() - 1].to_owned(), false),
+            (key("", random), false),
+            (key("production", &random[1..]), false),
+            (key("production", &format!("-{}", &random[1..])), false),
+            ("sg_".into(), false),
+            ("sg__".into(), false),
+            ("sg_a_b".into(), false),
+            (String::new(), false),
+            ("tk_elsewhere".into(), true),
+            ("with space".into(), false),
+            ("ümlaut".into(), false),
+            ("x".repeat(LONGEST_KEY), true),
+            ("x".repeat(LONGEST_KEY + 1), false),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(is_well_formed(&text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn digests_read_back_what_they_print() {
+        let pepper = Pepper::new([7; 32]);
+        for digest in
+            [KeyDigest::blake3("a"), KeyDigest::blake3_keyed("a", &pepper), KeyDigest::sha256("a")]
+        {
+            assert_eq!(KeyDigest::parse(&digest.to_string()), Ok(digest));
+        }
+        for wrong in ["", "blake3", "md5:00", "blake3:00", &format!("sha256:{}", "g".repeat(64))] {
+            assert!(KeyDigest::parse(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(format!("{pepper:?}"), "Pepper(…)");
+    }
+}

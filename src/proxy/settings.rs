@@ -1,0 +1,92 @@
+//! What the data plane is told at start.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Settings of the data plane. `config` fills them from `sidegate.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// Threads, each with its own listener and pools; at least 1.
+    pub workers: usize,
+    /// Where permitted requests go, in the order of the ids that the policy was compiled with.
+    pub upstreams: Vec<Upstream>,
+    /// How long things may take.
+    pub timeouts: Timeouts,
+    /// How large things may be.
+    pub limits: Limits,
+}
+
+/// `[upstream.NAME]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// The name that routes use and that metrics show.
+    pub name: String,
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Idle connections that each worker keeps at most.
+    pub idle_connections: usize,
+}
+
+/// `[timeouts]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From a request's first byte to the end of its head; past it 408.
+    pub header: Duration,
+    /// Until an upstream connection stands; past it 504.
+    pub connect: Duration,
+    /// From the request sent to the upstream's response head; past it 504.
+    pub upstream: Duration,
+    /// The longest pause within a body, either way; past it the connection is cut.
+    pub body: Duration,
+    /// How long a connection is kept between requests, on either side.
+    pub idle: Duration,
+    /// How long requests in flight may go on after SIGTERM.
+    pub drain: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            header: Duration::from_secs(10),
+            connect: Duration::from_secs(1),
+            upstream: Duration::from_secs(30),
+            body: Duration::from_secs(60),
+            idle: Duration::from_secs(60),
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Client connections of the process; one more is answered 503 and closed.
+    pub connections: usize,
+    /// Requests in flight in the process; one more is answered 503.
+    pub requests: usize,
+    /// Header fields of a request; past it 431.
+    pub headers: usize,
+    /// Bytes of a request's head; past it 431.
+    pub header_bytes: usize,
+    /// Bytes of a request's target; past it 414.
+    pub target_bytes: usize,
+    /// Bytes of a request's body; past it 413.
+    pub body_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            requests: 10_000,
+            headers: 100,
+            header_bytes: 32 * 1024,
+            target_bytes: 8 * 1024,
+            body_bytes: 1 << 30,
+        }
+    }
+}
