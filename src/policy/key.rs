@@ -155,6 +155,7 @@ pub fn is_well_formed(text: &str) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "the texts are ASCII")]
 mod tests {
     use super::*;
 
