@@ -1,14 +1,59 @@
-//! The decision core (being built).
+//! The decision core: what an operator wrote becomes levels, a request becomes an answer.
+//!
+//! # Words
+//!
+//! Those of domain.md: a *key* is a credential of one *account* in one *workspace*; a *route* maps
+//! host and path prefix to a *scope* (a product, one of its permissions, or an area); the method
+//! asks for a *level* (`view` or `full`) on it.
+//!
+//! # What goes in and out
+//!
+//! A [`Draft`] (names and places, as written) is [`compile`]d to a [`Snapshot`] or to every problem
+//! that it has. [`Snapshot::decide`] takes a [`Query`] and a time and gives a [`Permit`] or a
+//! [`Denial`]. A permit carries the canonical target that was judged, so that nothing else can be
+//! forwarded.
+//!
+//! # Invariants
+//!
+//! - No I/O, clock, log, lock or panic here: the same snapshot, query and time give the same answer.
+//! - The snapshot holds levels, not rules: nothing on the request path walks a grant, and the cost
+//!   of a decision is that of the request's own segments, one hash of the key and two look-ups.
+//! - Whoever adds a reason adds it to [`DenyReason::ALL`].
+//!
+//! # Where domain.md is silent
+//!
+//! - An *owner* is a member with the role `owner`; where a policy declares no such role, a member
+//!   whose role has `bypass`.
+//! - A live key whose account is no longer a member is a warning, and denied as `not_a_member`:
+//!   were it an error, removing a member would leave the last good policy, and the member, in force.
+//! - A revoked key may name a workspace, account or product that is gone.
+//! - Account names that differ only in case are refused, and a name captured by `{account}` finds
+//!   its account in any case: `protect` cannot be walked around by spelling.
+//! - `*.domain` and `{workspace}.domain` match exactly one label.
+//! - On a public route a key is neither asked for nor looked at.
+//! - `OPTIONS *` belongs to no route.
+//!
+//! Start at [`Snapshot::decide`].
 
+mod decide;
 pub mod draft;
+mod host;
 pub mod key;
 mod level;
+mod method;
 mod problem;
+mod reason;
+mod segment;
 mod snapshot;
+mod target;
 mod time;
 
+pub use decide::{Decision, Denial, Description, Facts, Permit, Query};
 pub use draft::Draft;
+pub use host::Host;
 pub use level::Level;
 pub use problem::{At, FileId, Place, Problem, Severity, nearest};
-pub use snapshot::{Snapshot, compile};
+pub use reason::DenyReason;
+pub use snapshot::{Route, Snapshot, WorkspaceView, compile};
+pub use target::{Target, TargetError};
 pub use time::UnixSeconds;

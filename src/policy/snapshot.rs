@@ -1,31 +1,38 @@
-//! The compiled policy (being built).
+//! The compiled policy: names are numbers, rules are levels, every lookup is a table.
+
+mod access;
+mod catalog;
+mod keys;
+mod names;
+mod pattern;
+mod routes;
+mod trie;
+mod workspaces;
 
 use super::draft::Draft;
-use super::problem::Problem;
+use super::problem::{Place, Problem, Severity};
+use access::{AccessTables, Interner};
+pub(super) use catalog::Catalog;
+pub(super) use keys::{Key, KeyState, Keys};
+pub use routes::Route;
+pub(super) use routes::{RouteWorkspace, Routes, Scope};
+pub(super) use workspaces::Workspaces;
 
 /// A compiled policy: immutable, and whole.
+///
+/// INVARIANT: only [`compile`] makes one, so every number in it is one of its own tables'.
 #[derive(Debug)]
 pub struct Snapshot {
+    /// The sidecar's pin: the environment whose keys are good. `u32::MAX`, which no workspace has,
+    /// where no workspace lives in the pinned one.
+    pub(super) pin: Option<u32>,
+    pub(super) hide_none: bool,
+    pub(super) catalog: Catalog,
+    pub(super) workspaces: Workspaces,
+    pub(super) tables: AccessTables,
+    pub(super) routes: Routes,
+    pub(super) keys: Keys,
     warnings: Vec<Problem>,
-}
-
-impl Snapshot {
-    /// Problems that did not keep the policy from being used.
-    pub fn warnings(&self) -> &[Problem] {
-        &self.warnings
-    }
-    /// Key records, revoked and expired ones included.
-    pub fn key_count(&self) -> usize {
-        0
-    }
-    /// Routes.
-    pub fn route_count(&self) -> usize {
-        0
-    }
-    /// Workspaces.
-    pub fn workspace_count(&self) -> usize {
-        0
-    }
 }
 
 /// Compiles a draft.
@@ -33,6 +40,132 @@ impl Snapshot {
 /// # Errors
 ///
 /// Every problem of the draft at once, warnings included, in the order of their places.
-pub fn compile(_draft: Draft) -> Result<Snapshot, Vec<Problem>> {
-    Ok(Snapshot { warnings: Vec::new() })
+pub fn compile(draft: Draft) -> Result<Snapshot, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut tables = Interner::default();
+    let catalog = Catalog::compile(&draft.areas, &draft.roles, &draft.products, &mut problems);
+    let mut workspaces = Workspaces::compile(
+        &draft.workspaces,
+        &draft.accounts,
+        &catalog,
+        &mut tables,
+        &mut problems,
+    );
+    let routes = Routes::compile(
+        &draft.routes,
+        &draft.upstreams,
+        &catalog,
+        &workspaces.names,
+        &mut problems,
+    );
+    let keys = Keys::compile(draft.keys, draft.pepper, &catalog, &mut workspaces, &mut problems);
+    let pin = draft.environment.map(|name| {
+        workspaces.environments.number(&name).unwrap_or_else(|| {
+            let message = format!("no workspace lives in environment `{name}`");
+            problems.push(
+                Problem::error(Place::default(), message)
+                    .hint("mend `environment` in `sidegate.toml`: every key would be refused")
+                    .did_you_mean(&name, workspaces.environments.iter()),
+            );
+            u32::MAX
+        })
+    });
+    problems.sort_by_key(|problem| problem.place);
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(problems);
+    }
+    Ok(Snapshot {
+        pin,
+        hide_none: draft.hide_none,
+        catalog,
+        workspaces,
+        tables: tables.finish(),
+        routes,
+        keys,
+        warnings: problems,
+    })
+}
+
+impl Snapshot {
+    /// Problems that did not keep the policy from being used.
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// Key records, revoked and expired ones included.
+    pub fn key_count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Routes.
+    pub fn route_count(&self) -> usize {
+        self.routes.len()
+    }
+
+    /// Workspaces.
+    pub fn workspace_count(&self) -> usize {
+        self.workspaces.names.len()
+    }
+
+    /// The routes, in the order in which the policy has them.
+    pub fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter()
+    }
+
+    /// Names of the areas.
+    pub fn areas(&self) -> impl Iterator<Item = &str> {
+        self.catalog.areas.iter()
+    }
+
+    /// Names of the products.
+    pub fn products(&self) -> impl Iterator<Item = &str> {
+        self.catalog.products.iter()
+    }
+
+    /// Names of the workspaces.
+    pub fn workspaces(&self) -> impl Iterator<Item = &str> {
+        self.workspaces.names.iter()
+    }
+
+    /// The workspace of that name.
+    pub fn workspace(&self, name: &str) -> Option<WorkspaceView<'_>> {
+        let number = self.workspaces.names.number(name)?;
+        Some(WorkspaceView { snapshot: self, number })
+    }
+
+    /// When each live key stops being good, for those that do.
+    pub fn key_expiries(&self) -> impl Iterator<Item = super::UnixSeconds> {
+        self.keys.iter().filter_map(Key::expiry)
+    }
+}
+
+/// A workspace, for who asks about one by name.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkspaceView<'s> {
+    snapshot: &'s Snapshot,
+    number: u32,
+}
+
+impl<'s> WorkspaceView<'s> {
+    /// The environment that it lives in.
+    pub fn environment(&self) -> &'s str {
+        let workspaces = &self.snapshot.workspaces;
+        let number = workspaces.workspace_at(self.number).map(|workspace| workspace.environment);
+        number.map_or("", |number| workspaces.environments.text(number))
+    }
+
+    /// The role of a member, by the account's exact name.
+    pub fn role_of(&self, account: &str) -> Option<&'s str> {
+        let accounts = self.snapshot.workspaces.accounts();
+        let number = accounts.find(account).filter(|number| accounts.name(*number) == account)?;
+        let member = self.snapshot.workspaces.workspace_at(self.number)?.member(number)?;
+        Some(self.snapshot.catalog.roles.text(member.role))
+    }
+
+    /// The accounts of its members.
+    pub fn members(&self) -> impl Iterator<Item = &'s str> {
+        let workspaces = &self.snapshot.workspaces;
+        let members = workspaces.workspace_at(self.number).into_iter();
+        members.flat_map(|w| w.members()).map(|member| workspaces.accounts().name(member.account))
+    }
 }

@@ -1,0 +1,335 @@
+//! May this request pass? One linear function, first failure wins (domain.md, "The order of
+//! checks").
+
+use super::host::Host;
+use super::key;
+use super::level::Level;
+use super::method;
+use super::reason::DenyReason;
+use super::snapshot::{Key, KeyState, Route, RouteWorkspace, Scope, Snapshot};
+use super::target::Target;
+use super::time::UnixSeconds;
+
+/// A request as far as the policy is concerned: text as the client sent it. No `Debug`: it holds
+/// the key.
+#[derive(Clone, Copy)]
+pub struct Query<'q> {
+    /// The method, case and all.
+    pub method: &'q str,
+    /// The one `Host` (or `:authority`).
+    pub host: &'q str,
+    /// The target in origin-form, or `*`.
+    pub target: &'q str,
+    /// The key's text, where one was sent.
+    pub credential: Option<&'q str>,
+    /// Whether the request asks for another protocol.
+    pub upgrade: bool,
+}
+
+/// What was decided.
+#[derive(Debug)]
+pub enum Decision<'s> {
+    /// Forward it.
+    Allow(Permit<'s>),
+    /// Refuse it.
+    Deny(Denial),
+}
+
+/// The right to forward one request, to be used up by forwarding it.
+///
+/// INVARIANT: only [`Snapshot::decide`] makes one.
+#[derive(Debug)]
+pub struct Permit<'s> {
+    rewritten: Option<String>,
+    route: &'s Route,
+    facts: Facts,
+}
+
+impl<'s> Permit<'s> {
+    /// The target to forward, where it is not byte for byte the one that came: the canonical form,
+    /// without the route's prefix where the route strips it.
+    pub fn rewritten_target(&self) -> Option<&str> {
+        self.rewritten.as_deref()
+    }
+
+    /// The route that was judged.
+    pub fn route(&self) -> &'s Route {
+        self.route
+    }
+
+    /// What the decision was made of.
+    pub fn facts(&self) -> Facts {
+        self.facts
+    }
+
+    fn new(target: &Target<'_>, route: &'s Route, facts: Facts) -> Self {
+        let as_sent = target.is_as_sent() && !route.strips();
+        let rewritten = (!as_sent).then(|| {
+            let path = route.forwarded(target.path());
+            match target.query() {
+                Some(query) => format!("{path}?{query}"),
+                None => path.to_owned(),
+            }
+        });
+        Self { rewritten, route, facts }
+    }
+}
+
+/// A refusal and how far the checks came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Denial {
+    /// Why.
+    pub reason: DenyReason,
+    /// What was known by then.
+    pub facts: Facts,
+}
+
+/// What a decision was made of, as numbers of its snapshot: see [`Snapshot::describe`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Facts {
+    route: Option<u32>,
+    key: Option<u32>,
+    needed: Option<Level>,
+    level: Option<Level>,
+}
+
+impl Facts {
+    /// The route's number in its snapshot: an index into [`Snapshot::routes`].
+    pub fn route(&self) -> Option<usize> {
+        self.route.map(|number| number as usize)
+    }
+
+    /// The level that the method needs on the route.
+    pub fn needed(&self) -> Option<Level> {
+        self.needed
+    }
+}
+
+/// [`Facts`] in words. What was not known is nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Description<'s> {
+    /// The route's label.
+    pub route: Option<&'s str>,
+    /// Host and prefix as the policy writes them.
+    pub template: Option<&'s str>,
+    /// The key's id.
+    pub key_id: Option<&'s str>,
+    /// Whose key it is.
+    pub account: Option<&'s str>,
+    /// The key's workspace.
+    pub workspace: Option<&'s str>,
+    /// The environment of that workspace.
+    pub environment: Option<&'s str>,
+    /// The product that the route needs.
+    pub product: Option<&'s str>,
+    /// The permission that the route needs.
+    pub permission: Option<&'s str>,
+    /// The area that the route needs.
+    pub area: Option<&'s str>,
+    /// The level that the method needs.
+    pub needed: Option<Level>,
+    /// The level that the caller has.
+    pub level: Option<Level>,
+}
+
+impl Snapshot {
+    /// Judges a request at a time. Neither logs, counts, waits, locks nor reads a clock: the same
+    /// snapshot, request and time give the same answer.
+    pub fn decide(&self, query: &Query<'_>, now: UnixSeconds) -> Decision<'_> {
+        let mut facts = Facts::default();
+        match self.judge(query, now, &mut facts) {
+            Ok((target, route)) => Decision::Allow(Permit::new(&target, route, facts)),
+            Err(reason) => Decision::Deny(Denial { reason, facts }),
+        }
+    }
+
+    fn judge<'s, 'q>(
+        &'s self,
+        query: &Query<'q>,
+        now: UnixSeconds,
+        facts: &mut Facts,
+    ) -> Result<(Target<'q>, &'s Route), DenyReason> {
+        let target = Target::parse(query.target).map_err(|_| DenyReason::BadTarget)?;
+        let host = Host::parse(query.host).ok_or(DenyReason::BadTarget)?;
+        let whole_server = target.path() == "*";
+        if whole_server && query.method != "OPTIONS" {
+            return Err(DenyReason::BadTarget);
+        }
+        if query.upgrade || method::is_refused_everywhere(query.method) {
+            return Err(DenyReason::MethodRefused);
+        }
+        let found = if whole_server { None } else { self.routes.find(&host, target.path()) };
+        if let Some((number, route)) = found
+            && route.scope == Scope::Public
+        {
+            facts.route = Some(number);
+            return if route.takes(query.method) {
+                Ok((target, route))
+            } else {
+                Err(DenyReason::MethodRefused)
+            };
+        }
+        let (number, key) = self.good_key(query.credential, now, facts)?;
+        facts.key = Some(number);
+        let (number, route) = found.ok_or(DenyReason::RouteUnknown)?;
+        facts.route = Some(number);
+        if !route.takes(query.method) {
+            return Err(DenyReason::MethodRefused);
+        }
+        let needed = route.needed(query.method);
+        facts.needed = Some(needed);
+        if !self.is_of_workspace(key, route, &host, target.path()) {
+            return Err(DenyReason::WrongWorkspace);
+        }
+        self.check_level(key, route.scope, needed, now, facts)?;
+        self.check_protection(key, route, target.path(), needed)?;
+        Ok((target, route))
+    }
+
+    fn good_key(
+        &self,
+        credential: Option<&str>,
+        now: UnixSeconds,
+        facts: &mut Facts,
+    ) -> Result<(u32, &Key), DenyReason> {
+        let text = credential.ok_or(DenyReason::KeyMissing)?;
+        if !key::is_well_formed(text) {
+            return Err(DenyReason::KeyMalformed);
+        }
+        let (number, key) = self.keys.find(text).ok_or(DenyReason::KeyUnknown)?;
+        facts.key = Some(number);
+        match key.state(now) {
+            KeyState::Revoked => return Err(DenyReason::KeyRevoked),
+            KeyState::NotYetValid => return Err(DenyReason::KeyNotYetValid),
+            KeyState::Expired => return Err(DenyReason::KeyExpired),
+            KeyState::Good => {}
+        }
+        if let Some(pin) = self.pin {
+            let workspace = self.workspaces.workspace_at(key.workspace);
+            if workspace.is_none_or(|workspace| workspace.environment != pin) {
+                return Err(DenyReason::WrongEnvironment);
+            }
+        }
+        Ok((number, key))
+    }
+
+    fn is_of_workspace(&self, key: &Key, route: &Route, host: &Host<'_>, path: &str) -> bool {
+        match route.workspace {
+            RouteWorkspace::Fixed(workspace) => key.workspace == workspace,
+            RouteWorkspace::None => false,
+            RouteWorkspace::Host | RouteWorkspace::Segment(_) => {
+                self.workspaces.workspace_at(key.workspace).is_some()
+                    && route.captures(host, path, self.workspaces.names.text(key.workspace))
+            }
+        }
+    }
+
+    /// Whether the key's account has the level on the scope, and if not, what it lacks.
+    fn check_level(
+        &self,
+        key: &Key,
+        scope: Scope,
+        needed: Level,
+        now: UnixSeconds,
+        facts: &mut Facts,
+    ) -> Result<(), DenyReason> {
+        let workspace =
+            self.workspaces.workspace_at(key.workspace).ok_or(DenyReason::WrongWorkspace)?;
+        if workspace.suspended {
+            return Err(DenyReason::WorkspaceSuspended);
+        }
+        if self.workspaces.accounts().is_suspended(key.account) {
+            return Err(DenyReason::AccountSuspended);
+        }
+        let access = key.access.and_then(|id| self.tables.table(id));
+        let access = access.ok_or(DenyReason::NotAMember)?;
+        let ceiling = self.keys.ceiling(key).ok_or(DenyReason::KeyCeiling)?;
+        let (held, subscribed, ceiling) = match scope {
+            Scope::Area(area) => (access.area(area), Level::Full, ceiling.area(area)),
+            Scope::Product(product, row) => {
+                let subscription =
+                    workspace.subscription(product).ok_or(DenyReason::ProductAbsent)?;
+                (access.row(row), subscription.limit(now), ceiling.product(product))
+            }
+            Scope::Public => (Level::None, Level::None, Level::None),
+        };
+        facts.level = Some(held.min(subscribed).min(ceiling));
+        if held == Level::None {
+            return Err(DenyReason::NoAccess);
+        }
+        if subscribed < needed {
+            return Err(DenyReason::SubscriptionInactive);
+        }
+        if held < needed {
+            return Err(DenyReason::ViewOnly);
+        }
+        if ceiling < needed {
+            return Err(DenyReason::KeyCeiling);
+        }
+        Ok(())
+    }
+
+    /// Where the route captures an account whose role is protected, the caller needs as much on
+    /// the protecting area.
+    fn check_protection(
+        &self,
+        key: &Key,
+        route: &Route,
+        path: &str,
+        needed: Level,
+    ) -> Result<(), DenyReason> {
+        let Some(captured) = route.captured_account(path) else { return Ok(()) };
+        let Some(area) = self.protecting_area(key, route, captured) else { return Ok(()) };
+        let access = key.access.and_then(|id| self.tables.table(id));
+        let held = access.map(|access| access.area(area)).unwrap_or_default();
+        let ceiling = self.keys.ceiling(key).map(|ceiling| ceiling.area(area)).unwrap_or_default();
+        if held.min(ceiling) < needed { Err(DenyReason::ProtectedAccount) } else { Ok(()) }
+    }
+
+    fn protecting_area(&self, key: &Key, route: &Route, captured: &str) -> Option<u32> {
+        let account = self.workspaces.accounts().find(&super::segment::decoded(captured))?;
+        let member = self.workspaces.workspace_at(key.workspace)?.member(account)?;
+        route.protection(member.role)
+    }
+
+    /// Whether a level of none answers 404 instead of 403.
+    pub fn hide_none(&self) -> bool {
+        self.hide_none
+    }
+
+    /// The numbers of a decision of this snapshot, in words.
+    pub fn describe(&self, facts: &Facts) -> Description<'_> {
+        let route = facts.route.and_then(|number| self.routes.route(number));
+        let key = facts.key.and_then(|number| self.keys.key(number));
+        let workspace = key.and_then(|key| self.workspaces.workspace_at(key.workspace));
+        let mut words = Description {
+            route: route.map(Route::name),
+            template: route.map(Route::template),
+            key_id: key.map(|key| self.keys.id(key)),
+            account: key.map(|key| self.workspaces.accounts().name(key.account)),
+            workspace: key
+                .filter(|_| workspace.is_some())
+                .map(|key| self.workspaces.names.text(key.workspace)),
+            environment: workspace
+                .map(|workspace| self.workspaces.environments.text(workspace.environment)),
+            needed: facts.needed,
+            level: facts.level,
+            ..Description::default()
+        };
+        match route.map(|route| route.scope) {
+            Some(Scope::Area(area)) => words.area = Some(self.catalog.areas.text(area)),
+            Some(Scope::Product(product, row)) => {
+                words.product = Some(self.catalog.products.text(product));
+                words.permission = self.catalog.permission(product, row);
+            }
+            Some(Scope::Public) | None => {}
+        }
+        words
+    }
+
+    /// The workspace's number of a decision's key, for who keeps one thing a workspace.
+    pub fn workspace_number(&self, facts: &Facts) -> Option<usize> {
+        let key = self.keys.key(facts.key?)?;
+        (key.workspace != u32::MAX).then_some(key.workspace as usize)
+    }
+}

@@ -1,0 +1,114 @@
+//! The one place that makes a canonical host.
+
+use std::borrow::Cow;
+
+/// A host as routes match it: lower-case, without port and without one trailing dot.
+///
+/// INVARIANT: only [`Host::parse`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host<'a>(Cow<'a, str>);
+
+impl<'a> Host<'a> {
+    /// Reads a `Host` field's value: `uri-host [ ":" port ]` (RFC 9110 §7.2). Names have letters,
+    /// digits, `-`, `_` and `.`; IPv6 addresses stand in brackets; there is no userinfo. Nothing
+    /// when the text is not that. Allocates only where a letter is in upper case.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let (name, port) = match text.strip_prefix('[') {
+            Some(_) => {
+                let end = text.find(']')?;
+                let (name, port) = text.split_at_checked(end + 1)?;
+                (name, port.strip_prefix(':').or(port.is_empty().then_some("")))
+            }
+            None => match text.split_once(':') {
+                Some((name, port)) => (name, Some(port)),
+                None => (text, Some("")),
+            },
+        };
+        let port = port?;
+        let digits = port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits || (!port.is_empty() && port.parse::<u16>().is_err()) {
+            return None;
+        }
+        let name = name.strip_suffix('.').unwrap_or(name);
+        if !is_address_in_brackets(name) && !is_name(name) {
+            return None;
+        }
+        Some(Self(if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(name.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(name)
+        }))
+    }
+
+    /// The canonical text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_address_in_brackets(name: &str) -> bool {
+    name.strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'))
+        .is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 253
+        && name.split('.').all(|label| {
+            !label.is_empty()
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_per_host() {
+        let cases = [
+            ("api.acme.example", Some("api.acme.example")),
+            ("API.Acme.Example", Some("api.acme.example")),
+            ("api.acme.example:8080", Some("api.acme.example")),
+            ("api.acme.example.", Some("api.acme.example")),
+            ("api.acme.example.:80", Some("api.acme.example")),
+            ("127.0.0.1:80", Some("127.0.0.1")),
+            ("localhost:", Some("localhost")),
+            ("[::1]", Some("[::1]")),
+            ("[::1]:8080", Some("[::1]")),
+            ("[FE80::1]", Some("[fe80::1]")),
+            ("_dmarc.a-b.example", Some("_dmarc.a-b.example")),
+            ("", None),
+            (".", None),
+            (":80", None),
+            ("a..b", None),
+            ("a.example..", None),
+            (".a", None),
+            ("user@a", None),
+            ("a b", None),
+            ("a,b", None),
+            ("a/b", None),
+            ("a%2eb", None),
+            ("é.example", None),
+            ("a:80:80", None),
+            ("a:-1", None),
+            ("a:+1", None),
+            ("a:65536", None),
+            ("a:000080", None),
+            ("a:x", None),
+            ("::1", None),
+            ("[::1", None),
+            ("[::1]x", None),
+            ("[::1]:x", None),
+            ("[a]", None),
+            ("[::1%25eth0]", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Host::parse(text).as_ref().map(Host::as_str), expected, "{text:?}");
+        }
+        assert_eq!(Host::parse(&"a".repeat(254)), None);
+    }
+}

@@ -1,0 +1,50 @@
+//! Methods, and the level that each needs (RFC 9110 §9.2.1).
+
+use super::level::Level;
+
+/// A list of methods, as a policy names them. GET brings HEAD with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Methods(Box<[Box<str>]>);
+
+impl Methods {
+    pub(super) fn new(names: impl IntoIterator<Item = String>) -> Self {
+        Self(names.into_iter().map(String::into_boxed_str).collect())
+    }
+
+    pub(super) fn contains(&self, method: &str) -> bool {
+        self.0.iter().any(|name| **name == *method || (&**name == "GET" && method == "HEAD"))
+    }
+
+    /// As the `Allow` field lists them (RFC 9110 §10.2.1).
+    pub(super) fn allow(&self) -> Box<str> {
+        let mut names: Vec<&str> = self.0.iter().map(|name| &**name).collect();
+        if names.contains(&"GET") && !names.contains(&"HEAD") {
+            names.push("HEAD");
+        }
+        names.join(", ").into_boxed_str()
+    }
+}
+
+/// What the `Allow` field lists where a route takes every method.
+pub(super) const ALLOW_ALL: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// The level that a method needs where the route does not say: view for the safe methods.
+pub(super) fn needed_by_default(method: &str) -> Level {
+    match method {
+        "GET" | "HEAD" | "OPTIONS" => Level::View,
+        _ => Level::Full,
+    }
+}
+
+/// Whether no route takes the method: TRACE shows headers that we set, CONNECT has no path.
+pub(super) fn is_refused_everywhere(method: &str) -> bool {
+    matches!(method, "CONNECT" | "TRACE")
+}
+
+/// Whether `text` is a method at all: a token (RFC 9110 §5.6.2).
+pub(super) fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}

@@ -1,0 +1,160 @@
+//! Host and path patterns of routes, read by the same functions as requests.
+
+use crate::policy::host::Host;
+use crate::policy::segment::{decoded, segments};
+use crate::policy::target::Target;
+
+/// One segment of a path pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Exactly this segment, decoded.
+    Literal(Box<str>),
+    /// Any one segment: `*`, `{workspace}` or `{account}`.
+    Any,
+}
+
+/// A path pattern: whole segments, of which one can be the workspace and one the account.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct PathPattern {
+    pub(super) steps: Vec<Step>,
+    pub(super) workspace: Option<usize>,
+    pub(super) account: Option<usize>,
+}
+
+/// A pattern deeper than this is somebody's mistake; it bounds the depth of a match.
+const DEEPEST: usize = 32;
+
+impl PathPattern {
+    /// Reads a prefix such as `/w/{workspace}/reports`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, in the reader's words.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        if text.contains('?') {
+            return Err("it has a `?`: a prefix has no query".to_owned());
+        }
+        let plain = text.replace("/{workspace}", "/_").replace("/{account}", "/_");
+        let target = Target::parse(&plain).map_err(|error| error.message().to_owned())?;
+        if target.path() == "*" {
+            return Err("it does not start with `/`".to_owned());
+        }
+        if !target.is_as_sent() {
+            return Err(format!("its canonical form is `{}`: write that", target.path()));
+        }
+        let mut pattern = Self::default();
+        for (at, segment) in segments(text).enumerate() {
+            let capture = match segment {
+                "{workspace}" => Some(&mut pattern.workspace),
+                "{account}" => Some(&mut pattern.account),
+                _ => None,
+            };
+            if let Some(capture) = capture
+                && capture.replace(at).is_some()
+            {
+                return Err(format!("it captures `{segment}` twice"));
+            }
+            pattern.steps.push(match segment {
+                "*" | "{workspace}" | "{account}" => Step::Any,
+                literal if literal.contains(['{', '}', '*']) => {
+                    return Err(format!(
+                        "`{literal}` is not a segment: `{{workspace}}`, `{{account}}` and `*` stand alone"
+                    ));
+                }
+                literal => Step::Literal(decoded(literal).into()),
+            });
+        }
+        if pattern.steps.len() > DEEPEST {
+            return Err(format!("it has more than {DEEPEST} segments"));
+        }
+        Ok(pattern)
+    }
+}
+
+/// A host pattern.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum HostPattern {
+    /// Every host.
+    Every,
+    /// This host.
+    Exact(Box<str>),
+    /// Any one label before this domain; `true` where the label is the workspace.
+    Below(Box<str>, bool),
+}
+
+impl HostPattern {
+    /// Reads `api.acme.example`, `*.acme.example` or `{workspace}.acme.example`.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, in the reader's words.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let (name, below) = match (text.strip_prefix("*."), text.strip_prefix("{workspace}.")) {
+            (Some(domain), _) => (domain, Some(false)),
+            (_, Some(domain)) => (domain, Some(true)),
+            _ => (text, None),
+        };
+        let host = Host::parse(name).filter(|host| host.as_str() == name).ok_or(
+            "a host is a lower-case name without port, or an IPv6 address in brackets; only its first label can be `*` or `{workspace}`",
+        )?;
+        let name = host.as_str().into();
+        Ok(below
+            .map_or(Self::Exact(host.as_str().into()), |workspace| Self::Below(name, workspace)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        let good = [
+            ("/", 0, None, None),
+            ("/a/b", 2, None, None),
+            ("/a/b/", 2, None, None),
+            ("/w/{workspace}/*/members/{account}", 5, Some(1), Some(4)),
+        ];
+        for (text, steps, workspace, account) in good {
+            let pattern = PathPattern::parse(text).unwrap();
+            assert_eq!(pattern.steps.len(), steps, "{text}");
+            assert_eq!((pattern.workspace, pattern.account), (workspace, account), "{text}");
+        }
+        let bad = [
+            "",
+            "a",
+            "*",
+            "//",
+            "/a//b",
+            "/a/../b",
+            "/%61",
+            "/%2f",
+            "/a?b",
+            "/{workspace}/{workspace}",
+            "/x{workspace}",
+            "/{tenant}",
+            "/a*",
+            "/%c3%a9",
+        ];
+        for text in bad {
+            assert!(PathPattern::parse(text).is_err(), "{text}");
+        }
+        assert!(PathPattern::parse(&"/a".repeat(33)).is_err());
+        let encoded = PathPattern::parse("/%C3%A9").unwrap();
+        assert_eq!(encoded.steps, [Step::Literal("é".into())]);
+    }
+
+    #[test]
+    fn hosts() {
+        let exact = HostPattern::parse("api.acme.example");
+        assert_eq!(exact, Ok(HostPattern::Exact("api.acme.example".into())));
+        let below = HostPattern::parse("{workspace}.acme.example");
+        assert_eq!(below, Ok(HostPattern::Below("acme.example".into(), true)));
+        assert_eq!(HostPattern::parse("*.a"), Ok(HostPattern::Below("a".into(), false)));
+        for text in
+            ["", "*", "A.example", "a.example:80", "a.*.example", "*.*.a", "a.", "{account}.a"]
+        {
+            assert!(HostPattern::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The one place that makes a canonical request target.
+//!
+//! A target has one reading or it is refused; what is judged is what is forwarded. The canonical
+//! form is RFC 3986 §6.2.2 without dot segments: percent-encoded unreserved characters decoded,
+//! the hex digits of the rest in upper case. Nothing is repaired that a second reader could read
+//! differently: dot segments (§5.2.4), empty segments, encoded separators and what a second
+//! decoding would change are refused.
+
+use std::borrow::Cow;
+
+use super::segment::escaped;
+
+/// A canonical target: an absolute path and what came after the first `?`, or `*`.
+///
+/// INVARIANT: only [`Target::parse`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target<'a> {
+    path: Cow<'a, str>,
+    query: Option<&'a str>,
+}
+
+impl<'a> Target<'a> {
+    /// Reads an origin-form target (RFC 9112 §3.2.1), or `*` (§3.2.4). Allocates only where an
+    /// unreserved character came percent-encoded or a hex digit in lower case.
+    ///
+    /// # Errors
+    ///
+    /// Why the target has no single reading.
+    pub fn parse(text: &'a str) -> Result<Self, TargetError> {
+        if text == "*" {
+            return Ok(Self { path: Cow::Borrowed(text), query: None });
+        }
+        let (path, query) = match text.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (text, None),
+        };
+        if query.is_some_and(|query| query.bytes().any(|byte| !is_query_byte(byte))) {
+            return Err(TargetError::Query);
+        }
+        let path = if path.bytes().any(|byte| byte == b'%') {
+            canonical(path)?
+        } else {
+            Cow::Borrowed(path)
+        };
+        check_segments(&path)?;
+        Ok(Self { path, query })
+    }
+
+    /// The canonical path, or `*`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What came after the first `?`, as it came.
+    pub fn query(&self) -> Option<&'a str> {
+        self.query
+    }
+
+    /// Whether the path is, byte for byte, what the client sent.
+    pub fn is_as_sent(&self) -> bool {
+        matches!(self.path, Cow::Borrowed(_))
+    }
+}
+
+/// Why a target has no single reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TargetError {
+    /// A byte that RFC 3986 §3.3 does not let stand in a path.
+    Byte,
+    /// `.` or `..` as a segment, in any spelling.
+    DotSegment,
+    /// `//`.
+    EmptySegment,
+    /// An encoded byte that a later reader could take for syntax: `/`, `\`, a control, `%xx`.
+    Encoded,
+    /// `%` without two hex digits.
+    Escape,
+    /// No leading `/`.
+    NotAbsolute,
+    /// A `;`, which some readers cut segments at.
+    Params,
+    /// A byte in the query that no URI has.
+    Query,
+    /// Encoded bytes that are not UTF-8.
+    Utf8,
+}
+
+impl TargetError {
+    /// What is wrong, for a person.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Byte => "it has a character that a path cannot have unencoded",
+            Self::DotSegment => "it has a `.` or `..` segment",
+            Self::EmptySegment => "it has an empty segment (`//`)",
+            Self::Encoded => "it has an encoded slash, backslash, percent sign or control",
+            Self::Escape => "it has a `%` without two hex digits",
+            Self::NotAbsolute => "it does not start with `/`",
+            Self::Params => "it has a `;`",
+            Self::Query => "its query has a character that a query cannot have unencoded",
+            Self::Utf8 => "its encoded bytes are not UTF-8",
+        }
+    }
+}
+
+/// RFC 3986 §3.4, and the few more that browsers send unencoded there and that no reader takes for
+/// syntax.
+fn is_query_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b'#'
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// RFC 3986 §3.3 `pchar` without `;`, and `/`. `%` stands because [`canonical`] came before.
+fn is_path_byte(byte: u8) -> bool {
+    is_unreserved(byte)
+        || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',')
+        || matches!(byte, b'=' | b':' | b'@' | b'/' | b'%')
+}
+
+/// The canonical form of a path with a `%` in it, segments not yet checked.
+fn canonical(path: &str) -> Result<Cow<'_, str>, TargetError> {
+    let mut form = String::with_capacity(path.len());
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        if byte != b'%' {
+            if !byte.is_ascii() {
+                return Err(TargetError::Byte);
+            }
+            form.push(char::from(byte));
+            decoded.push(byte);
+            continue;
+        }
+        let [high, low, tail @ ..] = rest else { return Err(TargetError::Escape) };
+        rest = tail;
+        let value = escaped(*high, *low).ok_or(TargetError::Escape)?;
+        if value.is_ascii_control() || matches!(value, b'/' | b'\\') {
+            return Err(TargetError::Encoded);
+        }
+        decoded.push(value);
+        if is_unreserved(value) {
+            form.push(char::from(value));
+        } else {
+            form.push('%');
+            form.push(char::from(high.to_ascii_uppercase()));
+            form.push(char::from(low.to_ascii_uppercase()));
+        }
+    }
+    // However the `%` and the digits after it were spelled, a second decoding would see them.
+    let twice = |bytes: &[u8]| matches!(bytes, [b'%', high, low] if escaped(*high, *low).is_some());
+    if decoded.windows(3).any(twice) {
+        return Err(TargetError::Encoded);
+    }
+    if std::str::from_utf8(&decoded).is_err() {
+        return Err(TargetError::Utf8);
+    }
+    Ok(if form == path { Cow::Borrowed(path) } else { Cow::Owned(form) })
+}
+
+fn check_segments(path: &str) -> Result<(), TargetError> {
+    let Some(rest) = path.strip_prefix('/') else { return Err(TargetError::NotAbsolute) };
+    let mut length = 0_usize;
+    let mut dots = 0_usize;
+    for &byte in rest.as_bytes() {
+        if byte == b'/' {
+            check_segment(length, dots)?;
+            if length == 0 {
+                return Err(TargetError::EmptySegment);
+            }
+            (length, dots) = (0, 0);
+            continue;
+        }
+        if !is_path_byte(byte) {
+            return Err(if byte == b';' { TargetError::Params } else { TargetError::Byte });
+        }
+        length += 1;
+        dots += usize::from(byte == b'.');
+    }
+    check_segment(length, dots)
+}
+
+fn check_segment(length: usize, dots: usize) -> Result<(), TargetError> {
+    if length == dots && (1..=2).contains(&length) {
+        return Err(TargetError::DotSegment);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Reading<'a> = Result<(&'a str, Option<&'a str>), TargetError>;
+
+    #[test]
+    fn one_reading_or_none() {
+        use TargetError::*;
+        let cases: &[(&str, Reading<'_>)] = &[
+            ("/", Ok(("/", None))),
+            ("*", Ok(("*", None))),
+            ("/a/b", Ok(("/a/b", None))),
+            ("/a/b/", Ok(("/a/b/", None))),
+            ("/a?", Ok(("/a", Some("")))),
+            ("/a?b=c?d=/../", Ok(("/a", Some("b=c?d=/../")))),
+            ("/a?%zz[]{}|", Ok(("/a", Some("%zz[]{}|")))),
+            ("/%61", Ok(("/a", None))),
+            ("/%7euser", Ok(("/~user", None))),
+            ("/caf%c3%a9", Ok(("/caf%C3%A9", None))),
+            ("/caf%C3%A9", Ok(("/caf%C3%A9", None))),
+            ("/a%40b", Ok(("/a%40b", None))),
+            ("/a@b:c,d=e+f!$&'()*", Ok(("/a@b:c,d=e+f!$&'()*", None))),
+            ("/100%25", Ok(("/100%25", None))),
+            ("/100%25/x", Ok(("/100%25/x", None))),
+            ("/...", Ok(("/...", None))),
+            ("/.a/..b/c.", Ok(("/.a/..b/c.", None))),
+            ("", Err(NotAbsolute)),
+            ("a", Err(NotAbsolute)),
+            ("http://a/", Err(NotAbsolute)),
+            ("**", Err(NotAbsolute)),
+            ("//", Err(EmptySegment)),
+            ("//a", Err(EmptySegment)),
+            ("/a//b", Err(EmptySegment)),
+            ("/a//", Err(EmptySegment)),
+            ("/.", Err(DotSegment)),
+            ("/..", Err(DotSegment)),
+            ("/../a", Err(DotSegment)),
+            ("/a/./b", Err(DotSegment)),
+            ("/a/..", Err(DotSegment)),
+            ("/a/../", Err(DotSegment)),
+            ("/a/%2e%2e/b", Err(DotSegment)),
+            ("/a/.%2E/b", Err(DotSegment)),
+            ("/a/%2E", Err(DotSegment)),
+            ("/a/..;x/b", Err(Params)),
+            ("/a;b", Err(Params)),
+            ("/a%2fb", Err(Encoded)),
+            ("/a%2Fb", Err(Encoded)),
+            ("/a%5cb", Err(Encoded)),
+            ("/a%00", Err(Encoded)),
+            ("/a%0d%0ab", Err(Encoded)),
+            ("/a%7f", Err(Encoded)),
+            ("/a%252e", Err(Encoded)),
+            ("/a%25%32%65", Err(Encoded)),
+            ("/a%2525", Err(Encoded)),
+            ("/a%", Err(Escape)),
+            ("/a%2", Err(Escape)),
+            ("/a%zz", Err(Escape)),
+            ("/a%u002e", Err(Escape)),
+            ("/a\\b", Err(Byte)),
+            ("/a#b", Err(Byte)),
+            ("/a?b#c", Err(Query)),
+            ("/a b", Err(Byte)),
+            ("/a\tb", Err(Byte)),
+            ("/a\u{7f}", Err(Byte)),
+            ("/é", Err(Byte)),
+            ("/%61é", Err(Byte)),
+            ("/a?é", Err(Query)),
+            ("/a?b c", Err(Query)),
+            ("/a<b", Err(Byte)),
+            ("/a{b}", Err(Byte)),
+            ("/%ff", Err(Utf8)),
+            ("/%c0%ae", Err(Utf8)),
+            ("/%e0%80%af", Err(Utf8)),
+        ];
+        for (text, expected) in cases {
+            let parsed = Target::parse(text);
+            let seen = parsed.as_ref().map(|t| (t.path(), t.query())).map_err(|e| *e);
+            assert_eq!(seen, *expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_copied_where_nothing_changes() {
+        for (text, as_sent) in [("/a/b?c", true), ("/caf%C3%A9", true), ("/%61", false)] {
+            assert_eq!(Target::parse(text).unwrap().is_as_sent(), as_sent, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_canonical_target_is_its_own_canonical_form(text in "/[a-f0-9%./;~é]{0,24}") {
+            if let Ok(target) = Target::parse(&text) {
+                let path = target.path().to_owned();
+                let again = Target::parse(&path).unwrap();
+                proptest::prop_assert_eq!(again.path(), path.as_str());
+            }
+        }
+    }
+}
