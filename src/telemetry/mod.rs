@@ -1,4 +1,24 @@
-//! Every metric, the audit event, and log set-up (being built).
+//! Every metric, the event at the end of each request, and log set-up.
+//!
+//! # Invariants
+//!
+//! - A label's value comes from the configuration or from a closed enum, never from a request: the
+//!   number of series is bounded by the policy, whatever clients send.
+//! - Nothing is looked up by label on the request path: a worker resolves a handle at its first use
+//!   in a generation and keeps it ([`WorkerMeters`]).
+//! - No key, path or query is in a metric or an event.
+//!
+//! Start at [`Telemetry`].
+
+mod event;
+mod log;
+mod metrics;
+mod worker;
+
+pub use event::RequestEvent;
+pub use log::{LogGuard, install};
+pub use metrics::{Telemetry, UpstreamErrorKind};
+pub use worker::WorkerMeters;
 
 /// Settings of the log. `config` fills them from `[log]` in `sidegate.toml`.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,0 +1,66 @@
+//! The event at the end of a request: the same facts whether it was allowed or refused.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::policy::{Denial, Description, Level};
+
+/// What is said of one request when it is over.
+#[derive(Debug)]
+pub struct RequestEvent<'a> {
+    /// Why it was refused, where it was.
+    pub denial: Option<Denial>,
+    /// What the decision was made of, in words.
+    pub words: Description<'a>,
+    /// The generation that judged it.
+    pub generation: u64,
+    /// The method; methods that RFC 9110 does not know are not quoted.
+    pub method: &'a str,
+    /// The status that the client got; 499 where it went away before.
+    pub status: u16,
+    /// The status that the upstream gave.
+    pub upstream_status: Option<u16>,
+    /// Why the upstream gave none.
+    pub upstream_error: Option<&'a str>,
+    /// From the first byte of the request to the last of the answer.
+    pub took: Duration,
+    /// `X-Request-Id`.
+    pub request_id: &'a str,
+    /// The trace id of `traceparent`.
+    pub trace_id: &'a str,
+    /// Who connected.
+    pub peer: IpAddr,
+}
+
+impl RequestEvent<'_> {
+    /// Writes the event.
+    pub fn write(&self) {
+        let words = &self.words;
+        tracing::info!(
+            target: "sidegate::request",
+            decision = if self.denial.is_some() { "deny" } else { "allow" },
+            reason = self.denial.map(|denial| denial.reason.code()),
+            route = words.route,
+            workspace = words.workspace,
+            environment = words.environment,
+            product = words.product,
+            permission = words.permission,
+            area = words.area,
+            needed = words.needed.map(Level::name),
+            level = words.level.map(Level::name),
+            account = words.account,
+            key_id = words.key_id,
+            policy_generation = self.generation,
+            method = self.method,
+            path_template = words.template,
+            status = self.status,
+            upstream_status = self.upstream_status,
+            upstream_error = self.upstream_error,
+            duration_us = u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX),
+            request_id = self.request_id,
+            trace_id = self.trace_id,
+            peer = %self.peer,
+            "request"
+        );
+    }
+}

@@ -1,0 +1,291 @@
+//! The metric families, and their text (Prometheus text exposition 0.0.4).
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use super::worker::{WorkerGauges, WorkerMeters};
+use crate::clock;
+use crate::current::Current;
+use crate::policy::Snapshot;
+
+/// From half a millisecond, under which a product's own work disappears, to the default timeouts.
+const REQUEST_BUCKETS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// A decision is a hash and a few look-ups: hundreds of nanoseconds, more where caches are cold.
+const DECISION_BUCKETS: &[f64] = &[2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 1e-4, 1e-3];
+
+/// Why an upstream did not answer as it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamErrorKind {
+    /// No connection could be made.
+    Connect,
+    /// None was made in time.
+    ConnectTimeout,
+    /// What came is not HTTP.
+    Protocol,
+    /// It closed or reset the connection before it had answered.
+    Reset,
+    /// It did not answer in time.
+    Timeout,
+}
+
+impl UpstreamErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] =
+        [Self::Connect, Self::ConnectTimeout, Self::Protocol, Self::Reset, Self::Timeout];
+
+    /// As it stands in the metric and in the log.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Protocol => "protocol",
+            Self::Reset => "reset",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+/// Every metric of the process.
+#[derive(Debug)]
+pub struct Telemetry {
+    registry: Registry,
+    pub(super) requests: IntCounterVec,
+    pub(super) denials: IntCounterVec,
+    pub(super) request_duration: HistogramVec,
+    pub(super) upstream_duration: HistogramVec,
+    pub(super) upstream_errors: IntCounterVec,
+    pub(super) decision_duration: Histogram,
+    pub(super) refused_connections: IntCounter,
+    connections: IntGauge,
+    in_flight: IntGauge,
+    log_dropped: IntCounter,
+    policy: PolicyGauges,
+    workers: Mutex<Vec<Arc<WorkerGauges>>>,
+}
+
+#[derive(Debug)]
+struct PolicyGauges {
+    generation: IntGauge,
+    last_successful: IntGauge,
+    last_success: Gauge,
+    reloads: IntGaugeVec,
+    keys: IntGauge,
+    routes: IntGauge,
+    expiring: IntGaugeVec,
+}
+
+impl Telemetry {
+    /// A registry with every family in it.
+    ///
+    /// # Errors
+    ///
+    /// When a family cannot be registered, which is a fault of this file.
+    pub fn new(version: &str) -> Result<Arc<Self>, prometheus::Error> {
+        let registry = Registry::new();
+        let made = Families { registry: &registry };
+        let build = made.gauges("build_info", "What is running.", &["version"])?;
+        build.with_label_values(&[version]).set(1);
+        let telemetry = Self {
+            requests: made.counters("requests_total", "Requests answered.", &["route", "code"])?,
+            denials: made.counters(
+                "denials_total",
+                "Requests refused, by reason.",
+                &["reason", "route", "workspace", "product", "level"],
+            )?,
+            request_duration: made.histograms(
+                "request_duration_seconds",
+                "From a request's first byte to its answer's last.",
+                REQUEST_BUCKETS,
+                "route",
+            )?,
+            upstream_duration: made.histograms(
+                "upstream_duration_seconds",
+                "From a request forwarded to the head of the upstream's answer.",
+                REQUEST_BUCKETS,
+                "upstream",
+            )?,
+            upstream_errors: made.counters(
+                "upstream_errors_total",
+                "Requests that an upstream did not answer as it should.",
+                &["upstream", "kind"],
+            )?,
+            decision_duration: made.histogram(
+                "decision_duration_seconds",
+                "What it takes to find the key and decide.",
+                DECISION_BUCKETS,
+            )?,
+            refused_connections: made
+                .counter("connections_refused_total", "Connections refused by the limit.")?,
+            connections: made.gauge("connections_active", "Client connections.")?,
+            in_flight: made.gauge("requests_in_flight", "Requests being answered.")?,
+            log_dropped: made.counter(
+                "log_events_dropped_total",
+                "Events that the log could not keep up with.",
+            )?,
+            policy: PolicyGauges::new(&made)?,
+            workers: Mutex::default(),
+            registry: registry.clone(),
+        };
+        #[cfg(target_os = "linux")]
+        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        Ok(Arc::new(telemetry))
+    }
+
+    /// A worker's own handles. `upstreams` are their names, in the order of their numbers.
+    pub fn worker(self: &Arc<Self>, upstreams: &[String]) -> WorkerMeters {
+        let meters = WorkerMeters::new(Arc::clone(self), upstreams);
+        self.lock_workers().push(meters.gauges());
+        meters
+    }
+
+    /// Counts events that the log dropped: the number of all since the start.
+    pub fn set_log_dropped(&self, all: usize) {
+        let counted = self.log_dropped.get();
+        self.log_dropped.inc_by((all as u64).saturating_sub(counted));
+    }
+
+    /// Every metric as text, with what is in force now.
+    pub fn render(&self, current: &Current) -> String {
+        self.policy.set(current);
+        let workers = self.lock_workers();
+        self.connections.set(workers.iter().map(|worker| worker.connections()).sum());
+        self.in_flight.set(workers.iter().map(|worker| worker.in_flight()).sum());
+        drop(workers);
+        let mut text = Vec::new();
+        match TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            Ok(()) => String::from_utf8(text).unwrap_or_default(),
+            Err(error) => format!("# the metrics could not be written: {error}\n"),
+        }
+    }
+
+    fn lock_workers(&self) -> std::sync::MutexGuard<'_, Vec<Arc<WorkerGauges>>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PolicyGauges {
+    fn new(made: &Families<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            generation: made.gauge("policy_generation", "The policy in force, from 1.")?,
+            last_successful: made.gauge(
+                "policy_last_reload_successful",
+                "1 where the files on disk are what is in force, else 0.",
+            )?,
+            last_success: {
+                let name = "sidegate_policy_last_reload_success_timestamp_seconds";
+                made.register(Gauge::new(name, "When the policy in force was loaded.")?)?
+            },
+            reloads: made.gauges(
+                "policy_reloads_total",
+                "Attempts to load the policy, by result.",
+                &["result"],
+            )?,
+            keys: made.gauge("policy_keys", "Key records in force.")?,
+            routes: made.gauge("policy_routes", "Routes in force.")?,
+            expiring: made.gauges(
+                "keys_expiring",
+                "Keys that stop being good within that time.",
+                &["within"],
+            )?,
+        })
+    }
+
+    fn set(&self, current: &Current) {
+        let generation = current.load();
+        let status = current.status();
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.generation.set(number(generation.number));
+        self.last_successful.set(i64::from(status.failing.is_none()));
+        self.last_success.set(status.succeeded_at.0 as f64);
+        self.reloads.with_label_values(&["success"]).set(number(status.successes));
+        self.reloads.with_label_values(&["failure"]).set(number(status.failures));
+        self.keys.set(number(generation.snapshot.key_count() as u64));
+        self.routes.set(number(generation.snapshot.route_count() as u64));
+        for (within, count) in expiring(&generation.snapshot) {
+            self.expiring.with_label_values(&[within]).set(count);
+        }
+    }
+}
+
+/// Good keys that stop being good within a day, a week, a month.
+fn expiring(snapshot: &Snapshot) -> [(&'static str, i64); 3] {
+    const DAY: i64 = 86_400;
+    let now = clock::now().0;
+    let mut counts = [("24h", DAY, 0), ("7d", 7 * DAY, 0), ("30d", 30 * DAY, 0)];
+    for left in snapshot.key_expiries().map(|at| at.0.saturating_sub(now)).filter(|left| *left > 0)
+    {
+        for (_, within, count) in &mut counts {
+            *count += i64::from(left <= *within);
+        }
+    }
+    counts.map(|(name, _, count)| (name, count))
+}
+
+/// Makes families with our prefix.
+struct Families<'r> {
+    registry: &'r Registry,
+}
+
+impl Families<'_> {
+    fn counters(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntCounterVec, prometheus::Error> {
+        self.register(IntCounterVec::new(Self::opts(name, help), labels)?)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        self.register(IntCounter::with_opts(Self::opts(name, help))?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        self.register(IntGauge::with_opts(Self::opts(name, help))?)
+    }
+
+    fn gauges(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<IntGaugeVec, prometheus::Error> {
+        self.register(IntGaugeVec::new(Self::opts(name, help), labels)?)
+    }
+
+    fn histograms(
+        &self,
+        name: &str,
+        help: &str,
+        buckets: &[f64],
+        label: &str,
+    ) -> Result<HistogramVec, prometheus::Error> {
+        let opts = HistogramOpts::from(Self::opts(name, help)).buckets(buckets.to_vec());
+        self.register(HistogramVec::new(opts, &[label])?)
+    }
+
+    fn histogram(
+        &self,
+        name: &str,
+        help: &str,
+        buckets: &[f64],
+    ) -> Result<Histogram, prometheus::Error> {
+        let opts = HistogramOpts::from(Self::opts(name, help)).buckets(buckets.to_vec());
+        self.register(Histogram::with_opts(opts)?)
+    }
+
+    fn opts(name: &str, help: &str) -> Opts {
+        Opts::new(format!("sidegate_{name}"), help)
+    }
+
+    fn register<C: Collector + Clone + 'static>(&self, family: C) -> Result<C, prometheus::Error> {
+        self.registry.register(Box::new(family.clone()))?;
+        Ok(family)
+    }
+}
