@@ -297,6 +297,12 @@ impl Snapshot {
         self.hide_none
     }
 
+    /// What the `Allow` field lists for a request that came that far.
+    pub fn allowed_methods(&self, facts: &Facts) -> &str {
+        let route = facts.route.and_then(|number| self.routes.route(number));
+        route.map_or(method::ALLOW_ALL, Route::allow)
+    }
+
     /// The numbers of a decision of this snapshot, in words.
     pub fn describe(&self, facts: &Facts) -> Description<'_> {
         let route = facts.route.and_then(|number| self.routes.route(number));

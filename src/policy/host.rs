@@ -49,7 +49,7 @@ impl<'a> Host<'a> {
 fn is_address_in_brackets(name: &str) -> bool {
     name.strip_prefix('[')
         .and_then(|name| name.strip_suffix(']'))
-        .is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
+        .is_some_and(|address| address.parse::<core::net::Ipv6Addr>().is_ok())
 }
 
 fn is_name(name: &str) -> bool {

@@ -1,8 +1,10 @@
 //! The compiled policy: names are numbers, rules are levels, every lookup is a table.
 
 mod access;
+mod accounts;
 mod catalog;
 mod keys;
+mod members;
 mod names;
 mod pattern;
 mod routes;

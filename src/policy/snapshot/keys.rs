@@ -275,10 +275,7 @@ impl Reader<'_> {
         let draft = self.draft;
         let live = draft.revoked.is_none();
         let known = self.workspaces.names.number(&draft.workspace);
-        let account = self.workspaces.accounts().find(&draft.account);
-        let account = account
-            .filter(|account| self.workspaces.accounts().name(*account) == &*draft.account)
-            .unwrap_or_else(|| self.workspaces.account(&draft.account));
+        let account = self.workspaces.accounts_mut().of_key(&draft.account);
         let Some(number) = known else {
             if live {
                 let message =

@@ -1,0 +1,152 @@
+//! The members of one workspace: what their roles, groups and grants give them.
+
+use super::access::{Draft, Interner};
+use super::catalog::{Catalog, Row};
+use super::names::Map;
+use super::workspaces::{Member, Subscribed};
+use crate::policy::draft::{DraftGrant, DraftWorkspace, Gift, Grantee};
+use crate::policy::level::Level;
+use crate::policy::problem::{At, Problem};
+
+/// The members of one workspace in the making.
+#[derive(Debug, Default)]
+pub(super) struct Membership<'d> {
+    members: Vec<(u32, u32, Draft)>,
+    numbers: Map<&'d str, usize>,
+    groups: Map<&'d str, Vec<usize>>,
+}
+
+impl<'d> Membership<'d> {
+    pub(super) fn add(&mut self, account: u32, name: &'d str, role: u32, catalog: &Catalog) {
+        if let Some(levels) = catalog.levels_of(role) {
+            self.numbers.insert(name, self.members.len());
+            self.members.push((account, role, Draft::of_role(levels)));
+        }
+    }
+
+    pub(super) fn groups(
+        &mut self,
+        draft: &'d DraftWorkspace,
+        subject: &str,
+        problems: &mut Vec<Problem>,
+    ) {
+        for (group, accounts) in &draft.groups {
+            let subject = format!("{subject}: group `{}`", group.value);
+            let members = accounts
+                .iter()
+                .filter_map(|account| self.member(&subject, account, &account.value, problems))
+                .collect();
+            self.groups.insert(&group.value, members);
+        }
+    }
+
+    fn member<T>(
+        &self,
+        subject: &str,
+        at: &At<T>,
+        account: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Option<usize> {
+        let member = self.numbers.get(account).copied();
+        if member.is_none() {
+            problems.push(
+                Problem::error(
+                    at.place,
+                    format!("{subject}: account `{account}` is not a member of the workspace"),
+                )
+                .did_you_mean(account, self.numbers.keys().copied()),
+            );
+        }
+        member
+    }
+
+    pub(super) fn grant(
+        &mut self,
+        grant: &'d DraftGrant,
+        subject: &str,
+        subscriptions: &[(u32, Subscribed)],
+        catalog: &Catalog,
+        problems: &mut Vec<Problem>,
+    ) {
+        let subject = format!("{subject}: grant");
+        let who = self.grantees(&subject, &grant.to, problems);
+        let (areas, rows) = gift(&subject, &grant.gives, subscriptions, catalog, problems);
+        for member in who {
+            if let Some((_, _, access)) = self.members.get_mut(member) {
+                access.grant_areas(&areas);
+                rows.iter().for_each(|(row, level)| access.grant_row(*row, *level));
+            }
+        }
+    }
+
+    fn grantees(&self, subject: &str, to: &At<Grantee>, problems: &mut Vec<Problem>) -> Vec<usize> {
+        match &to.value {
+            Grantee::Account(account) => {
+                self.member(subject, to, account, problems).into_iter().collect()
+            }
+            Grantee::Group(group) => match self.groups.get(group.as_str()) {
+                Some(members) => members.clone(),
+                None => {
+                    problems.push(
+                        Problem::error(to.place, format!("{subject}: unknown group `{group}`"))
+                            .did_you_mean(group, self.groups.keys().copied()),
+                    );
+                    Vec::new()
+                }
+            },
+        }
+    }
+
+    pub(super) fn finish(self, tables: &mut Interner) -> Box<[Member]> {
+        let mut members: Vec<_> = self
+            .members
+            .into_iter()
+            .map(|(account, role, draft)| Member { account, role, access: tables.intern(draft) })
+            .collect();
+        members.sort_unstable_by_key(|member| member.account);
+        members.into_boxed_slice()
+    }
+}
+
+type Rows = Vec<(Row, Level)>;
+
+fn gift(
+    subject: &str,
+    gift: &Gift,
+    subscriptions: &[(u32, Subscribed)],
+    catalog: &Catalog,
+    problems: &mut Vec<Problem>,
+) -> (Box<[Level]>, Rows) {
+    let product = match gift {
+        Gift::Areas(rows) => {
+            return (catalog.area_levels(subject, rows, problems), Rows::new());
+        }
+        Gift::Level(product, _) | Gift::Permissions(product, _) | Gift::Role(product, _) => product,
+    };
+    let Some(number) = catalog.product(subject, product, problems) else {
+        return (Box::default(), Rows::new());
+    };
+    if subscriptions.binary_search_by_key(&number, |(product, _)| *product).is_err() {
+        problems.push(
+            Problem::error(
+                product.place,
+                format!("{subject}: the workspace does not have product `{}`", product.value),
+            )
+            .did_you_mean(
+                &product.value,
+                subscriptions.iter().map(|(product, _)| catalog.products.text(*product)),
+            ),
+        );
+    }
+    let Some(rows) = catalog.rows_of(number) else { return (Box::default(), Rows::new()) };
+    let name = &product.value;
+    let rows = match gift {
+        Gift::Areas(_) => Rows::new(),
+        Gift::Level(_, level) => rows.all().map(|row| (row, *level)).collect(),
+        Gift::Permissions(_, levels) => rows.levels(subject, name, levels, problems),
+        Gift::Role(_, role) => {
+            rows.role(subject, name, role, problems).map(<[_]>::to_vec).unwrap_or_default()
+        }
+    };
+    (Box::default(), rows)
+}

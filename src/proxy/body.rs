@@ -1,0 +1,173 @@
+//! Bodies: streamed both ways, counted, never buffered whole.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::fault::Fault;
+use super::record::Record;
+use super::upstream::Download;
+use crate::clock;
+
+/// How a request's body is coming along. Shared by the body and by whoever waits for the answer.
+#[derive(Debug)]
+pub(super) struct Upload {
+    progress: Cell<Instant>,
+    whole: Cell<bool>,
+    fault: Cell<Option<Fault>>,
+}
+
+impl Upload {
+    /// When a part of it last came, or when it became whole.
+    pub(super) fn progress(&self) -> Instant {
+        self.progress.get()
+    }
+
+    /// Whether all of it was handed on.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole.get()
+    }
+
+    /// Why it never will be.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.fault.get()
+    }
+}
+
+/// A request's body on its way to an upstream.
+#[derive(Debug)]
+pub(super) enum RequestBody {
+    /// There is none.
+    Empty,
+    /// From the client as it comes, `left` bytes of the limit to go.
+    Streaming { incoming: Incoming, left: u64, upload: Rc<Upload> },
+}
+
+impl RequestBody {
+    /// `incoming`, of which at most `limit` bytes are let through.
+    pub(super) fn new(incoming: Incoming, limit: u64, now: Instant) -> (Self, Rc<Upload>) {
+        let whole = incoming.is_end_stream();
+        let upload = Rc::new(Upload {
+            progress: Cell::new(now),
+            whole: Cell::new(whole),
+            fault: Cell::new(None),
+        });
+        let body = match whole {
+            true => Self::Empty,
+            false => Self::Streaming { incoming, left: limit, upload: Rc::clone(&upload) },
+        };
+        (body, upload)
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let Self::Streaming { incoming, left, upload } = &mut *self else {
+            return Poll::Ready(None);
+        };
+        let polled = match Pin::new(&mut *incoming).poll_frame(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(polled) => polled,
+        };
+        upload.progress.set(clock::instant());
+        let result = match polled {
+            None => None,
+            Some(Err(_)) => Some(Err(Fault::BodyBroken)),
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+                match left.checked_sub(length) {
+                    Some(rest) => {
+                        *left = rest;
+                        Some(Ok(frame))
+                    }
+                    None => Some(Err(Fault::BodyTooLarge)),
+                }
+            }
+        };
+        match &result {
+            Some(Err(fault)) => upload.fault.set(Some(*fault)),
+            None => upload.whole.set(true),
+            Some(Ok(_)) => upload.whole.set(incoming.is_end_stream()),
+        }
+        Poll::Ready(result)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Streaming { incoming, .. } => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Streaming { incoming, .. } => incoming.size_hint(),
+        }
+    }
+}
+
+/// An answer's body on its way to the client, with the record that is written when it is over.
+#[derive(Debug)]
+pub(super) struct AnswerBody {
+    source: Source,
+    _record: Record,
+}
+
+#[derive(Debug)]
+enum Source {
+    Own(Bytes),
+    Upstream(Download),
+}
+
+impl AnswerBody {
+    pub(super) fn own(bytes: Bytes, record: Record) -> Self {
+        Self { source: Source::Own(bytes), _record: record }
+    }
+
+    pub(super) fn upstream(download: Download, record: Record) -> Self {
+        Self { source: Source::Upstream(download), _record: record }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        match &mut self.source {
+            Source::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Source::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Source::Upstream(download) => download.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Own(bytes) => bytes.is_empty(),
+            Source::Upstream(download) => download.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Upstream(download) => download.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! One client connection: hyper's requests, one timer for every timeout, and the drain.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Instant;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use tokio::net::TcpStream;
+
+use super::gate;
+use super::io::{Activity, ClientIo, Phase};
+use super::respond;
+use super::settings::{Limits, Timeouts};
+use super::timer::{LazyTimer, deadline};
+use super::worker::Worker;
+
+/// What a read takes at most. Larger than any head that is allowed by default: bodies use it, too.
+const READ_BUFFER_BYTES: usize = 256 * 1024;
+
+/// hyper as this data plane wants it. Its own timeouts are off: [`serve`] has one timer for all.
+pub(super) fn builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .header_read_timeout(None)
+        .max_headers(limits.headers)
+        .max_header_size(limits.header_bytes)
+        .max_buf_size(READ_BUFFER_BYTES.max(limits.header_bytes));
+    builder
+}
+
+/// How a connection ended.
+enum End {
+    Closed(hyper::Result<()>),
+    TimedOut,
+}
+
+/// Serves a connection until it is closed, times out, or is drained.
+pub(super) async fn serve(worker: Rc<Worker>, socket: TcpStream, peer: SocketAddr) {
+    let activity = Activity::new(peer.ip());
+    let requests = {
+        let (worker, activity) = (Rc::clone(&worker), Rc::clone(&activity));
+        service_fn(move |request| {
+            let answer = gate::answer(Rc::clone(&worker), Rc::clone(&activity), request);
+            async { Ok::<_, Infallible>(answer.await) }
+        })
+    };
+    let io = ClientIo::new(socket, Rc::clone(&activity));
+    let mut connection = worker.http().serve_connection(io, requests);
+    let timeouts = *worker.timeouts();
+    let mut timer = LazyTimer::new(deadline(activity.since(), timeouts.idle));
+    let mut drain = pin!(worker.drain().notified());
+    let mut draining = false;
+    let end = poll_fn(|cx| {
+        if !draining && (worker.is_draining() || drain.as_mut().poll(cx).is_ready()) {
+            draining = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
+            return Poll::Ready(End::Closed(result));
+        }
+        match due(&activity, &timeouts) {
+            Some(due) => timer.poll(cx, due).map(|()| End::TimedOut),
+            None => Poll::Pending,
+        }
+    })
+    .await;
+    match end {
+        End::Closed(Ok(())) => {}
+        End::Closed(Err(error)) => worker.head_refused(&error, &activity),
+        End::TimedOut if activity.phase() == Phase::Head => {
+            let socket = connection.into_parts().io.into_socket();
+            let text =
+                respond::raw("408 Request Timeout", "the request's head did not come in time");
+            // The client may be gone, or not reading: there is nothing more to be done for it.
+            let _ = socket.try_write(text.as_bytes());
+        }
+        End::TimedOut => {}
+    }
+}
+
+/// When patience ends. Within a request only for a client that does not read; the request's other
+/// waits have deadlines of their own.
+fn due(activity: &Activity, timeouts: &Timeouts) -> Option<Instant> {
+    if let Some(stalled) = activity.stalled() {
+        return Some(deadline(stalled, timeouts.body));
+    }
+    match activity.phase() {
+        Phase::Idle => Some(deadline(activity.since(), timeouts.idle)),
+        Phase::Head => Some(deadline(activity.since(), timeouts.header)),
+        Phase::Busy => None,
+    }
+}

@@ -1,0 +1,84 @@
+//! What goes wrong between a permitted request and its answer, and how the client is told.
+
+use std::fmt;
+
+use crate::telemetry::UpstreamErrorKind;
+
+/// Why a request that policy allows gets an answer of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The body is larger than the limit.
+    BodyTooLarge,
+    /// The client stopped sending its body, or broke it.
+    BodyBroken,
+    /// The client paused for too long within its body.
+    BodyTimeout,
+    /// More requests than the limit are in flight.
+    Overloaded,
+    /// The target is longer than the limit.
+    TargetTooLong,
+    /// The upstream failed.
+    Upstream(UpstreamErrorKind),
+}
+
+impl Fault {
+    /// The status (RFC 9110 §15.5 and §15.6, RFC 6585).
+    pub(super) fn status(self) -> u16 {
+        match self {
+            Self::BodyBroken => 400,
+            Self::BodyTimeout => 408,
+            Self::BodyTooLarge => 413,
+            Self::TargetTooLong => 414,
+            Self::Overloaded => 503,
+            Self::Upstream(kind) => match kind {
+                UpstreamErrorKind::Connect
+                | UpstreamErrorKind::Protocol
+                | UpstreamErrorKind::Reset => 502,
+                UpstreamErrorKind::ConnectTimeout | UpstreamErrorKind::Timeout => 504,
+            },
+        }
+    }
+
+    /// The error type of `Proxy-Status` (RFC 9209 §2.3).
+    pub(super) fn proxy_error(self) -> &'static str {
+        match self {
+            Self::BodyBroken | Self::BodyTimeout | Self::BodyTooLarge | Self::TargetTooLong => {
+                "http_request_error"
+            }
+            Self::Overloaded => "connection_limit_reached",
+            Self::Upstream(kind) => match kind {
+                UpstreamErrorKind::Connect => "destination_unavailable",
+                UpstreamErrorKind::ConnectTimeout => "connection_timeout",
+                UpstreamErrorKind::Protocol => "http_protocol_error",
+                UpstreamErrorKind::Reset => "connection_terminated",
+                UpstreamErrorKind::Timeout => "http_response_timeout",
+            },
+        }
+    }
+
+    /// For the client.
+    pub(super) fn detail(self) -> &'static str {
+        match self {
+            Self::BodyBroken => "the request's body ended before it was whole",
+            Self::BodyTimeout => "the request's body did not come in time",
+            Self::BodyTooLarge => "the request's body is larger than is taken here",
+            Self::Overloaded => "more requests are in flight than are taken at once",
+            Self::TargetTooLong => "the request's target is longer than is taken here",
+            Self::Upstream(kind) => match kind {
+                UpstreamErrorKind::Connect => "the service cannot be reached",
+                UpstreamErrorKind::ConnectTimeout => "the service could not be reached in time",
+                UpstreamErrorKind::Protocol => "the service's answer is not HTTP",
+                UpstreamErrorKind::Reset => "the service closed the connection without an answer",
+                UpstreamErrorKind::Timeout => "the service did not answer in time",
+            },
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.detail())
+    }
+}
+
+impl std::error::Error for Fault {}

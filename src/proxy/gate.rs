@@ -1,0 +1,155 @@
+//! The life of one request: extract, decide, forward or refuse.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{Request, Response, Uri, Version};
+use hyper::body::{Body, Incoming};
+
+use super::body::{AnswerBody, RequestBody};
+use super::extract;
+use super::fault::Fault;
+use super::headers;
+use super::io::Activity;
+use super::record::Record;
+use super::respond::{self, Form};
+use super::settings::Limits;
+use super::trace::Trace;
+use super::worker::Worker;
+use crate::clock;
+use crate::policy::{Decision, Denial, DenyReason, Facts, Permit, Snapshot};
+
+/// Answers one request.
+pub(super) async fn answer(
+    worker: Rc<Worker>,
+    activity: Rc<Activity>,
+    request: Request<Incoming>,
+) -> Response<AnswerBody> {
+    let started = activity.begin();
+    let generation = worker.generation();
+    let snapshot = &generation.snapshot;
+    let (mut parts, incoming) = request.into_parts();
+    let trace = worker.trace(&parts.headers);
+    let mut record =
+        Record::new(Rc::clone(&worker), Rc::clone(&activity), Rc::clone(&generation), started);
+    if worker.is_sampled() {
+        record.tell(&parts.method, &trace);
+    }
+    if let Some(fault) = worker.overload().or_else(|| oversize(&parts, &incoming, worker.limits()))
+    {
+        return fail(fault, &parts, &trace, record);
+    }
+    let permit = match decide(&worker, snapshot, &parts) {
+        Decision::Allow(permit) => permit,
+        Decision::Deny(denial) => return deny(denial, snapshot, &parts, &trace, record),
+    };
+    record.set_facts(permit.facts());
+    let form = Form::of(&parts.headers);
+    let upstream = permit.route().upstream();
+    let Some(pool) = worker.pool(upstream) else {
+        let denial = Denial { reason: DenyReason::RouteUnknown, facts: permit.facts() };
+        return deny(denial, snapshot, &parts, &trace, record);
+    };
+    let method = parts.method.clone();
+    if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, &activity) {
+        let denial = Denial { reason, facts: Facts::default() };
+        return deny(denial, snapshot, &parts, &trace, record);
+    }
+    let sent = clock::instant();
+    let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, sent);
+    match pool.exchange(Request::from_parts(parts, body), &upload).await {
+        Ok(response) => {
+            let took = clock::instant().saturating_duration_since(sent);
+            worker.meters().upstream_answered(upstream, took);
+            record.answered(response.status().as_u16());
+            let (mut head, download) = response.into_parts();
+            headers::clean_response(&mut head.headers);
+            Response::from_parts(head, AnswerBody::upstream(download, record))
+        }
+        Err(fault) => {
+            let mut error = None;
+            if let Fault::Upstream(kind) = fault {
+                worker.meters().upstream_failed(upstream, kind);
+                error = Some(kind.code());
+            }
+            record.tell(&method, &trace);
+            record.failed(fault.status(), error);
+            own(respond::failed(fault, form, &trace), record)
+        }
+    }
+}
+
+fn decide<'s>(worker: &Worker, snapshot: &'s Snapshot, parts: &Parts) -> Decision<'s> {
+    let started = clock::instant();
+    let query = extract::query(&parts.method, &parts.uri, parts.version, &parts.headers);
+    let decision = match query {
+        Ok(query) => snapshot.decide(&query, clock::now()),
+        Err(reason) => Decision::Deny(Denial { reason, facts: Facts::default() }),
+    };
+    worker.meters().decided(clock::instant().saturating_duration_since(started));
+    decision
+}
+
+/// Makes of a permitted request the one that goes on. The permit is used up: what was not
+/// permitted cannot come here.
+fn forward(
+    permit: Permit<'_>,
+    snapshot: &Snapshot,
+    parts: &mut Parts,
+    trace: &Trace,
+    activity: &Activity,
+) -> Result<(), DenyReason> {
+    let target = match permit.rewritten_target() {
+        Some(target) => {
+            let target = Bytes::copy_from_slice(target.as_bytes());
+            PathAndQuery::from_maybe_shared(target).map_err(|_| DenyReason::BadTarget)?
+        }
+        None => std::mem::take(&mut parts.uri)
+            .into_parts()
+            .path_and_query
+            .ok_or(DenyReason::BadTarget)?,
+    };
+    parts.uri = Uri::from(target);
+    parts.version = Version::HTTP_11;
+    headers::clean_request(&mut parts.headers);
+    let words = snapshot.describe(&permit.facts());
+    headers::set_identity(&mut parts.headers, &words, trace, activity.peer);
+    Ok(())
+}
+
+fn deny(
+    denial: Denial,
+    snapshot: &Snapshot,
+    parts: &Parts,
+    trace: &Trace,
+    mut record: Record,
+) -> Response<AnswerBody> {
+    let hide_none = snapshot.hide_none();
+    record.tell(&parts.method, trace);
+    record.denied(denial, denial.reason.status(hide_none));
+    let allow = snapshot.allowed_methods(&denial.facts);
+    let form = Form::of(&parts.headers);
+    own(respond::denied(denial.reason, hide_none, allow, form, trace), record)
+}
+
+fn fail(fault: Fault, parts: &Parts, trace: &Trace, mut record: Record) -> Response<AnswerBody> {
+    record.tell(&parts.method, trace);
+    record.failed(fault.status(), None);
+    own(respond::failed(fault, Form::of(&parts.headers), trace), record)
+}
+
+fn own(response: Response<Bytes>, record: Record) -> Response<AnswerBody> {
+    response.map(|bytes| AnswerBody::own(bytes, record))
+}
+
+/// What the limits refuse before anything is decided. hyper bounds the head as a whole.
+fn oversize(parts: &Parts, incoming: &Incoming, limits: &Limits) -> Option<Fault> {
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target > limits.target_bytes {
+        return Some(Fault::TargetTooLong);
+    }
+    let body = incoming.size_hint().exact();
+    body.is_some_and(|length| length > limits.body_bytes).then_some(Fault::BodyTooLarge)
+}

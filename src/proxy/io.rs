@@ -1,0 +1,156 @@
+//! A client's socket, watched: what it last did decides which timeout is running.
+
+use std::cell::Cell;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::clock;
+
+/// What a client connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Waiting for a request's first byte.
+    Idle,
+    /// Reading a head.
+    Head,
+    /// Answering.
+    Busy,
+}
+
+/// What a client connection is doing, and since when. Shared by socket, requests and timer, all of
+/// one task.
+#[derive(Debug)]
+pub(super) struct Activity {
+    pub(super) peer: IpAddr,
+    phase: Cell<Phase>,
+    since: Cell<Instant>,
+    stalled: Cell<Option<Instant>>,
+}
+
+impl Activity {
+    pub(super) fn new(peer: IpAddr) -> Rc<Self> {
+        Rc::new(Self {
+            peer,
+            phase: Cell::new(Phase::Idle),
+            since: Cell::new(clock::instant()),
+            stalled: Cell::new(None),
+        })
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    pub(super) fn since(&self) -> Instant {
+        self.since.get()
+    }
+
+    /// Since when the client has not taken what was written.
+    pub(super) fn stalled(&self) -> Option<Instant> {
+        self.stalled.get()
+    }
+
+    /// A head is whole. Returns when its first byte came.
+    pub(super) fn begin(&self) -> Instant {
+        // A pipelined request was read together with the one before it.
+        let started = match self.phase.replace(Phase::Busy) {
+            Phase::Head => self.since.get(),
+            Phase::Idle | Phase::Busy => clock::instant(),
+        };
+        self.since.set(started);
+        started
+    }
+
+    /// An answer was given to the last byte.
+    pub(super) fn end(&self, now: Instant) {
+        self.phase.set(Phase::Idle);
+        self.since.set(now);
+    }
+}
+
+/// The socket that hyper serves.
+#[derive(Debug)]
+pub(super) struct ClientIo {
+    socket: TokioIo<TcpStream>,
+    activity: Rc<Activity>,
+}
+
+impl ClientIo {
+    pub(super) fn new(socket: TcpStream, activity: Rc<Activity>) -> Self {
+        Self { socket: TokioIo::new(socket), activity }
+    }
+
+    pub(super) fn into_socket(self) -> TcpStream {
+        self.socket.into_inner()
+    }
+
+    fn wrote<T>(&self, poll: &Poll<T>) {
+        let stalled = &self.activity.stalled;
+        if poll.is_pending() {
+            stalled.set(stalled.get().or_else(|| Some(clock::instant())));
+        } else {
+            stalled.set(None);
+        }
+    }
+}
+
+impl Read for ClientIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let room = buffer.remaining();
+        if self.activity.phase.get() != Phase::Idle {
+            return Pin::new(&mut self.socket).poll_read(cx, buffer);
+        }
+        let poll = Pin::new(&mut self.socket).poll_read(cx, buffer);
+        if room > 0 && matches!(poll, Poll::Ready(Ok(()))) {
+            self.activity.phase.set(Phase::Head);
+            self.activity.since.set(clock::instant());
+        }
+        poll
+    }
+}
+
+impl Write for ClientIo {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.wrote(&poll);
+        poll
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.socket).poll_write_vectored(cx, bytes);
+        self.wrote(&poll);
+        poll
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}

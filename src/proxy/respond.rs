@@ -1,0 +1,143 @@
+//! Answers of our own: nobody mistakes our 403 for the product's (RFC 9457, RFC 9209, RFC 6750).
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+    WWW_AUTHENTICATE,
+};
+use http::{Response, StatusCode};
+
+use super::fault::Fault;
+use super::headers::REQUEST_ID;
+use super::trace::Trace;
+use crate::policy::DenyReason;
+
+const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+/// How soon an overloaded sidecar is worth asking again, in seconds.
+const RETRY_SECONDS: &str = "1";
+
+/// How the client wants to read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Problem,
+    Text,
+}
+
+impl Form {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let accepts = |value: &HeaderValue| value.as_bytes().starts_with(b"text/plain");
+        if headers.get(ACCEPT).is_some_and(accepts) { Self::Text } else { Self::Problem }
+    }
+}
+
+/// Tells a client that it may not. `allow` is what a refused method is answered with.
+pub(super) fn denied(
+    reason: DenyReason,
+    hide_none: bool,
+    allow: &str,
+    form: Form,
+    trace: &Trace,
+) -> Response<Bytes> {
+    let status = reason.status(hide_none);
+    let error = if status == 400 { "http_request_error" } else { "http_request_denied" };
+    let mut response = own(status, detail(status, reason), error, form, trace);
+    let headers = response.headers_mut();
+    match status {
+        401 => {
+            let challenge = if reason == DenyReason::KeyMissing {
+                r#"Bearer realm="sidegate""#
+            } else {
+                r#"Bearer realm="sidegate", error="invalid_token""#
+            };
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        403 if reason == DenyReason::ViewOnly => {
+            let challenge = r#"Bearer realm="sidegate", error="insufficient_scope""#;
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        405 => {
+            if let Ok(allow) = HeaderValue::from_str(allow) {
+                headers.insert(ALLOW, allow);
+            }
+        }
+        _ => {}
+    }
+    response
+}
+
+/// Tells a client what went wrong.
+pub(super) fn failed(fault: Fault, form: Form, trace: &Trace) -> Response<Bytes> {
+    let mut response = own(fault.status(), fault.detail(), fault.proxy_error(), form, trace);
+    if fault == Fault::Overloaded {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
+    }
+    response
+}
+
+/// A whole answer for a connection on which hyper can say nothing any more.
+pub(super) fn raw(status: &str, detail: &str) -> String {
+    let number = status.get(..3).unwrap_or_default();
+    let title = status.get(4..).unwrap_or_default();
+    let body = format!(
+        r#"{{"type":"about:blank","title":"{title}","status":{number},"detail":"{detail}"}}"#
+    );
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\n\
+         proxy-status: sidegate; error=http_request_error\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// Coarser than the reason: every fault of a key reads the same, so that it teaches nothing.
+fn detail(status: u16, reason: DenyReason) -> &'static str {
+    match (status, reason) {
+        (400, DenyReason::BadTarget) => "the request's host or path has no single reading",
+        (400, _) => "the request is ambiguous",
+        (401, _) => "a valid API key is needed",
+        (403, DenyReason::ViewOnly) => "this key may read here, not write",
+        (404, _) => "nothing is here",
+        (405, _) => "the method is not taken here",
+        _ => "this key may not do that",
+    }
+}
+
+fn own(
+    status: u16,
+    detail: &str,
+    error: &'static str,
+    form: Form,
+    trace: &Trace,
+) -> Response<Bytes> {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let title = status.canonical_reason().unwrap_or_default();
+    let id = trace.request_id();
+    // Nothing here needs escaping: the texts are ours and a request id has no quote or backslash.
+    let (body, kind) = match form {
+        Form::Problem => (
+            format!(
+                r#"{{"type":"about:blank","title":"{title}","status":{},"detail":"{detail}","request_id":"{id}"}}"#,
+                status.as_u16()
+            ),
+            "application/problem+json",
+        ),
+        Form::Text => (
+            format!("{} {title}: {detail}\nrequest {id}\n", status.as_u16()),
+            "text/plain; charset=utf-8",
+        ),
+    };
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(PROXY_STATUS, proxy_status(error));
+    headers.insert(REQUEST_ID, trace.request_id_value());
+    response
+}
+
+fn proxy_status(error: &'static str) -> HeaderValue {
+    // Tokens only: always a field value.
+    HeaderValue::from_str(&format!("sidegate; error={error}"))
+        .unwrap_or_else(|_| HeaderValue::from_static("sidegate"))
+}

@@ -1,0 +1,134 @@
+//! The ids under which a request is found again: `X-Request-Id` and W3C `traceparent`.
+
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderValue};
+
+use super::headers::{REQUEST_ID, TRACEPARENT};
+
+/// The ids of one request, kept where the client sent valid ones, else made.
+#[derive(Debug, Clone)]
+pub(super) struct Trace {
+    request_id: HeaderValue,
+    traceparent: HeaderValue,
+}
+
+impl Trace {
+    pub(super) fn of(headers: &HeaderMap, random: &mut fastrand::Rng) -> Self {
+        let request_id = one(headers, &REQUEST_ID).filter(|value| is_request_id(value));
+        let traceparent = one(headers, &TRACEPARENT).filter(|value| is_traceparent(value));
+        if let (Some(request_id), Some(traceparent)) = (request_id, traceparent) {
+            return Self { request_id: request_id.clone(), traceparent: traceparent.clone() };
+        }
+        let made = Made::new(random);
+        Self {
+            request_id: request_id.cloned().unwrap_or_else(|| made.request_id()),
+            traceparent: traceparent.cloned().unwrap_or_else(|| made.traceparent()),
+        }
+    }
+
+    pub(super) fn set(&self, headers: &mut HeaderMap) {
+        headers.insert(REQUEST_ID, self.request_id.clone());
+        headers.insert(TRACEPARENT, self.traceparent.clone());
+    }
+
+    pub(super) fn request_id(&self) -> &str {
+        self.request_id.to_str().unwrap_or_default()
+    }
+
+    pub(super) fn request_id_value(&self) -> HeaderValue {
+        self.request_id.clone()
+    }
+
+    pub(super) fn trace_id(&self) -> &str {
+        self.traceparent.to_str().ok().and_then(|text| text.get(3..35)).unwrap_or_default()
+    }
+}
+
+/// A traceparent whose trace id is the request's id, too: one text, one allocation.
+struct Made(Bytes);
+
+impl Made {
+    fn new(random: &mut fastrand::Rng) -> Self {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        // Flags 00: nobody has decided to record it.
+        let mut text = *b"00-00000000000000000000000000000001-0000000000000001-00";
+        let bits = [random.u64(..), random.u64(..), random.u64(..)];
+        let digits = bits.iter().flat_map(|bits| (0..16).map(move |at| (bits >> (at * 4)) & 15));
+        let places = (3..35).chain(36..52);
+        for (place, digit) in places.zip(digits) {
+            if let (Some(slot), Some(hex)) = (text.get_mut(place), HEX.get(digit as usize)) {
+                *slot = *hex;
+            }
+        }
+        Self(Bytes::copy_from_slice(&text))
+    }
+
+    fn request_id(&self) -> HeaderValue {
+        value(self.0.slice(3..35))
+    }
+
+    fn traceparent(&self) -> HeaderValue {
+        value(self.0.clone())
+    }
+}
+
+/// Only hex digits and dashes come here.
+fn value(text: Bytes) -> HeaderValue {
+    HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+fn one<'h>(headers: &'h HeaderMap, name: &http::HeaderName) -> Option<&'h HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+fn is_request_id(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    (1..=128).contains(&bytes.len())
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.:=+/@".contains(b))
+}
+
+/// W3C Trace Context §3.2, version 00; later versions may be longer and are begun anew.
+fn is_traceparent(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    let shape = bytes.iter().enumerate().all(|(at, byte)| match at {
+        2 | 35 | 52 => *byte == b'-',
+        _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(byte),
+    });
+    let zero = |from: usize, to: usize| {
+        bytes.get(from..to).is_none_or(|digits| digits.iter().all(|digit| *digit == b'0'))
+    };
+    bytes.len() == 55 && bytes.starts_with(b"00-") && shape && !zero(3, 35) && !zero(36, 52)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    #[test]
+    fn valid_ids_are_kept_and_others_made() {
+        let cases = [
+            ("abc-1", GOOD, true, true),
+            ("", GOOD, false, true),
+            ("a b", "00-x", false, false),
+            ("ok", "00-00000000000000000000000000000000-b7ad6b7169203331-01", true, false),
+            ("ok", "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", true, false),
+            ("ok", "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", true, false),
+        ];
+        let mut random = fastrand::Rng::with_seed(7);
+        for (id, parent, keeps_id, keeps_parent) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_static(id));
+            headers.insert(TRACEPARENT, HeaderValue::from_static(parent));
+            let trace = Trace::of(&headers, &mut random);
+            assert_eq!(trace.request_id() == id, keeps_id, "{id:?}");
+            assert_eq!(trace.traceparent == parent, keeps_parent, "{parent:?}");
+            assert!(is_traceparent(&trace.traceparent) && is_request_id(&trace.request_id));
+            assert_eq!(trace.trace_id().len(), 32);
+        }
+        let bare = Trace::of(&HeaderMap::new(), &mut random);
+        assert_eq!(bare.request_id(), bare.trace_id());
+    }
+}

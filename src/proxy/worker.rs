@@ -1,0 +1,251 @@
+//! One worker: a thread, a runtime, a listener, and everything that its requests share.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::HeaderMap;
+use hyper::server::conn::http1;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, watch};
+
+use super::connection;
+use super::fault::Fault;
+use super::io::Activity;
+use super::respond;
+use super::settings::{Limits, Settings, Timeouts};
+use super::trace::Trace;
+use super::upstream::Pool;
+use crate::clock;
+use crate::current::{Held, Reader};
+use crate::policy::{Denial, DenyReason, Description, Facts};
+use crate::telemetry::{RequestEvent, WorkerMeters};
+
+/// How often idle upstream connections are looked at.
+const SWEEP: Duration = Duration::from_secs(1);
+/// How long a listener rests when the process has no file left for a connection.
+const ACCEPT_REST: Duration = Duration::from_millis(50);
+
+/// Where the process is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    /// Requests are taken.
+    Running,
+    /// No new connections; those that are there may end their requests.
+    Draining,
+    /// At once.
+    Stopped,
+}
+
+/// What the requests of one worker share. Never leaves its thread.
+#[derive(Debug)]
+pub(super) struct Worker {
+    settings: Arc<Settings>,
+    http: http1::Builder,
+    reader: RefCell<Reader>,
+    meters: RefCell<WorkerMeters>,
+    pools: Vec<Rc<Pool>>,
+    random: RefCell<fastrand::Rng>,
+    sample: f64,
+    drain: Notify,
+    draining: Cell<bool>,
+    closed: Notify,
+    /// This worker's part of the process's limits.
+    connections: i64,
+    requests: i64,
+}
+
+impl Worker {
+    pub(super) fn new(
+        settings: Arc<Settings>,
+        reader: Reader,
+        meters: WorkerMeters,
+        sample: f64,
+    ) -> Rc<Self> {
+        let part = |limit: usize| {
+            i64::try_from(limit.div_ceil(settings.workers.max(1))).unwrap_or(i64::MAX)
+        };
+        let pools =
+            settings.upstreams.iter().map(|it| Pool::new(it.clone(), settings.timeouts)).collect();
+        Rc::new(Self {
+            http: connection::builder(&settings.limits),
+            reader: RefCell::new(reader),
+            meters: RefCell::new(meters),
+            pools,
+            random: RefCell::new(fastrand::Rng::new()),
+            sample,
+            drain: Notify::new(),
+            draining: Cell::new(false),
+            closed: Notify::new(),
+            connections: part(settings.limits.connections),
+            requests: part(settings.limits.requests),
+            settings,
+        })
+    }
+
+    /// Accepts and serves until the process's life ends or every connection is drained.
+    pub(super) async fn run(
+        self: Rc<Self>,
+        listener: TcpListener,
+        mut life: watch::Receiver<Life>,
+    ) {
+        let sweeper = tokio::task::spawn_local(Rc::clone(&self).sweep());
+        tokio::select! {
+            () = self.accept(&listener) => {}
+            _ = life.wait_for(|life| *life != Life::Running) => {}
+        }
+        self.accept_waiting(&listener);
+        drop(listener);
+        self.draining.set(true);
+        self.drain.notify_waiters();
+        tokio::select! {
+            () = self.drained() => {}
+            () = tokio::time::sleep(self.settings.timeouts.drain) => {
+                let left = self.meters().connections(0);
+                tracing::warn!(connections = left, "drain deadline passed, connections are cut");
+            }
+            _ = life.wait_for(|life| *life == Life::Stopped) => {}
+        }
+        sweeper.abort();
+    }
+
+    pub(super) fn http(&self) -> &http1::Builder {
+        &self.http
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.settings.limits
+    }
+
+    pub(super) fn timeouts(&self) -> &Timeouts {
+        &self.settings.timeouts
+    }
+
+    pub(super) fn generation(&self) -> Rc<Held> {
+        self.reader.borrow_mut().load()
+    }
+
+    /// Never held over an `await`: every use is one call.
+    pub(super) fn meters(&self) -> RefMut<'_, WorkerMeters> {
+        self.meters.borrow_mut()
+    }
+
+    pub(super) fn pool(&self, upstream: usize) -> Option<Rc<Pool>> {
+        self.pools.get(upstream).map(Rc::clone)
+    }
+
+    pub(super) fn trace(&self, headers: &HeaderMap) -> Trace {
+        Trace::of(headers, &mut self.random.borrow_mut())
+    }
+
+    /// Whether this request is told of even if it is allowed.
+    pub(super) fn is_sampled(&self) -> bool {
+        self.sample > 0.0 && (self.sample >= 1.0 || self.random.borrow_mut().f64() < self.sample)
+    }
+
+    /// Whether the request that was just counted in is one too many.
+    pub(super) fn overload(&self) -> Option<Fault> {
+        (self.meters().in_flight(0) > self.requests).then_some(Fault::Overloaded)
+    }
+
+    pub(super) fn drain(&self) -> &Notify {
+        &self.drain
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    /// A head that hyper refused and answered never became a request: it is counted here.
+    pub(super) fn head_refused(&self, error: &hyper::Error, activity: &Activity) {
+        if !error.is_parse() {
+            return;
+        }
+        let status = if error.is_parse_too_large() { 431 } else { 400 };
+        let generation = self.generation();
+        let denial = Denial { reason: DenyReason::BadRequest, facts: Facts::default() };
+        let took = clock::instant().saturating_duration_since(activity.since());
+        let mut meters = self.meters();
+        meters.denied(generation.number, &generation.snapshot, &denial);
+        let (number, snapshot) = (generation.number, &generation.snapshot);
+        meters.answered(number, snapshot, &denial.facts, status, took);
+        drop(meters);
+        RequestEvent {
+            denial: Some(denial),
+            words: Description::default(),
+            generation: generation.number,
+            method: "other",
+            status,
+            upstream_status: None,
+            upstream_error: None,
+            took,
+            request_id: "",
+            trace_id: "",
+            peer: activity.peer,
+        }
+        .write();
+    }
+
+    async fn accept(self: &Rc<Self>, listener: &TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((socket, peer)) => self.take(socket, peer),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_REST).await;
+                }
+            }
+        }
+    }
+
+    /// What the kernel has accepted for us is served: closing the listener would reset it.
+    fn accept_waiting(self: &Rc<Self>, listener: &TcpListener) {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        while let std::task::Poll::Ready(Ok((socket, peer))) = listener.poll_accept(&mut context) {
+            self.take(socket, peer);
+        }
+    }
+
+    fn take(self: &Rc<Self>, socket: TcpStream, peer: SocketAddr) {
+        if self.meters().connections(1) > self.connections {
+            self.meters().connections(-1);
+            self.meters().connection_refused();
+            let text = respond::raw("503 Service Unavailable", "too many connections");
+            // Best effort: a new socket's buffer takes it whole.
+            let _ = socket.try_write(text.as_bytes());
+            return;
+        }
+        let _ = socket.set_nodelay(true);
+        let worker = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            let counted = Counted(worker);
+            connection::serve(Rc::clone(&counted.0), socket, peer).await;
+        });
+    }
+
+    async fn drained(&self) {
+        while self.meters().connections(0) > 0 {
+            self.closed.notified().await;
+        }
+    }
+
+    async fn sweep(self: Rc<Self>) {
+        let mut ticks = tokio::time::interval(SWEEP);
+        loop {
+            ticks.tick().await;
+            self.pools.iter().for_each(|pool| pool.sweep());
+        }
+    }
+}
+
+/// A connection that is counted, even if serving it panics.
+struct Counted(Rc<Worker>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.meters().connections(-1);
+        self.0.closed.notify_one();
+    }
+}
