@@ -15,8 +15,7 @@ RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' > src/main.rs \
     && cargo build --release --locked --target "$TARGET" && rm -r src
 
 # COPY keeps the times of files, and cargo would take an older file for one that it has built.
-COPY src src
-COPY config config
+COPY . .
 RUN find src -name '*.rs' -exec touch {} + \
     && cargo build --release --locked --target "$TARGET" \
     && cp "target/$TARGET/release/sidegate" /sidegate \
