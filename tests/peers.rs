@@ -284,6 +284,7 @@ fn metrics_are_well_formed_and_count_every_denial() {
         ("capped", "writer", "ceiling", json!({ "level": "view" })),
         ("other", "owner1", "workspace", json!("other")),
         ("closed", "owner1", "workspace", json!("closed")),
+        ("stranger", "stranger", "label", json!("its account has left")),
     ] {
         let mut key = record(id, account);
         key[field] = value;
@@ -310,6 +311,8 @@ fn metrics_are_well_formed_and_count_every_denial() {
         ("wrong_workspace", 403, "GET", "/app", "other"),
         ("workspace_suspended", 403, "GET", "/closed", "closed"),
         ("account_suspended", 403, "GET", "/app", "banned"),
+        ("not_a_member", 403, "GET", "/app", "stranger"),
+        ("product_absent", 403, "GET", "/absent", "writer"),
         ("no_access", 403, "GET", "/app", "outsider"),
         ("subscription_inactive", 403, "POST", "/late", "writer"),
         ("view_only", 403, "POST", "/app", "reader"),
