@@ -1,0 +1,220 @@
+//! Real processes for tests: the gate, nginx and their like, on free loopback ports, each ended by
+//! its own id when it goes out of scope; and plain requests to them.
+
+use std::fmt::Write as _;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sidegate::clock;
+use sidegate::policy::key::KeyDigest;
+use tempfile::TempDir;
+
+/// How long anything may take that a test waits for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A child process.
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Starts `program` in `folder`; what it says goes to `folder/NAME.log`.
+    pub(crate) fn start(program: &str, arguments: &[&str], folder: &Path, name: &str) -> Self {
+        let log = File::create(folder.join(format!("{name}.log"))).unwrap();
+        let child = Command::new(program)
+            .args(arguments)
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn();
+        Self(child.unwrap_or_else(|error| panic!("`{program}`: {error}")))
+    }
+
+    /// Waits until `ready`; panics with what the process said if it ends before or takes too long.
+    fn await_ready(&mut self, log: &Path, ready: impl Fn() -> bool) {
+        let deadline = clock::instant() + PATIENCE;
+        while !ready() {
+            let ended = self.0.try_wait().unwrap();
+            if ended.is_some() || clock::instant() > deadline {
+                panic!("not ready ({ended:?}): {}", fs::read_to_string(log).unwrap());
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// Waits for a process that ends by itself.
+    pub(crate) fn wait(&mut self) {
+        self.0.wait().unwrap();
+    }
+
+    /// Sends a signal by name, such as `INT`, and waits for the end.
+    pub(crate) fn signal(&mut self, name: &str) {
+        if self.0.try_wait().unwrap().is_some() {
+            return;
+        }
+        let line = format!("kill -{name} {}", self.0.id());
+        assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success(), "{line}");
+        let deadline = clock::instant() + PATIENCE;
+        while self.0.try_wait().unwrap().is_none() {
+            if clock::instant() > deadline {
+                self.0.kill().unwrap();
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// The most memory that it has held, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.signal("TERM");
+    }
+}
+
+/// nginx as an upstream, with `locations` in its one server.
+pub(crate) struct Nginx {
+    /// Where it listens.
+    pub(crate) port: u16,
+    _running: Running, // Before the folder: that goes when the process has.
+    /// Its folder; `root` in it is served by `root root;`.
+    pub(crate) folder: TempDir,
+}
+
+impl Nginx {
+    /// Starts nginx and waits until it accepts connections.
+    pub(crate) fn start(locations: &str) -> Self {
+        let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+        let config = include_str!("nginx.conf")
+            .replace("@PORT@", &port.to_string())
+            .replace("@LOCATIONS@", locations);
+        fs::write(folder.path().join("nginx.conf"), config).unwrap();
+        let arguments = ["-p", ".", "-e", "stderr", "-c", "nginx.conf"];
+        let mut running = Running::start("nginx", &arguments, folder.path(), "nginx");
+        running.await_ready(&folder.path().join("nginx.log"), || {
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        Self { port, _running: running, folder }
+    }
+}
+
+/// The gate itself, as built for this test.
+pub(crate) struct Gate {
+    /// Where clients connect.
+    pub(crate) port: u16,
+    /// Where operators connect.
+    pub(crate) admin: u16,
+    /// The process.
+    pub(crate) running: Running,
+}
+
+impl Gate {
+    /// Starts the gate in `folder`, which holds a `policy.toml` that names the upstream `app`, and
+    /// waits until it says that it is ready.
+    pub(crate) fn start(folder: &Path, upstream: u16, keys: &[Value]) -> Self {
+        let (port, admin) = (free_port(), free_port());
+        let config = format!(
+            "policy = \"policy.toml\"\nkeys = \"keys.jsonl\"\nenvironment = \"production\"\nworkers = 2\n\
+             listen.address = \"127.0.0.1:{port}\"\nadmin.address = \"127.0.0.1:{admin}\"\n\
+             upstream.app.urls = [\"http://127.0.0.1:{upstream}\"]\n"
+        );
+        fs::write(folder.join("sidegate.toml"), config).unwrap();
+        let mut lines = String::new();
+        keys.iter().for_each(|key| writeln!(lines, "{key}").unwrap());
+        let key_file = folder.join("keys.jsonl");
+        fs::write(&key_file, lines).unwrap();
+        fs::set_permissions(&key_file, Permissions::from_mode(0o600)).unwrap();
+
+        let program = env!("CARGO_BIN_EXE_sidegate");
+        let arguments = ["serve", "-c", "sidegate.toml"];
+        let mut running = Running::start(program, &arguments, folder, "sidegate");
+        running.await_ready(&folder.join("sidegate.log"), || {
+            ask(admin, "GET", "/readyz", "").is_ok_and(|answer| answer.status == 200)
+        });
+        Self { port, admin, running }
+    }
+
+    /// The body of a page of the operator's listener, which must be there.
+    pub(crate) fn page(&self, path: &str) -> String {
+        let answer = ask(self.admin, "GET", path, "").unwrap();
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        answer.body
+    }
+
+    /// The sum of the samples of `metric` whose labels contain `label`; panics if there is none.
+    pub(crate) fn metric(&self, metric: &str, label: &str) -> f64 {
+        let page = self.page("/metrics");
+        let lines = page.lines().filter(|line| {
+            let rest = line.strip_prefix(metric);
+            rest.is_some_and(|rest| rest.starts_with(['{', ' ']) && rest.contains(label))
+        });
+        let samples: Vec<f64> =
+            lines.map(|line| line.rsplit(' ').next().unwrap().parse().unwrap()).collect();
+        assert!(!samples.is_empty(), "no `{metric}` with `{label}` in:\n{page}");
+        samples.iter().sum()
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+/// One request without a body on a connection of its own; `headers` are whole lines.
+pub(crate) fn ask(port: u16, method: &str, target: &str, headers: &str) -> io::Result<Answer> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let length = if method == "POST" { "Content-Length: 0\r\n" } else { "" };
+    let head = format!(
+        "{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{length}{headers}\r\n"
+    );
+    stream.write_all(head.as_bytes())?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    parse(&text).ok_or_else(|| io::Error::other(format!("no answer but {text:?}")))
+}
+
+/// Reads a whole answer whose body is not chunked.
+pub(crate) fn parse(text: &str) -> Option<Answer> {
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    assert!(!head.to_ascii_lowercase().contains("transfer-encoding: chunked"), "{head}");
+    Some(Answer { status, body: body.to_owned() })
+}
+
+/// Polls until `done`; panics if it never is.
+pub(crate) fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = clock::instant() + PATIENCE;
+    while !done() {
+        assert!(clock::instant() < deadline, "waited in vain: {what}");
+        thread::yield_now();
+    }
+}
+
+/// A key record of workspace `main` for the key `key-ID`.
+pub(crate) fn record(id: &str, account: &str) -> Value {
+    json!({
+        "id": format!("k_{id}"), "hash": KeyDigest::sha256(&format!("key-{id}")).to_string(),
+        "workspace": "main", "account": account, "environment": "production", "label": id,
+        "created": "2026-01-01T00:00:00Z", "not_before": null, "expires": null, "revoked": null,
+        "ceiling": null,
+    })
+}
+
+/// A loopback port that nobody listens on at the moment.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

@@ -1,0 +1,349 @@
+//! The gate between real peers: nginx behind it, wrk in front, promtool over its metrics.
+//!
+//! They need what `.ci/run` installs: `cargo test --test peers -- --ignored --test-threads=1`.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
+
+mod harness;
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use serde_json::json;
+
+use harness::{Gate, Nginx, PATIENCE, Running, ask, free_port, parse, record, until};
+
+const POLICY: &str = include_str!("peers/policy.toml");
+const READER: &str = "X-API-Key: key-reader\r\n";
+
+/// The issue's number for a release build; a debug build is given one that it reaches in seconds.
+const REQUESTS: u64 = if cfg!(debug_assertions) { 20_000 } else { 200_000 };
+const GIBIBYTE: u64 = 1 << 30;
+const MOST_MEMORY: u64 = 64 << 20;
+const EDITS: usize = 50;
+
+#[test]
+#[ignore = "needs nginx and wrk; .ci/run installs them"]
+fn load_meets_no_unexpected_status() {
+    let nginx = Nginx::start("location / { return 200 answer; }");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("policy.toml"), POLICY).unwrap();
+    let gate = Gate::start(folder.path(), nginx.port, &[record("reader", "reader")]);
+    let mut requests = 0;
+    for _run in 0..10 {
+        requests += Load::start(&gate, folder.path(), 5).finish();
+        if requests >= REQUESTS {
+            return;
+        }
+    }
+    panic!("only {requests} requests in 10 runs of 5 s");
+}
+
+/// wrk at 64 connections, reading with a key that may.
+struct Load<'a> {
+    wrk: Running,
+    folder: &'a Path,
+}
+
+impl<'a> Load<'a> {
+    fn start(gate: &Gate, folder: &'a Path, seconds: u32) -> Self {
+        let (duration, url) =
+            (format!("-d{seconds}s"), format!("http://127.0.0.1:{}/app", gate.port));
+        let arguments = ["-t1", "-c64", &duration, "-H", READER.trim_end(), &url];
+        Self { wrk: Running::start("wrk", &arguments, folder, "wrk"), folder }
+    }
+
+    /// Waits for the end of a short run.
+    fn finish(mut self) -> u64 {
+        self.wrk.wait();
+        self.count()
+    }
+
+    /// Ends a long run now: wrk sums up when it is interrupted.
+    fn stop(mut self) -> u64 {
+        self.wrk.signal("INT");
+        self.count()
+    }
+
+    /// How many requests were answered; panics if one of them was not as it should be.
+    fn count(&self) -> u64 {
+        let text = fs::read_to_string(self.folder.join("wrk.log")).unwrap();
+        assert!(!text.contains("Non-2xx") && !text.contains("Socket errors"), "{text}");
+        let line = text
+            .lines()
+            .find(|line| line.contains(" requests in "))
+            .unwrap_or_else(|| panic!("{text}"));
+        let count = line.split_whitespace().next().unwrap().parse().unwrap();
+        assert!(count > 0, "{text}");
+        count
+    }
+}
+
+#[test]
+#[ignore = "needs nginx; .ci/run installs it"]
+fn a_gibibyte_streams_both_ways_in_little_memory() {
+    let counter = free_port();
+    let nginx = Nginx::start(&format!(
+        "location /app/down {{ root root; }}
+         location /app/up {{ proxy_pass http://127.0.0.1:{counter}; proxy_http_version 1.1; proxy_request_buffering off; }}"
+    ));
+    let file = nginx.folder.path().join("root/app/down");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    File::create(file).unwrap().set_len(GIBIBYTE).unwrap(); // Sparse: it takes no room.
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("policy.toml"), POLICY).unwrap();
+    let gate = Gate::start(folder.path(), nginx.port, &[record("writer", "writer")]);
+
+    // It waits unread while the others run: a gate that reads ahead would hold all of it.
+    let mut waiting = begin(&gate, "GET", "/app/down", 0);
+    let mut down = begin(&gate, "GET", "/app/down", 0);
+    assert_eq!(body_length(&mut down), GIBIBYTE);
+
+    let counting =
+        thread::spawn(move || count_one_body(&TcpListener::bind(("127.0.0.1", counter)).unwrap()));
+    until("the counter", || TcpStream::connect(("127.0.0.1", counter)).is_ok());
+    let mut up = begin(&gate, "POST", "/app/up", GIBIBYTE);
+    let chunk = vec![7; 1 << 16];
+    (0..GIBIBYTE >> 16).for_each(|_| up.write_all(&chunk).unwrap());
+    let mut answer = String::new();
+    up.read_to_string(&mut answer).unwrap();
+    assert_eq!(parse(&answer).unwrap().status, 200, "{answer}");
+    assert_eq!(counting.join().unwrap(), GIBIBYTE);
+
+    assert_eq!(body_length(&mut waiting), GIBIBYTE);
+    let peak = gate.running.peak_memory();
+    assert!(peak < MOST_MEMORY, "{} MiB", peak >> 20);
+}
+
+fn begin(gate: &Gate, method: &str, path: &str, length: u64) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", gate.port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    let length = if length > 0 { format!("Content-Length: {length}\r\n") } else { String::new() };
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{length}X-API-Key: key-writer\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream
+}
+
+/// Reads a 200 to its end.
+fn body_length(stream: &mut TcpStream) -> u64 {
+    let mut reader = BufReader::with_capacity(1 << 18, stream);
+    let (first, _length) = read_head(&mut reader);
+    assert!(first.starts_with("HTTP/1.1 200"), "{first}");
+    std::io::copy(&mut reader, &mut std::io::sink()).unwrap()
+}
+
+/// The first line of a head, and its `Content-Length`.
+fn read_head(reader: &mut impl std::io::BufRead) -> (String, u64) {
+    let mut lines = reader.lines().map(Result::unwrap).take_while(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let length = lines.filter_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().unwrap())
+    });
+    (first, length.last().unwrap_or(0))
+}
+
+/// Answers one request when it has read all of its body, and returns the length of that.
+fn count_one_body(listener: &TcpListener) -> u64 {
+    loop {
+        let (stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::with_capacity(1 << 18, stream);
+        let (_first, length) = read_head(&mut reader);
+        let read = std::io::copy(&mut (&mut reader).take(length), &mut std::io::sink()).unwrap();
+        if read > 0 {
+            reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+            return read;
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs nginx and wrk; .ci/run installs them"]
+fn every_rename_takes_effect_under_load() {
+    every_edit_takes_effect_under_load(
+        |folder, text| fs::write(folder.join("policy.toml"), text).unwrap(),
+        |folder, text, _number| {
+            fs::write(folder.join("policy.toml.new"), text).unwrap();
+            fs::rename(folder.join("policy.toml.new"), folder.join("policy.toml")).unwrap();
+        },
+    );
+}
+
+#[test]
+#[ignore = "needs nginx and wrk; .ci/run installs them"]
+fn every_write_in_place_takes_effect_under_load() {
+    every_edit_takes_effect_under_load(
+        |folder, text| fs::write(folder.join("policy.toml"), text).unwrap(),
+        |folder, text, _number| fs::write(folder.join("policy.toml"), text).unwrap(),
+    );
+}
+
+/// As Kubernetes updates a volume: `policy.toml` → `..data/policy.toml`, `..data` → a folder.
+#[test]
+#[ignore = "needs nginx and wrk; .ci/run installs them"]
+fn every_symlink_flip_takes_effect_under_load() {
+    let version = |folder: &Path, text: &str, number: usize| {
+        let name = format!("..version{number}");
+        fs::create_dir(folder.join(&name)).unwrap();
+        fs::write(folder.join(&name).join("policy.toml"), text).unwrap();
+        symlink(&name, folder.join("..data.new")).unwrap();
+        fs::rename(folder.join("..data.new"), folder.join("..data")).unwrap();
+    };
+    every_edit_takes_effect_under_load(
+        |folder, text| {
+            version(folder, text, 0);
+            symlink("..data/policy.toml", folder.join("policy.toml")).unwrap();
+        },
+        |folder, text, number| {
+            version(folder, text, number);
+            fs::remove_dir_all(folder.join(format!("..version{}", number - 1))).unwrap();
+        },
+    );
+}
+
+/// `begin` lays the first policy down; `edit` replaces it, and is told which edit it is, from 1.
+fn every_edit_takes_effect_under_load(
+    begin: impl Fn(&Path, &str),
+    edit: impl Fn(&Path, &str, usize),
+) {
+    let nginx = Nginx::start("location / { return 200 answer; }");
+    let folder = tempfile::tempdir().unwrap();
+    begin(folder.path(), POLICY);
+    let keys = [record("reader", "reader"), record("probe", "probe")];
+    let gate = Gate::start(folder.path(), nginx.port, &keys);
+    let write = || ask(gate.port, "POST", "/app", "X-API-Key: key-probe\r\n").unwrap();
+    assert_eq!(write().status, 403);
+
+    let load = Load::start(&gate, folder.path(), 600);
+    for number in 1..=EDITS {
+        let (level, expected) = if number % 2 == 1 { ("full", 200) } else { ("view", 403) };
+        edit(folder.path(), &policy_with_probe(level), number);
+        until(&format!("edit {number}"), || {
+            let status = write().status;
+            assert!([200, 403].contains(&status), "edit {number}: {status}");
+            status == expected
+        });
+    }
+    load.stop();
+    assert_eq!(gate.metric("sidegate_policy_last_reload_successful", ""), 1.0);
+}
+
+fn policy_with_probe(level: &str) -> String {
+    let grant = |level| format!("to = \"account:probe\"\nproduct = \"app\"\nlevel = \"{level}\"");
+    let policy = POLICY.replace(&grant("view"), &grant(level));
+    assert_eq!(policy == POLICY, level == "view");
+    policy
+}
+
+#[test]
+#[ignore = "needs nginx and wrk; .ci/run installs them"]
+fn a_broken_file_keeps_the_last_good_policy_and_says_why() {
+    let nginx = Nginx::start("location / { return 200 answer; }");
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("policy.toml");
+    fs::write(&policy, POLICY).unwrap();
+    let gate = Gate::start(folder.path(), nginx.port, &[record("reader", "reader")]);
+    let load = Load::start(&gate, folder.path(), 600);
+    let successful = || gate.metric("sidegate_policy_last_reload_successful", "");
+    assert_eq!(successful(), 1.0);
+
+    let wrong = POLICY.replace("prefix = \"/late\"", "prefix = \"/late\"\nprefiks = \"/late\"");
+    let line = 1 + wrong.lines().position(|line| line.starts_with("prefiks")).unwrap();
+    fs::write(&policy, wrong).unwrap();
+    until("the failure in the metrics", || successful() == 0.0);
+    let status = gate.page("/status");
+    assert!(status.contains(&format!("policy.toml:{line}:")), "{status}");
+    assert!(status.contains("prefiks"), "{status}");
+    assert_eq!(ask(gate.port, "GET", "/app", READER).unwrap().status, 200);
+
+    fs::write(&policy, POLICY).unwrap();
+    until("the success in the metrics", || successful() == 1.0);
+    load.stop();
+}
+
+#[test]
+#[ignore = "needs nginx and promtool; .ci/run installs them"]
+fn metrics_are_well_formed_and_count_every_denial() {
+    let nginx = Nginx::start("location / { return 200 answer; }");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("policy.toml"), POLICY).unwrap();
+    let mut keys: Vec<_> =
+        ["banned", "outsider", "reader", "writer"].iter().map(|id| record(id, id)).collect();
+    for (id, account, field, value) in [
+        ("revoked", "writer", "revoked", json!("2026-01-01T00:00:00Z")),
+        ("expired", "writer", "expires", json!("2026-01-01T00:00:00Z")),
+        ("future", "writer", "not_before", json!("2999-01-01T00:00:00Z")),
+        ("capped", "writer", "ceiling", json!({ "level": "view" })),
+        ("other", "owner1", "workspace", json!("other")),
+        ("closed", "owner1", "workspace", json!("closed")),
+        ("stranger", "stranger", "label", json!("its account has left")),
+    ] {
+        let mut key = record(id, account);
+        key[field] = value;
+        keys.push(key);
+    }
+    let mut staging = record("staging", "owner1");
+    (staging["workspace"], staging["environment"]) = (json!("trial"), json!("staging"));
+    keys.push(staging);
+    let gate = Gate::start(folder.path(), nginx.port, &keys);
+
+    // Each reason once: the reason, the status, the request, and its key or else its own headers.
+    let cases = [
+        ("bad_target", 400, "GET", "/app/../late", "writer"),
+        ("bad_request", 400, "GET", "/app", "reader\r\nX-API-Key: key-writer"),
+        ("key_missing", 401, "GET", "/app", ""),
+        ("key_malformed", 401, "GET", "/app", "!sg_production_short"),
+        ("key_unknown", 401, "GET", "/app", "nobody"),
+        ("key_revoked", 401, "GET", "/app", "revoked"),
+        ("key_not_yet_valid", 401, "GET", "/app", "future"),
+        ("key_expired", 401, "GET", "/app", "expired"),
+        ("wrong_environment", 401, "GET", "/app", "staging"),
+        ("route_unknown", 404, "GET", "/nowhere", "writer"),
+        ("method_refused", 405, "TRACE", "/app", "writer"),
+        ("wrong_workspace", 403, "GET", "/app", "other"),
+        ("workspace_suspended", 403, "GET", "/closed", "closed"),
+        ("account_suspended", 403, "GET", "/app", "banned"),
+        ("not_a_member", 403, "GET", "/app", "stranger"),
+        ("product_absent", 403, "GET", "/absent", "writer"),
+        ("no_access", 403, "GET", "/app", "outsider"),
+        ("subscription_inactive", 403, "POST", "/late", "writer"),
+        ("view_only", 403, "POST", "/app", "reader"),
+        ("key_ceiling", 403, "POST", "/app", "capped"),
+    ];
+    for (reason, status, method, path, key) in cases {
+        let header = match key.strip_prefix('!') {
+            _ if key.is_empty() => String::new(),
+            Some(whole) => format!("X-API-Key: {whole}\r\n"),
+            None => format!("X-API-Key: key-{key}\r\n"),
+        };
+        let answer = ask(gate.port, method, path, &header).unwrap();
+        assert_eq!(answer.status, status, "{reason}: {}", answer.body);
+    }
+    assert_eq!(ask(gate.port, "GET", "/late", "X-API-Key: key-writer\r\n").unwrap().status, 200);
+
+    for (reason, ..) in cases {
+        let counted = gate.metric("sidegate_denials_total", &format!("reason=\"{reason}\""));
+        assert_eq!(counted, 1.0, "{reason}");
+    }
+    assert_eq!(gate.metric("sidegate_denials_total", ""), cases.len() as f64);
+
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    promtool.stdin.take().unwrap().write_all(gate.page("/metrics").as_bytes()).unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+}
