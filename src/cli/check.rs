@@ -144,7 +144,8 @@ mod tests {
 
     fn starter() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(init::run(&init::InitArgs { directory: folder.path().to_owned() }), FINE);
+        let args = init::InitArgs { directory: folder.path().to_owned() };
+        assert_eq!(init::print(&args, &mut Vec::new(), &mut Vec::new()).unwrap(), FINE);
         let config = folder.path().join("sidegate.toml");
         (folder, config)
     }
@@ -182,6 +183,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (code, _, err) = check(&folder.path().join("sidegate.toml"), Output::Text);
         assert_eq!(code, INVALID);
-        assert!(err.contains("no such file — `sidegate init DIR` writes one"), "{err}");
+        assert!(err.contains("no such file — name it with `-c FILE`, or"), "{err}");
     }
 }

@@ -29,15 +29,18 @@ pub struct InitArgs {
 
 /// Writes the files, says what to do next, and returns the exit code.
 pub fn run(args: &InitArgs) -> u8 {
+    print(args, &mut io::stdout().lock(), &mut io::stderr().lock()).unwrap_or(BROKE)
+}
+
+pub(super) fn print(args: &InitArgs, out: &mut impl Write, err: &mut impl Write) -> io::Result<u8> {
     match write(&args.directory) {
-        Ok(()) => match say(&args.directory, &mut io::stdout().lock()) {
-            Ok(()) => FINE,
-            Err(_) => BROKE,
-        },
+        Ok(()) => {
+            say(&args.directory, out)?;
+            Ok(FINE)
+        }
         Err((path, error)) => {
-            // Where standard error is gone as well, the exit code is all that is left to say.
-            let _ = writeln!(io::stderr(), "{}: {}", path.display(), reason(&error));
-            BROKE
+            writeln!(err, "{}: {}", path.display(), reason(&error))?;
+            Ok(BROKE)
         }
     }
 }
@@ -93,14 +96,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("new/etc");
         let args = InitArgs { directory: directory.clone() };
-        assert_eq!(run(&args), FINE);
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        assert_eq!(print(&args, &mut out, &mut err).unwrap(), FINE);
         for (name, mode, text) in FILES {
             let path = directory.join(name);
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
             let written = fs::metadata(&path).unwrap().permissions().mode();
             assert_eq!(written & 0o077 & !mode, 0, "{name} {written:o}");
         }
-        assert_eq!(run(&args), BROKE);
+        assert_eq!(print(&args, &mut out, &mut err).unwrap(), BROKE);
+        let expected = format!(
+            "{}: stands there already — nothing was written; name another directory\n",
+            directory.join("sidegate.toml").display()
+        );
+        assert_eq!(String::from_utf8(err).unwrap(), expected);
     }
 
     #[test]

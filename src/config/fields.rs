@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::page::{Page, quoted};
-use super::value::{LONGEST_TEXT, Value, kind, list};
+use super::value::{LONGEST_TEXT, Value, list};
 use crate::policy::draft::Rows;
 use crate::policy::{At, Level, Place, Problem, nearest};
 
@@ -171,9 +171,7 @@ impl<'p> Fields<'p> {
     pub(super) fn list(&mut self, field: &'static str) -> Vec<Self> {
         let Some(value) = self.value(field) else { return Vec::new() };
         let DeValue::Array(items) = value.get_ref() else {
-            let found = self.place_of(value);
-            let message = format!("`{field}` must be a list of tables, not {}", kind(value));
-            self.report(Problem::error(found, message).hint(format!("write `[[…{field}]]`")));
+            self.wrong_type::<()>(field, "a list of tables, `[[…]]`", value);
             return Vec::new();
         };
         items.iter().filter_map(|item| self.as_table(field, item)).collect()
@@ -189,7 +187,7 @@ impl<'p> Fields<'p> {
     pub(super) fn tables(&mut self, field: &'static str) -> Vec<(At<String>, Self)> {
         let mut tables = Vec::new();
         for (name, value) in self.names(field) {
-            match self.as_table(&name.value, value) {
+            match self.as_table(&format!("{field}.{}", name.value), value) {
                 Some(table) => tables.push((name, table)),
                 None => self.page.lose(&name.value),
             }
@@ -213,11 +211,17 @@ impl<'p> Fields<'p> {
     /// the unknown ones were probably meant to be.
     pub(super) fn finish(self) -> Vec<&'static str> {
         let mut guessed = Vec::new();
-        for (key, value) in self.entries.iter() {
-            let written = key.get_ref().as_ref();
-            if self.asked.contains(&written) {
-                continue;
+        let mut unknown: Vec<_> = self
+            .entries
+            .iter()
+            .filter(|(key, _)| !self.asked.contains(&key.get_ref().as_ref()))
+            .collect();
+        unknown.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in unknown {
+            if self.page.is_full() {
+                break;
             }
+            let written = key.get_ref().as_ref();
             lose_names(self.page, value);
             let near = nearest_field(written, &self.asked);
             let unknown = format!("unknown field {}", quoted(written));
@@ -258,5 +262,6 @@ fn nearest_field(written: &str, asked: &[&'static str]) -> Option<&'static str> 
     if written.len() > LONGEST_TEXT {
         return None;
     }
-    asked.iter().copied().find(|field| nearest(written, asked.iter().copied()) == Some(*field))
+    let near = nearest(written, asked.iter().copied())?;
+    asked.iter().copied().find(|field| *field == near)
 }

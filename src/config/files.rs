@@ -52,6 +52,8 @@ pub(super) struct Reading<'a> {
     pub(super) limit: u64,
     /// The way out where it is missing.
     pub(super) missing: &'a str,
+    /// The way out where it is larger.
+    pub(super) large: &'a str,
 }
 
 impl Reading<'_> {
@@ -113,7 +115,7 @@ impl Reading<'_> {
             bytes @ ..1_048_576 => format!("{} KiB", bytes / 1024),
             bytes => format!("{} MiB", bytes / 1_048_576),
         };
-        self.problem(format!("is larger than {limit}")).hint("is it the right file?")
+        self.problem(format!("is larger than {limit}")).hint(self.large)
     }
 
     /// Why the system did not hand the file out.

@@ -156,13 +156,15 @@ fn gather(config: &Config, permissions: Permissions, before: &Notes) -> (Option<
         },
     };
     let told: BTreeSet<_> = problems.iter().map(|problem| problem.place).collect();
-    let follows =
-        |p: &Problem| told.contains(&p.place) || lost.iter().any(|name| speaks_of(p, name));
+    let follows = |p: &Problem| told.contains(&p.place) || speaks_of(p, &lost);
     problems.extend(wrong.into_iter().filter(|problem| !follows(problem)));
     (snapshot, Report::new(files, problems))
 }
 
-/// Whether a problem is about `name`: in backticks, alone or as `account:NAME` and the like.
-fn speaks_of(problem: &Problem, name: &str) -> bool {
-    [format!("`{name}`"), format!(":{name}`")].iter().any(|quoted| problem.message.contains(quoted))
+/// Whether a problem is about one of `names`: in backticks, alone or as `account:NAME` and the like.
+fn speaks_of(problem: &Problem, names: &BTreeSet<String>) -> bool {
+    problem.message.split('`').skip(1).step_by(2).any(|quoted| {
+        let name = quoted.split_once(':').map_or(quoted, |(_, name)| name);
+        names.contains(quoted) || names.contains(name)
+    })
 }

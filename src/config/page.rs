@@ -116,6 +116,11 @@ impl<'t> Page<'t> {
         }
     }
 
+    /// Whether no more problems are told.
+    pub(super) fn is_full(&self) -> bool {
+        self.notes.borrow().problems.len() > MOST_PROBLEMS
+    }
+
     /// Notes that `name` is spoken of but could not be read.
     pub(super) fn lose(&self, name: &str) {
         self.notes.borrow_mut().lost.insert(name.to_owned());

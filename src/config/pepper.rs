@@ -15,7 +15,7 @@ pub(super) fn read(
     permissions: Permissions,
 ) -> (Option<Pepper>, Vec<Problem>) {
     let hint = "`head -c 32 /dev/urandom > FILE` makes one, `pepper` in `sidegate.toml` names it";
-    let reading = Reading { path, file, limit: 32, missing: hint };
+    let reading = Reading { path, file, limit: 32, missing: hint, large: hint };
     let (bytes, metadata) = match reading.bytes() {
         Ok(read) => read,
         Err(problem) => return (None, vec![problem]),

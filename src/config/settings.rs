@@ -47,8 +47,9 @@ const LEVELS: [telemetry::Level; 4] = [
 /// names can be judged in the same run; nothing, if even their names are in doubt.
 pub(super) fn read(path: &Path, files: &mut Files) -> (Option<Config>, Notes) {
     let file = files.add(path);
-    let missing = "`sidegate init DIR` writes one to start from";
-    let text = match (Reading { path, file, limit: LARGEST, missing }).text() {
+    let missing = "name it with `-c FILE`, or let `sidegate init DIR` write one";
+    let large = "is it the right file?";
+    let text = match (Reading { path, file, limit: LARGEST, missing, large }).text() {
         Ok(text) => text,
         Err(problem) => return (None, Notes { problems: vec![problem], ..Notes::default() }),
     };

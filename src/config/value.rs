@@ -17,10 +17,7 @@ pub(super) type Value<'p> = Spanned<DeValue<'p>>;
 impl<'p> Fields<'p> {
     /// `value` as a text.
     pub(super) fn as_text(&self, label: &str, value: &Value<'p>) -> Option<At<String>> {
-        match value.get_ref().as_str() {
-            Some(text) => self.fit(label, At::new(text, self.place_of(value))),
-            None => self.wrong_type(label, "a string", value),
-        }
+        self.text_of(&quoted(label), value)
     }
 
     /// `value` as a list of texts; those that are none are told and left out.
@@ -28,7 +25,15 @@ impl<'p> Fields<'p> {
         let DeValue::Array(items) = value.get_ref() else {
             return self.wrong_type(label, "a list of strings", value);
         };
-        Some(items.iter().filter_map(|item| self.as_text(label, item)).collect())
+        let what = format!("an item of {}", quoted(label));
+        Some(items.iter().filter_map(|item| self.text_of(&what, item)).collect())
+    }
+
+    fn text_of(&self, what: &str, value: &Value<'p>) -> Option<At<String>> {
+        match value.get_ref().as_str() {
+            Some(text) => self.fit(what, At::new(text, self.place_of(value))),
+            None => self.mismatch(what, "a string", value),
+        }
     }
 
     /// `value` as a level.
@@ -53,11 +58,12 @@ impl<'p> Fields<'p> {
         let DeValue::Table(table) = value.get_ref() else {
             return self.wrong_type(label, "a table", value);
         };
+        let what = format!("a name in {}", quoted(label));
         let mut names: Vec<_> = table
             .iter()
             .filter_map(|(key, value)| {
                 let place = self.page().place(&key.span());
-                Some((self.fit(label, At::new(key.get_ref().as_ref(), place))?, value))
+                Some((self.fit(&what, At::new(key.get_ref().as_ref(), place))?, value))
             })
             .collect();
         names.sort_by_key(|(name, _)| name.place);
@@ -97,7 +103,7 @@ impl<'p> Fields<'p> {
     }
 
     /// A text that can be shown, logged and put into a header.
-    fn fit(&self, label: &str, text: At<&str>) -> Option<At<String>> {
+    fn fit(&self, what: &str, text: At<&str>) -> Option<At<String>> {
         let wrong = if text.value.is_empty() {
             "is empty".to_owned()
         } else if text.value.len() > LONGEST_TEXT {
@@ -107,16 +113,20 @@ impl<'p> Fields<'p> {
         } else {
             return Some(At::new(text.value.to_owned(), text.place));
         };
-        let (place, label) = (text.place, quoted(label));
-        self.report(Problem::error(place, format!("a text of {label} {wrong}")));
+        self.report(Problem::error(text.place, format!("{what} {wrong}")));
         None
     }
 
-    /// Reports that `value` is of another type. What the parser put in place of a value that it
-    /// could not read has no span: the syntax error says enough.
+    /// Reports that the value of `label` is of another type.
     pub(super) fn wrong_type<T>(&self, label: &str, wanted: &str, value: &Value<'p>) -> Option<T> {
+        self.mismatch(&quoted(label), wanted, value)
+    }
+
+    /// What the parser put in place of a value that it could not read has no span: there the
+    /// syntax error says enough.
+    fn mismatch<T>(&self, what: &str, wanted: &str, value: &Value<'p>) -> Option<T> {
         if !value.span().is_empty() {
-            let message = format!("{} must be {wanted}, not {}", quoted(label), kind(value));
+            let message = format!("{what} must be {wanted}, not {}", kind(value));
             self.report(Problem::error(self.place_of(value), message));
         }
         None
@@ -124,7 +134,7 @@ impl<'p> Fields<'p> {
 }
 
 /// What `value` is, in the reader's words.
-pub(super) fn kind(value: &Value<'_>) -> &'static str {
+fn kind(value: &Value<'_>) -> &'static str {
     match value.get_ref() {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a whole number",
