@@ -1,6 +1,5 @@
 //! The pepper file: 32 bytes, kept from others.
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::files::Reading;
@@ -20,15 +19,7 @@ pub(super) fn read(
         Ok(read) => read,
         Err(problem) => return (None, vec![problem]),
     };
-    let mut problems = Vec::new();
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        let mut problem = reading.problem(format!("others can reach it: mode {mode:04o}"));
-        if permissions == Permissions::Insecure {
-            problem.severity = Severity::Warning;
-        }
-        problems.push(problem.hint("`chmod 600` it"));
-    }
+    let mut problems: Vec<_> = permissions.judge(path, &metadata, file).into_iter().collect();
     let pepper = <[u8; 32]>::try_from(bytes).map(Pepper::new);
     if let Err(bytes) = &pepper {
         problems.push(reading.problem(format!("has {} bytes, not 32", bytes.len())).hint(hint));
@@ -40,6 +31,7 @@ pub(super) fn read(
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions as Mode};
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
 
@@ -50,8 +42,20 @@ mod tests {
         let cases = [
             (32, 0o600, Permissions::Private, true, vec![]),
             (32, 0o400, Permissions::Private, true, vec![]),
-            (32, 0o640, Permissions::Private, false, vec!["others can reach it: mode 0640"]),
-            (32, 0o644, Permissions::Insecure, true, vec!["others can reach it: mode 0644"]),
+            (
+                32,
+                0o640,
+                Permissions::Private,
+                false,
+                vec!["mode 0640 lets group or others read or write it"],
+            ),
+            (
+                32,
+                0o644,
+                Permissions::Insecure,
+                true,
+                vec!["mode 0644 lets group or others read or write it"],
+            ),
             (31, 0o600, Permissions::Private, false, vec!["has 31 bytes, not 32"]),
             (0, 0o600, Permissions::Private, false, vec!["has 0 bytes, not 32"]),
             (33, 0o600, Permissions::Private, false, vec!["is larger than 32 bytes"]),
