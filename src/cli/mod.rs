@@ -1,5 +1,8 @@
 //! The commands (being built).
 
+pub mod check;
+pub mod init;
+
 use std::process::ExitCode;
 
 /// Runs the command line.

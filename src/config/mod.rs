@@ -1,1 +1,170 @@
-//! Text to settings and draft (being built).
+//! Text to settings and draft: `sidegate.toml`, the policy, and what they name.
+//!
+//! Every problem of every file is told in one run, each with its place and, where one can be
+//! guessed, the way out. Syntax and shape are judged here, names by
+//! [`compile`](crate::policy::compile), keys by [`keystore`].
+//!
+//! INVARIANT: what comes out is whole. A draft may have gaps while problems are collected, but it
+//! becomes a [`Loaded`] only where there is no error.
+//!
+//! What is absent: nothing here watches, retries or falls back, and no environment variable is
+//! read.
+//!
+//! Start at [`open`]; a table is read by `fields`, the policy by `draft`, the settings by
+//! `settings`.
+
+mod draft;
+mod fields;
+mod files;
+mod page;
+mod pepper;
+mod report;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod time;
+mod units;
+mod upstream;
+mod value;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+pub use self::report::Report;
+
+use self::files::Files;
+use self::page::Notes;
+use crate::keystore::{self, Permissions};
+use crate::policy::{Problem, Snapshot, compile};
+use crate::{admin, proxy, telemetry};
+
+/// Where `sidegate.toml` is looked for when nobody says where it is, in this order.
+pub const PLACES: [&str; 2] = ["config/sidegate.toml", "/etc/sidegate/sidegate.toml"];
+
+/// What `sidegate.toml` says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The file itself.
+    pub path: PathBuf,
+    /// The policy: a file, or a directory of `*.toml`.
+    pub policy: PathBuf,
+    /// The key records.
+    pub keys: PathBuf,
+    /// The secret of `blake3-keyed` records.
+    pub pepper: Option<PathBuf>,
+    /// The pin: keys of any other environment are refused.
+    pub environment: Option<String>,
+    /// What the data plane is told.
+    pub proxy: proxy::Settings,
+    /// What the operator's plane is told.
+    pub admin: admin::Settings,
+    /// What the log is told.
+    pub log: telemetry::Settings,
+}
+
+/// A policy that can be put in force.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The compiled policy.
+    pub snapshot: Snapshot,
+    /// What somebody should look at: warnings only.
+    pub report: Report,
+}
+
+/// The file that is meant where nobody names one: the first of [`PLACES`] that is there, or the
+/// first of them.
+pub fn locate(named: Option<&Path>) -> PathBuf {
+    let standard = || PLACES.iter().map(Path::new).find(|path| path.exists());
+    let first = Path::new(PLACES[0]);
+    named.or_else(standard).unwrap_or(first).to_owned()
+}
+
+/// Reads `sidegate.toml`. Paths in it are relative to it.
+///
+/// # Errors
+///
+/// Every problem of that file.
+pub fn read(path: &Path) -> Result<Config, Report> {
+    let mut files = Files::default();
+    match settings::read(path, &mut files) {
+        (Some(config), notes) if notes.problems.is_empty() => Ok(config),
+        (_, notes) => Err(Report::new(files, notes.problems)),
+    }
+}
+
+/// Reads policy, keys and pepper, and compiles them.
+///
+/// # Errors
+///
+/// Every problem of those files, warnings included.
+pub fn load(config: &Config, permissions: Permissions) -> Result<Loaded, Report> {
+    whole(gather(config, permissions, &Notes::default()))
+}
+
+/// [`read`] and [`load`] in one: with the problems of all files at once.
+///
+/// # Errors
+///
+/// Every problem of every file, warnings included.
+pub fn open(path: &Path, permissions: Permissions) -> Result<(Config, Loaded), Report> {
+    let mut files = Files::default();
+    let (config, mut notes) = settings::read(path, &mut files);
+    let mut report = Report::new(files, std::mem::take(&mut notes.problems));
+    let Some(config) = config else { return Err(report) };
+    let (snapshot, rest) = gather(&config, permissions, &notes);
+    report.append(rest);
+    Ok((config, whole((snapshot, report))?))
+}
+
+fn whole((snapshot, report): (Option<Snapshot>, Report)) -> Result<Loaded, Report> {
+    match snapshot {
+        Some(snapshot) if report.errors() == 0 => Ok(Loaded { snapshot, report }),
+        _ => Err(report),
+    }
+}
+
+/// Reads what `config` names, as far as it can be read, and compiles it, as far as that says
+/// anything. `before` is what was noticed in `sidegate.toml`.
+fn gather(config: &Config, permissions: Permissions, before: &Notes) -> (Option<Snapshot>, Report) {
+    let mut files = Files::default();
+    let (mut draft, notes) = draft::read(&config.policy, &mut files);
+    let Notes { mut problems, mut lost, mut hollow } = notes;
+    lost.extend(before.lost.iter().cloned());
+    hollow |= before.hollow;
+
+    let (keys, wrong) = keystore::read(&config.keys, files.add(&config.keys), permissions);
+    draft.keys = keys;
+    problems.extend(wrong);
+    if let Some(path) = &config.pepper {
+        let (pepper, wrong) = pepper::read(path, files.add(path), permissions);
+        // Without it, every key under it would be told, too.
+        hollow |= pepper.is_none();
+        draft.pepper = pepper;
+        problems.extend(wrong);
+    }
+    draft.environment.clone_from(&config.environment);
+    draft.upstreams = config.proxy.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
+
+    let (snapshot, wrong) = match hollow {
+        true => (None, Vec::new()),
+        false => match compile(draft) {
+            Ok(snapshot) => {
+                let warnings = snapshot.warnings().to_vec();
+                (Some(snapshot), warnings)
+            }
+            Err(wrong) => (None, wrong),
+        },
+    };
+    let told: BTreeSet<_> = problems.iter().map(|problem| problem.place).collect();
+    let follows = |p: &Problem| told.contains(&p.place) || speaks_of(p, &lost);
+    problems.extend(wrong.into_iter().filter(|problem| !follows(problem)));
+    (snapshot, Report::new(files, problems))
+}
+
+/// Whether a problem is about one of `names`: in backticks, alone or as `account:NAME` and the like.
+fn speaks_of(problem: &Problem, names: &BTreeSet<String>) -> bool {
+    problem.message.split('`').skip(1).step_by(2).any(|quoted| {
+        let name = quoted.split_once(':').map_or(quoted, |(_, name)| name);
+        names.contains(quoted) || names.contains(name)
+    })
+}

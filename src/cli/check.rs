@@ -1,0 +1,188 @@
+//! `sidegate check`: every problem of every file, without serving.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::config::{self, Loaded, Report};
+use crate::keystore::Permissions;
+
+/// Everything is fine, warnings included.
+const FINE: u8 = 0;
+/// It broke: what was found could not be printed.
+const BROKE: u8 = 1;
+/// Configuration or policy are invalid.
+const INVALID: u8 = 3;
+
+/// `sidegate check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The `sidegate.toml` to check [default: config/sidegate.toml, then /etc/sidegate/sidegate.toml]
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How the outcome is printed: text to standard error, JSON to standard output
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+    /// Accept key and pepper files that others can read, with a warning
+    #[arg(long)]
+    pub insecure_permissions: bool,
+}
+
+/// How something is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For scripts.
+    Json,
+}
+
+/// What a policy holds, as scripts read it.
+#[derive(Debug, Serialize)]
+struct Outcome<'a> {
+    ok: bool,
+    workspaces: Option<usize>,
+    routes: Option<usize>,
+    keys: Option<usize>,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+/// Checks, prints, and returns the exit code.
+pub fn run(args: &CheckArgs) -> u8 {
+    print(args, &mut io::stdout().lock(), &mut io::stderr().lock()).unwrap_or(BROKE)
+}
+
+fn print(args: &CheckArgs, out: &mut impl Write, err: &mut impl Write) -> io::Result<u8> {
+    let permissions = match args.insecure_permissions {
+        true => Permissions::Insecure,
+        false => Permissions::Private,
+    };
+    let path = config::locate(args.config.as_deref());
+    let opened = config::open(&path, permissions).map(|(_, loaded)| loaded);
+    match args.output {
+        Output::Text => text(&opened, out, err)?,
+        Output::Json => {
+            let (loaded, report) = match &opened {
+                Ok(loaded) => (Some(&loaded.snapshot), &loaded.report),
+                Err(report) => (None, report),
+            };
+            let outcome = Outcome {
+                ok: loaded.is_some(),
+                workspaces: loaded.map(|snapshot| snapshot.workspace_count()),
+                routes: loaded.map(|snapshot| snapshot.route_count()),
+                keys: loaded.map(|snapshot| snapshot.key_count()),
+                report,
+            };
+            serde_json::to_writer_pretty(&mut *out, &outcome)?;
+            writeln!(out)?;
+        }
+    }
+    out.flush()?;
+    Ok(if opened.is_ok() { FINE } else { INVALID })
+}
+
+fn text(
+    opened: &Result<Loaded, Report>,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<()> {
+    match opened {
+        Ok(Loaded { snapshot, report }) => {
+            write!(err, "{report}")?;
+            let counts = [
+                counted(snapshot.workspace_count(), "workspace"),
+                counted(snapshot.route_count(), "route"),
+                counted(snapshot.key_count(), "key"),
+            ];
+            write!(out, "ok: {}", counts.join(", "))?;
+            match report.warnings() {
+                0 => writeln!(out),
+                warnings => writeln!(out, ", {}", counted(warnings, "warning")),
+            }
+        }
+        Err(report) => {
+            write!(err, "{report}")?;
+            writeln!(err, "{}", total(report))
+        }
+    }
+}
+
+/// `5 errors`, or `5 errors, 1 warning`.
+fn total(report: &Report) -> String {
+    let errors = counted(report.errors(), "error");
+    match report.warnings() {
+        0 => errors,
+        warnings => format!("{errors}, {}", counted(warnings, "warning")),
+    }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        number => format!("{number} {what}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::cli::init;
+
+    fn check(config: &Path, output: Output) -> (u8, String, String) {
+        let config = Some(config.to_owned());
+        let args = CheckArgs { config, output, insecure_permissions: false };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = print(&args, &mut out, &mut err).unwrap();
+        let [out, err] = [out, err].map(|bytes| String::from_utf8(bytes).unwrap());
+        (code, out, err)
+    }
+
+    fn starter() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let args = init::InitArgs { directory: folder.path().to_owned() };
+        assert_eq!(init::print(&args, &mut Vec::new(), &mut Vec::new()).unwrap(), FINE);
+        let config = folder.path().join("sidegate.toml");
+        (folder, config)
+    }
+
+    #[test]
+    fn a_starter_is_fine() {
+        let (_folder, config) = starter();
+        let (code, out, err) = check(&config, Output::Text);
+        assert_eq!((code, err.as_str()), (FINE, ""), "{out}");
+        assert!(out.starts_with("ok: "), "{out}");
+        let (code, out, _) = check(&config, Output::Json);
+        let outcome: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((code, &outcome["ok"], &outcome["errors"]), (FINE, &true.into(), &0.into()));
+    }
+
+    #[test]
+    fn problems_are_printed_and_counted() {
+        let (folder, config) = starter();
+        let policy = folder.path().join("policy.toml");
+        let text = std::fs::read_to_string(&policy).unwrap();
+        std::fs::write(&policy, text.replacen("bypass = true", "bypas = true", 1)).unwrap();
+        let (code, out, err) = check(&config, Output::Text);
+        assert_eq!((code, out.as_str()), (INVALID, ""));
+        assert!(err.contains("unknown field `bypas` — did you mean `bypass`?"), "{err}");
+        assert!(err.ends_with("\n1 error\n"), "{err}");
+        let (code, out, err) = check(&config, Output::Json);
+        let outcome: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((code, err.as_str(), &outcome["ok"]), (INVALID, "", &false.into()));
+        assert_eq!(outcome["problems"][0]["hint"], "did you mean `bypass`?");
+        assert_eq!(outcome["problems"][0]["severity"], "error");
+    }
+
+    #[test]
+    fn no_configuration_is_invalid() {
+        let folder = tempfile::tempdir().unwrap();
+        let (code, _, err) = check(&folder.path().join("sidegate.toml"), Output::Text);
+        assert_eq!(code, INVALID);
+        assert!(err.contains("no such file — name it with `-c FILE`, or"), "{err}");
+    }
+}

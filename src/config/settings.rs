@@ -1,0 +1,297 @@
+//! `sidegate.toml` to settings.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::time::Duration;
+
+use toml::de::{DeTable, DeValue};
+
+use super::Config;
+use super::fields::Fields;
+use super::files::{Files, Reading};
+use super::page::{Notes, Page, quoted};
+use super::units;
+use super::upstream::Target;
+use crate::policy::{At, Problem};
+use crate::proxy::{Limits, Timeouts, Upstream};
+use crate::{admin, proxy, telemetry};
+
+/// Bytes of `sidegate.toml`: 1 MiB.
+const LARGEST: u64 = 1 << 20;
+
+const MOST_WORKERS: u64 = 1024;
+const IDLE_CONNECTIONS: usize = 64;
+
+/// Connections and requests that one process can be told to take.
+const MANY: u64 = 10_000_000;
+/// What hyper's header table takes.
+const MOST_HEADERS: u64 = 10_000;
+/// hyper's smallest read buffer, and enough for any client.
+const HEADER_BYTES: RangeInclusive<u64> = 8192..=16_777_216;
+/// Up to the longest target that the `http` crate takes.
+const TARGET_BYTES: RangeInclusive<u64> = 1..=65_534;
+
+const FILES: [&str; 3] = ["policy", "keys", "pepper"];
+
+const FORMATS: [telemetry::Format; 2] = [telemetry::Format::Json, telemetry::Format::Text];
+const LEVELS: [telemetry::Level; 4] = [
+    telemetry::Level::Error,
+    telemetry::Level::Warn,
+    telemetry::Level::Info,
+    telemetry::Level::Debug,
+];
+
+/// Reads `path`. What could not be read is told and has its default, so that the files that it
+/// names can be judged in the same run; nothing, if even their names are in doubt.
+pub(super) fn read(path: &Path, files: &mut Files) -> (Option<Config>, Notes) {
+    let file = files.add(path);
+    let missing = "name it with `-c FILE`, or let `sidegate init DIR` write one";
+    let large = "is it the right file?";
+    let text = match (Reading { path, file, limit: LARGEST, missing, large }).text() {
+        Ok(text) => text,
+        Err(problem) => return (None, Notes { problems: vec![problem], ..Notes::default() }),
+    };
+    let (page, root) = Page::parse(file, &text);
+    let config = config(path, Fields::root(&page, &root)).filter(|_| !page.is_broken());
+    (config, page.into_notes())
+}
+
+fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let [policy, keys, pepper] = FILES.map(|field| {
+        let file = fields.text(field).map(|file| folder.join(file.value));
+        (file.is_some() || !fields.has(field)).then_some(file)
+    });
+    let environment = fields.text("environment").map(|environment| environment.value);
+    let workers = fields.number("workers", 1..=MOST_WORKERS);
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let (listen, admin) = listeners(&mut fields);
+    let proxy = proxy::Settings {
+        listen,
+        workers: workers.map_or_else(cores, |workers| as_usize(workers.value)),
+        upstreams: upstreams(&mut fields),
+        timeouts: timeouts(&mut fields),
+        limits: limits(&mut fields),
+    };
+    let log = log(&mut fields);
+    let guessed = fields.finish();
+    if FILES.iter().any(|field| guessed.contains(field)) {
+        return None;
+    }
+    Some(Config {
+        path: path.to_owned(),
+        policy: policy?.unwrap_or_else(|| folder.join("policy.toml")),
+        keys: keys?.unwrap_or_else(|| folder.join("keys.jsonl")),
+        pepper: pepper?,
+        environment,
+        proxy,
+        admin: admin::Settings { listen: admin },
+        log,
+    })
+}
+
+/// Where clients and where operators connect.
+fn listeners(fields: &mut Fields<'_>) -> (SocketAddr, SocketAddr) {
+    let whole = fields.place();
+    let default = |ip: [u8; 4], port| At::new(SocketAddr::from((ip, port)), whole);
+    let listen = address(fields, "listen").unwrap_or(default([0, 0, 0, 0], 8080));
+    let admin = address(fields, "admin").unwrap_or(default([127, 0, 0, 1], 9464));
+    let (one, other) = (listen.value, admin.value);
+    let met = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    if met && one.port() == other.port() && one.port() != 0 {
+        let message = format!("`listen` and `admin` share port `{}`", one.port());
+        let problem = Problem::error(admin.place.max(listen.place), message);
+        fields.report(problem.hint("give each a port of its own"));
+    }
+    (one, other)
+}
+
+fn address(fields: &mut Fields<'_>, field: &'static str) -> Option<At<SocketAddr>> {
+    let mut table = fields.table(field)?;
+    table.describe(format!("`[{field}]`"));
+    let written = table.text("address");
+    let address = written.and_then(|written| match written.value.parse() {
+        Ok(address) => Some(At::new(address, written.place)),
+        Err(_) => {
+            let message = format!("{} is not an address", quoted(&written.value));
+            let problem = Problem::error(written.place, message);
+            table.report(match written.value.starts_with("unix:") {
+                true => problem.hint("sockets are not served yet: write `127.0.0.1:8080`"),
+                false => problem.hint("write an IP address and a port: `127.0.0.1:8080`"),
+            });
+            None
+        }
+    });
+    table.finish();
+    address
+}
+
+/// `[upstream.NAME]`, in the order of the file. One that could not be read keeps its name, so that
+/// routes to it are not told, too.
+fn upstreams(fields: &mut Fields<'_>) -> Vec<Upstream> {
+    let problem = Problem::error(fields.place(), "no upstream: nowhere to forward to");
+    if fields.value("upstream").and_then(|v| v.get_ref().as_table()).is_none_or(DeTable::is_empty) {
+        let hint = "add `[upstream.NAME]` with `urls = [\"http://127.0.0.1:9000\"]`";
+        fields.absent(problem.hint(hint), &["upstream"]);
+        fields.page().hollow();
+    }
+    let tables = fields.tables("upstream");
+    tables.into_iter().map(|(name, table)| upstream(name.value, table)).collect()
+}
+
+fn upstream(name: String, mut fields: Fields<'_>) -> Upstream {
+    fields.describe(format!("upstream `{name}`"));
+    let idle = fields.number("idle_connections", 0..=100_000);
+    let idle_connections = idle.map_or(IDLE_CONNECTIONS, |idle| as_usize(idle.value));
+    let example = "write `urls = [\"http://127.0.0.1:9000\"]`";
+    if !fields.has("urls") {
+        let problem = Problem::error(fields.place(), "`urls` is missing");
+        fields.absent(problem.hint(example), &["urls"]);
+    }
+    let urls = fields.texts("urls");
+    match urls.as_deref() {
+        Some([]) => {
+            let problem = Problem::error(fields.place_of_field("urls"), "`urls` is empty");
+            fields.report(problem.hint(example));
+        }
+        Some([_, second, ..]) => {
+            let problem = Problem::error(second.place, "several urls are not served yet");
+            fields.report(problem.hint("leave one"));
+        }
+        _ => {}
+    }
+    let targets: Vec<_> = urls
+        .into_iter()
+        .flatten()
+        .filter_map(|url| match Target::parse(&url.value) {
+            Ok(target) => Some(target),
+            Err((what, hint)) => {
+                let message = format!("{} {what}", quoted(&url.value));
+                fields.report(Problem::error(url.place, message).hint(hint));
+                None
+            }
+        })
+        .collect();
+    fields.finish();
+    let Target { host, port } = targets.into_iter().next().unwrap_or_default();
+    Upstream { name, host, port, idle_connections }
+}
+
+fn timeouts(fields: &mut Fields<'_>) -> Timeouts {
+    let standard = Timeouts::default();
+    let Some(mut table) = fields.table("timeouts") else { return standard };
+    table.describe("`[timeouts]`");
+    let timeouts = Timeouts {
+        header: duration(&mut table, "header").unwrap_or(standard.header),
+        connect: duration(&mut table, "connect").unwrap_or(standard.connect),
+        upstream: duration(&mut table, "upstream").unwrap_or(standard.upstream),
+        body: duration(&mut table, "body").unwrap_or(standard.body),
+        idle: duration(&mut table, "idle").unwrap_or(standard.idle),
+        drain: duration(&mut table, "drain").unwrap_or(standard.drain),
+    };
+    table.finish();
+    timeouts
+}
+
+fn duration(fields: &mut Fields<'_>, field: &'static str) -> Option<Duration> {
+    let value = fields.value(field)?;
+    if let DeValue::Integer(number) = value.get_ref() {
+        let problem = Problem::error(fields.place_of(value), format!("`{field}` has no unit"));
+        fields.report(problem.hint(format!("write `{field} = \"{number}s\"` for seconds")));
+        return None;
+    }
+    let written = fields.as_text(field, value)?;
+    match units::duration(&written.value) {
+        Ok(duration) => Some(duration),
+        Err(wrong) => {
+            let message = format!("`{field}`: {} {wrong}", quoted(&written.value));
+            fields.report(Problem::error(written.place, message));
+            None
+        }
+    }
+}
+
+fn limits(fields: &mut Fields<'_>) -> Limits {
+    let standard = Limits::default();
+    let Some(mut table) = fields.table("limits") else { return standard };
+    table.describe("`[limits]`");
+    let mut within =
+        |field, range, standard| limit(&mut table, field, range).map_or(standard, as_usize);
+    let limits = Limits {
+        connections: within("connections", 1..=MANY, standard.connections),
+        requests: within("requests", 1..=MANY, standard.requests),
+        headers: within("headers", 1..=MOST_HEADERS, standard.headers),
+        header_bytes: within("header_bytes", HEADER_BYTES, standard.header_bytes),
+        target_bytes: within("target_bytes", TARGET_BYTES, standard.target_bytes),
+        body_bytes: limit(&mut table, "body_bytes", 0..=u64::MAX).unwrap_or(standard.body_bytes),
+    };
+    table.finish();
+    limits
+}
+
+/// A whole number, or a size with a unit.
+fn limit(fields: &mut Fields<'_>, field: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+    let value = fields.value(field)?;
+    let DeValue::String(_) = value.get_ref() else {
+        return fields.number(field, range).map(|number| number.value);
+    };
+    let written = fields.as_text(field, value)?;
+    let wrong = match units::size(&written.value) {
+        Ok(size) if range.contains(&size) => return Some(size),
+        Ok(_) => format!("is not between {} and {}", range.start(), range.end()),
+        Err(wrong) => wrong.to_owned(),
+    };
+    let message = format!("`{field}`: {} {wrong}", quoted(&written.value));
+    fields.report(Problem::error(written.place, message));
+    None
+}
+
+fn log(fields: &mut Fields<'_>) -> telemetry::Settings {
+    let standard = telemetry::Settings::default();
+    let Some(mut table) = fields.table("log") else { return standard };
+    table.describe("`[log]`");
+    let settings = telemetry::Settings {
+        format: table.choice("format", &FORMATS, format_name).unwrap_or(standard.format),
+        level: table.choice("level", &LEVELS, level_name).unwrap_or(standard.level),
+        sample: share(&mut table, "sample").unwrap_or(standard.sample),
+    };
+    table.finish();
+    settings
+}
+
+fn share(fields: &mut Fields<'_>, field: &'static str) -> Option<f64> {
+    let value = fields.value(field)?;
+    let written = match value.get_ref() {
+        DeValue::Float(number) => number.as_str().parse().ok(),
+        DeValue::Integer(number) => number.as_str().parse().ok(),
+        _ => return fields.wrong_type(field, "a number from 0.0 to 1.0", value),
+    };
+    let share = written.filter(|share| (0.0..=1.0).contains(share));
+    if share.is_none() {
+        let message = format!("`{field}` must be a number from 0.0 to 1.0");
+        fields.report(Problem::error(fields.place_of(value), message));
+    }
+    share
+}
+
+fn format_name(format: telemetry::Format) -> &'static str {
+    match format {
+        telemetry::Format::Json => "json",
+        telemetry::Format::Text => "text",
+    }
+}
+
+fn level_name(level: telemetry::Level) -> &'static str {
+    match level {
+        telemetry::Level::Error => "error",
+        telemetry::Level::Warn => "warn",
+        telemetry::Level::Info => "info",
+        telemetry::Level::Debug => "debug",
+    }
+}
+
+fn as_usize(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

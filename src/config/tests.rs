@@ -1,0 +1,296 @@
+//! The room as a whole: files in, drafts and problems out.
+
+use std::fs;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::policy::Draft;
+
+const DOMAIN: &str = include_str!("samples/domain.toml");
+const SETTINGS: &str = "[upstream.vault]\nurls = [\"http://127.0.0.1:9000\"]\n";
+
+/// Names and bytes of files.
+type Listing<'a> = &'a [(&'a str, &'a [u8])];
+
+/// A folder with these files; settings are added.
+fn folder(files: Listing<'_>) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("sidegate.toml"), SETTINGS).unwrap();
+    for (name, bytes) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    folder
+}
+
+/// What is printed of the problems of a folder, but for the key file: that has tests of its own.
+fn told(folder: &TempDir) -> String {
+    let config = folder.path().join("sidegate.toml");
+    let report = match open(&config, Permissions::Private) {
+        Ok((_, loaded)) => loaded.report,
+        Err(report) => report,
+    };
+    let prefix = format!("{}/", folder.path().display());
+    let lines = report.lines().into_iter().map(|line| line.replace(&prefix, "") + "\n");
+    lines.filter(|line| !line.starts_with("keys.jsonl:")).collect()
+}
+
+fn draft_of(path: PathBuf) -> (Draft, Vec<String>) {
+    let mut files = Files::default();
+    let (draft, notes) = draft::read(&path, &mut files);
+    (draft, Report::new(files, notes.problems).lines())
+}
+
+#[test]
+fn the_whole_language_becomes_a_draft() {
+    let folder = folder(&[("policy.toml", DOMAIN.as_bytes())]);
+    let (draft, problems) = draft_of(folder.path().join("policy.toml"));
+    assert_eq!(problems, Vec::<String>::new());
+    // One line a place, so that the file can be read.
+    let shown = format!("{draft:#?}");
+    insta::assert_snapshot!(compact(&shown));
+}
+
+/// A pretty `Debug` with each place as `line:column` and each value at its place on one line.
+fn compact(shown: &str) -> String {
+    let lines: Vec<_> = shown.lines().collect();
+    let number = |line: &str| line.rsplit(' ').next().unwrap().trim_end_matches(',').to_owned();
+    let mut placed = Vec::new();
+    let mut rest = lines.as_slice();
+    while let [line, after @ ..] = rest {
+        rest = after;
+        let Some(start) = line.strip_suffix("Place {") else {
+            placed.push((*line).to_owned());
+            continue;
+        };
+        // file: FileId(0,), line, column
+        placed.push(format!("{start}{}:{},", number(rest[3]), number(rest[4])));
+        rest = &rest[6..];
+    }
+    let mut out = String::new();
+    let mut rest = placed.as_slice();
+    while let [line, after @ ..] = rest {
+        rest = after;
+        out.push_str(line);
+        if let (true, [value, place, _, after @ ..]) = (line.ends_with("At {"), rest)
+            && let Some(place) = place.trim().strip_prefix("place: ")
+        {
+            out.truncate(out.len() - "At {".len());
+            let value = value.trim().trim_start_matches("value: ").trim_end_matches(',');
+            out.push_str(&format!("{value} @ {place}"));
+            rest = after;
+        }
+        out.push('\n');
+    }
+    out
+}
+
+#[test]
+fn every_mistake_of_a_policy_is_told() {
+    let mistakes = include_bytes!("samples/mistakes.toml");
+    insta::assert_snapshot!(told(&folder(&[("policy.toml", mistakes)])));
+}
+
+#[test]
+fn every_mistake_of_the_settings_is_told_together_with_those_of_the_policy() {
+    insta::assert_snapshot!(told(&folder(&[
+        ("sidegate.toml", include_bytes!("samples/sidegate-mistakes.toml")),
+        ("policy.toml", b"version = 1\nrouts = []\n"),
+    ])));
+}
+
+#[test]
+fn syntax_errors_do_not_hide_other_problems_or_cause_them() {
+    let text = "version = 1\nareas = [\"general\"]\n[[route]]\nname = x\nprefix = \"/a\"\n\
+                areaa = \"general\"\nupstream = vault\n[role.a]\nbypass = 1\n[role.a]\n[rle.b]\n";
+    insta::assert_snapshot!(told(&folder(&[("policy.toml", text.as_bytes())])));
+}
+
+#[test]
+fn bad_files_are_told_with_the_way_out() {
+    let cases: &[(&str, Listing<'_>)] = &[
+        ("policy missing", &[]),
+        ("policy empty", &[("policy.toml", b" \n")]),
+        ("policy only a comment", &[("policy.toml", b"# nothing\n")]),
+        ("policy not UTF-8", &[("policy.toml", b"version = 1\n# \xc3\xbc\xff\n")]),
+        ("policy of another version", &[("policy.toml", b"version = 2\nfuture = 1\n")]),
+        ("policy version with a typo", &[("policy.toml", b"verson = 1\n")]),
+        ("policy version is a text", &[("policy.toml", b"version = \"1\"\n")]),
+        ("settings empty", &[("sidegate.toml", b"")]),
+        ("settings not UTF-8", &[("sidegate.toml", b"\xff")]),
+        ("settings without upstream", &[("sidegate.toml", b"workers = 1\n")]),
+        ("settings too large", &[("sidegate.toml", &[b'#'; (1 << 20) + 1])]),
+        ("settings half-written", &[("sidegate.toml", b"[upstream.vault]\nurls = [\"http://1")]),
+        ("settings with a typo", &[("sidegate.toml", b"polcy = \"p.toml\"\n[upstrem.a]\n")]),
+        ("empty directory", &[("sidegate.toml", b"policy = \"p\"\n"), ("p/README", b"")]),
+        (
+            "one port twice",
+            &[("sidegate.toml", b"[listen]\naddress=\"[::]:1\"\n[admin]\naddress=\"[::1]:1\"\n")],
+        ),
+    ];
+    let mut out = String::new();
+    for (name, files) in cases {
+        out.push_str(&format!("--- {name}\n{}", told(&folder(files))));
+    }
+    insta::assert_snapshot!(out);
+}
+
+#[test]
+fn what_is_no_file_is_told() {
+    let folder = folder(&[("policy.toml/x/y", b"")]);
+    assert!(told(&folder).contains("no `*.toml` file in this directory"));
+    let report = read(folder.path()).unwrap_err();
+    assert!(report.to_string().ends_with("is a directory — name a file\n"), "{report}");
+    let report = read(Path::new("/dev/null")).unwrap_err();
+    assert_eq!(report.to_string(), "/dev/null: is not a regular file — name a file\n");
+}
+
+#[test]
+fn a_policy_file_of_more_than_16_mib_is_not_read() {
+    let folder = folder(&[]);
+    let policy = fs::File::create(folder.path().join("policy.toml")).unwrap();
+    policy.set_len((16 << 20) + 1).unwrap();
+    let expected = "policy.toml: is larger than 16 MiB — a policy can be a directory of smaller \
+                    files\n";
+    assert_eq!(told(&folder), expected);
+}
+
+#[test]
+fn a_directory_is_read_as_one_in_the_order_of_names() {
+    let route = |prefix: &str| {
+        format!(
+            "version = 1\n[[route]]\nprefix = \"{prefix}\"\npublic = true\nupstream = \"vault\"\n"
+        )
+    };
+    let (one, two) = (route("/1"), route("/2"));
+    let folder = folder(&[
+        ("p/20.toml", two.as_bytes()),
+        ("p/.hidden.toml", b"broken"),
+        ("p/..data/10.toml", one.as_bytes()),
+        ("p/notes.txt", b"broken"),
+    ]);
+    let link = folder.path().join("p/10.toml");
+    std::os::unix::fs::symlink("..data/10.toml", link).unwrap();
+    let (draft, problems) = draft_of(folder.path().join("p"));
+    let prefixes: Vec<_> = draft.routes.iter().map(|route| route.prefix.value.as_str()).collect();
+    assert_eq!((prefixes, problems), (vec!["/1", "/2"], vec![]));
+}
+
+#[test]
+fn a_table_in_two_files_is_told_with_both_places() {
+    let one = "version = 1\nareas = [\"a\"]\nhide_none = true\n[role.a]\n[product.a]\n\
+               [account.a]\n[workspace.a]\nenvironment = \"e\"\n";
+    let two = format!("{one}[role.b]\n");
+    let folder = folder(&[
+        ("sidegate.toml", format!("policy = \"p\"\n{SETTINGS}").as_bytes()),
+        ("p/1.toml", one.as_bytes()),
+        ("p/2.toml", two.as_bytes()),
+        ("p/3.toml", b"[role.c]\n"),
+    ]);
+    insta::assert_snapshot!(told(&folder));
+}
+
+#[test]
+fn settings_have_their_defaults_and_paths_are_relative_to_the_file() {
+    let folder = folder(&[]);
+    let path = folder.path().join("sidegate.toml");
+    let config = read(&path).unwrap();
+    assert_eq!(config.policy, folder.path().join("policy.toml"));
+    assert_eq!(config.keys, folder.path().join("keys.jsonl"));
+    assert_eq!((config.pepper, config.environment), (None, None));
+    assert_eq!(config.proxy.listen.to_string(), "0.0.0.0:8080");
+    assert_eq!(config.admin.listen.to_string(), "127.0.0.1:9464");
+    assert_eq!(config.proxy.timeouts, proxy::Timeouts::default());
+    assert_eq!(config.proxy.limits, proxy::Limits::default());
+    assert_eq!(config.log, telemetry::Settings::default());
+    assert!(config.proxy.workers >= 1);
+    let vault = &config.proxy.upstreams[0];
+    assert_eq!((vault.host.as_str(), vault.port, vault.idle_connections), ("127.0.0.1", 9000, 64));
+}
+
+#[test]
+fn every_setting_can_be_set() {
+    let settings = br#"
+        policy = "/etc/p"
+        keys = "k/keys.jsonl"
+        pepper = "pepper.bin"
+        environment = "staging"
+        workers = 3
+        listen = { address = "[::1]:1" }
+        admin = { address = "127.0.0.1:2" }
+        upstream.z = { urls = ["http://z:1"], idle_connections = 0 }
+        upstream.a = { urls = ["http://[::1]"] }
+        timeouts = { header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", drain = "6s" }
+        limits = { connections = 1, requests = 2, headers = 3, header_bytes = "8KiB", target_bytes = 100, body_bytes = "2GiB" }
+        log = { format = "text", level = "debug", sample = 1 }
+    "#;
+    let folder = folder(&[("sidegate.toml", settings)]);
+    let config = read(&folder.path().join("sidegate.toml")).unwrap();
+    let shown = format!("{config:#?}").replace(&folder.path().display().to_string(), "FOLDER");
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn what_follows_from_a_lost_name_is_recognised() {
+    let problem = |message: &str| Problem::error(crate::policy::Place::default(), message);
+    let lost = BTreeSet::from(["acme".to_owned()]);
+    let cases = [
+        ("unknown workspace `acme`", true),
+        ("grant to `group:acme`", true),
+        ("unknown workspace `acme-prod`", false),
+        ("acme", false),
+    ];
+    for (message, expected) in cases {
+        assert_eq!(speaks_of(&problem(message), &lost), expected, "{message}");
+    }
+}
+
+/// Reads bytes as settings and as a policy.
+fn read_both(bytes: &[u8]) {
+    let folder = folder(&[("bytes.toml", bytes)]);
+    let path = folder.path().join("bytes.toml");
+    if let Err(report) = read(&path) {
+        assert!(report.errors() > 0 && !report.lines().is_empty());
+    }
+    let _ = draft_of(path);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        read_both(&bytes);
+    }
+
+    #[test]
+    fn no_toml_like_text_panics(text in "([a-z\\[\\]{}=\"'.,#\\-0-9T:Z\\\\ü \n]|\\[\\[route\\]\\]\n|version = 1\n|areas = ){0,60}") {
+        read_both(text.as_bytes());
+    }
+
+    #[test]
+    fn no_mutation_of_a_good_policy_panics(
+        at in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4_u8), 1..6),
+    ) {
+        for sample in [DOMAIN, include_str!("samples/sidegate-mistakes.toml")] {
+            let mut bytes = sample.as_bytes().to_vec();
+            for (index, byte, how) in &at {
+                if bytes.is_empty() {
+                    break;
+                }
+                let index = index.index(bytes.len());
+                match how {
+                    0 => bytes[index] = *byte,
+                    1 => bytes.insert(index, *byte),
+                    2 => drop(bytes.remove(index)),
+                    _ => bytes.truncate(index),
+                }
+            }
+            read_both(&bytes);
+        }
+    }
+}
