@@ -1,7 +1,7 @@
 //! Text to settings and draft (being built).
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::keystore::Permissions;
 use crate::policy::Snapshot;
@@ -53,5 +53,19 @@ impl fmt::Display for Report {
 ///
 /// Report.
 pub fn load(_config: &Config, _permissions: Permissions) -> Result<Loaded, Report> {
+    Err(Report)
+}
+
+/// Locates.
+pub fn locate(named: Option<&Path>) -> PathBuf {
+    named.unwrap_or(Path::new("config/sidegate.toml")).to_owned()
+}
+
+/// Reads.
+///
+/// # Errors
+///
+/// Report.
+pub fn read(_path: &Path) -> Result<Config, Report> {
     Err(Report)
 }
