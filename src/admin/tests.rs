@@ -89,7 +89,7 @@ impl Answer {
     }
 
     fn code(&self) -> &str {
-        &self.head["HTTP/1.1 ".len()..][..3]
+        self.head.split(' ').nth(1).unwrap()
     }
 
     fn header(&self, name: &str) -> Option<&str> {

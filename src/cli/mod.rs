@@ -1,5 +1,7 @@
 //! The commands (being built).
 
+pub mod status;
+
 use std::process::ExitCode;
 
 /// Runs the command line.

@@ -129,8 +129,12 @@ fn publish(current: &Current, logged: &mut Vec<String>, news: News<Snapshot>) {
             if *logged == problems {
                 return;
             }
-            let errors = problems.len();
-            error!(generation, errors, "policy refused, generation {generation} stays in force");
+            let count = problems.len();
+            error!(
+                generation,
+                problems = count,
+                "policy refused, generation {generation} stays in force"
+            );
             for problem in &problems {
                 error!(generation, problem, "policy problem");
             }

@@ -4,11 +4,13 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 
 use tempfile::TempDir;
 
 use super::*;
+use crate::policy::{Draft, compile};
 
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(30);
@@ -443,4 +445,50 @@ fn dropping_the_handle_ends_the_thread() {
     while news.try_recv().is_ok() {}
     assert_eq!(news.try_recv(), Err(mpsc::TryRecvError::Disconnected));
     drop(folder);
+}
+
+/// A sink for log lines.
+#[derive(Debug, Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_refusal_is_counted_each_time_and_logged_once() {
+    let first = || compile(Draft::default()).unwrap();
+    let current = Current::new(first(), clock::now());
+    let sink = Sink::default();
+    let writer = sink.clone();
+    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
+    let refused = |text: &str| News::Refused(vec![format!("policy.toml:1:1: {text}")]);
+    tracing::subscriber::with_default(log.finish(), || {
+        let mut logged = Vec::new();
+        for news in [
+            News::Waiting,
+            refused("one"),
+            refused("one"),
+            refused("two"),
+            News::Loaded(first(), SHORT),
+            refused("one"),
+        ] {
+            publish(&current, &mut logged, news);
+        }
+    });
+    let log = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    let told = |text: &str| log.matches(text).count();
+    assert_eq!(told("policy refused, generation 1 stays in force"), 2, "{log}");
+    assert_eq!(told("policy refused, generation 2 stays in force"), 1, "{log}");
+    assert_eq!((told("policy.toml:1:1: one"), told("policy.toml:1:1: two")), (2, 1), "{log}");
+    assert_eq!(told("policy reloaded generation=2 keys=0 routes=0 duration_ms=30"), 1, "{log}");
+    let status = current.status();
+    assert_eq!((status.successes, status.failures), (2, 4));
+    assert_eq!(status.failing.unwrap().problems, ["policy.toml:1:1: one"]);
 }
