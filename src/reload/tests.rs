@@ -407,6 +407,31 @@ fn a_load_during_which_a_file_was_written_counts_for_nothing() {
 }
 
 #[test]
+fn a_load_during_which_a_file_was_replaced_counts_and_another_follows() {
+    let (sender, orders) = mpsc::channel::<(PathBuf, Arc<Mailbox>)>();
+    let during = move || {
+        if let Ok((path, mailbox)) = orders.try_recv() {
+            rename_over(&path, "v3");
+            mailbox.sign(path.canonicalize().unwrap(), mailbox::Sign::Completed);
+        }
+    };
+    let bench = Bench::with(STRICT, |_| Folders::blind(), plain, during);
+    let path = bench.path("policy.toml");
+    sender.send((path, Arc::clone(&bench.handle.mailbox))).unwrap();
+    bench.handle.trigger();
+    assert_eq!(bench.loaded(), "v1 k1");
+    assert_eq!(bench.loaded(), "v3 k1");
+}
+
+#[test]
+fn a_sign_counts_though_the_file_looks_the_same_for_its_times_are_coarse() {
+    let bench = Bench::with(STRICT, |_| Folders::blind(), plain, || {});
+    let path = bench.path("policy.toml").canonicalize().unwrap();
+    bench.handle.mailbox.sign(path, mailbox::Sign::Completed);
+    assert_eq!(bench.loaded(), "v1 k1");
+}
+
+#[test]
 fn an_edit_before_the_thread_began_is_not_lost() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("keys"), "k1").unwrap();
