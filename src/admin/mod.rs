@@ -1,10 +1,56 @@
-//! The operator's plane, on a listener of its own (being built).
+//! The operator's plane, on a listener of its own: no load on the data plane closes it.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/metrics` | Prometheus' text format 0.0.4 |
+//! | `/healthz` | 200 `ok` while the process lives |
+//! | `/readyz` | 200 `ready`, or 503 `starting` or `draining` |
+//! | `/status` | 200 and a [`Status`] as JSON |
+//!
+//! GET and HEAD; any other path is 404, any other method 405, a body 413: as
+//! `application/problem+json`. Nothing here changes anything, and no answer holds a secret.
+//!
+//! INVARIANT: every connection carries one request and ends within ten seconds; there are 64 of
+//! them at most, so that a health check always has its turn.
+//!
+//! Start at `answer.rs`.
+
+mod answer;
+mod readiness;
+mod server;
+mod status;
+
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+
+pub use self::readiness::{Readiness, Stage};
+pub use self::server::{bind, serve};
+pub use self::status::{Failing, Generation, LastReload, Policy, Status};
+use crate::current::Current;
+use crate::policy::UnixSeconds;
+use crate::telemetry::Telemetry;
 
 /// Settings of the operator's plane. `config` fills them from `sidegate.toml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// Where Prometheus and operators connect.
     pub listen: SocketAddr,
+}
+
+/// What the answers are made of.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The policy in force.
+    pub current: Arc<Current>,
+    /// Every metric.
+    pub telemetry: Arc<Telemetry>,
+    /// Whether requests are welcome.
+    pub readiness: Arc<Readiness>,
+    /// When the process began.
+    pub started: UnixSeconds,
+    /// The version of sidegate.
+    pub version: &'static str,
 }

@@ -1,1 +1,148 @@
-//! When to look; load, compile, swap or keep the last good (being built).
+//! When to look at the files; load and compile them; swap the policy, or keep the last good one.
+//!
+//! One thread of its own, `sidegate-reload`, so that no worker ever reads a file or compiles.
+//!
+//! - **source**: a path that a load reads: the policy (a file, or a folder of `*.toml`), the keys,
+//!   the pepper.
+//! - **trail**: the names that a source leads through, symbolic links included.
+//! - **sign**: what the kernel said of a name. **Fingerprint**: how the sources look without being
+//!   read. Signs make a reload prompt, fingerprints (each second) make it certain.
+//!
+//! INVARIANTS:
+//! - A file is never loaded half-written: while a writer has it open, or while nothing tells that
+//!   it is whole, it must be quiet for some time; a load during which a file was written to counts
+//!   for nothing. A signal does not change that, it only asks to look.
+//! - The last change is never lost: the fingerprint is taken before the files are read.
+//! - Everything or nothing: there is one swap, of a whole [`Snapshot`]; any problem keeps what is
+//!   in force, and [`Current::status`] says why and since when.
+//! - Storms cost at most a fifth of a core: between two loads lies four times the time of a load.
+//!
+//! Start at `lookout.rs`, the loop.
+
+mod fingerprint;
+mod folders;
+mod lookout;
+mod mailbox;
+mod trail;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tracing::{error, info, trace};
+
+pub use self::fingerprint::Fingerprint;
+use self::fingerprint::Sources;
+use self::folders::Folders;
+use self::lookout::{Lookout, News, Patience};
+use self::mailbox::Mailbox;
+use crate::clock;
+use crate::config::{self, Config};
+use crate::current::Current;
+use crate::keystore::Permissions;
+use crate::policy::Snapshot;
+
+/// Reloads the files of `config` into `current` whenever they change. `loaded` is their
+/// [`Fingerprint`] from before the policy in `current` was read, so that no edit since is missed.
+///
+/// # Errors
+///
+/// If the thread cannot be started.
+pub fn spawn(
+    config: Config,
+    permissions: Permissions,
+    current: Arc<Current>,
+    loaded: Fingerprint,
+) -> io::Result<Handle> {
+    let sources = Sources::of(&config);
+    let mailbox = Arc::new(Mailbox::default());
+    let mut folders = Folders::new(Arc::clone(&mailbox));
+    folders.follow(&sources.look().folders);
+    let load = move || load(&config, permissions);
+    let mut logged = Vec::new();
+    let publish = move |news| publish(&current, &mut logged, news);
+    let patience = Patience::DEFAULT;
+    let handle = Arc::clone(&mailbox);
+    let lookout = Lookout { sources, patience, mailbox, folders, load, publish, loaded };
+    Handle::start(handle, move || lookout.run())
+}
+
+/// The reload thread. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Handle {
+    mailbox: Arc<Mailbox>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Handle {
+    fn start(mailbox: Arc<Mailbox>, run: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        let thread = thread::Builder::new().name("sidegate-reload".to_owned()).spawn(run)?;
+        Ok(Self { mailbox, thread: Some(thread) })
+    }
+
+    /// Asks for a reload, even if nothing changed. Returns at once.
+    pub fn trigger(&self) {
+        self.mailbox.trigger();
+    }
+
+    /// Ends the thread, and waits for a load that is under way.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.mailbox.stop();
+        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
+            error!("the reload thread had died");
+        }
+    }
+}
+
+fn load(config: &Config, permissions: Permissions) -> Result<Snapshot, Vec<String>> {
+    // A bug on one input must not end all reloads to come.
+    catch_unwind(AssertUnwindSafe(|| config::load(config, permissions)))
+        .map_err(|_| vec!["loading broke off, which is a bug in sidegate".to_owned()])?
+        .map(|loaded| loaded.snapshot)
+        .map_err(|report| report.lines())
+}
+
+/// `logged` is the last refusal that was logged: one that only repeats it is not logged again.
+fn publish(current: &Current, logged: &mut Vec<String>, news: News<Snapshot>) {
+    match news {
+        News::Waiting => trace!("the policy is being changed"),
+        News::Loaded(snapshot, took) => {
+            let (keys, routes) = (snapshot.key_count(), snapshot.route_count());
+            let generation = current.swap(snapshot, clock::now());
+            logged.clear();
+            let duration_ms = milliseconds(took);
+            info!(generation, keys, routes, duration_ms, "policy reloaded");
+        }
+        News::Refused(problems) => {
+            let generation = current.keep(problems.clone(), clock::now());
+            if *logged == problems {
+                return;
+            }
+            let count = problems.len();
+            error!(
+                generation,
+                problems = count,
+                "policy refused, generation {generation} stays in force"
+            );
+            for problem in &problems {
+                error!(generation, problem, "policy problem");
+            }
+            *logged = problems;
+        }
+    }
+}
+
+fn milliseconds(took: Duration) -> f64 {
+    took.as_micros() as f64 / 1000.0
+}

@@ -1,0 +1,86 @@
+//! Connections of the operator's plane.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+
+use super::answer::answer;
+use super::{Settings, State};
+
+/// Connections at once; more wait in the listener's queue.
+const CONNECTIONS: usize = 64;
+/// Bytes of a request's head, at most: the smallest that hyper takes.
+const HEAD_BYTES: usize = 8 * 1024;
+/// From a connection's first byte to its end.
+const LIFE: Duration = Duration::from_secs(10);
+/// How long to wait when the system has no connection to give.
+const RESPITE: Duration = Duration::from_millis(100);
+
+/// Opens the listener, early, so that a port that is taken is known before anything else begins.
+///
+/// # Errors
+///
+/// If the address cannot be listened on.
+pub fn bind(settings: &Settings) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(settings.listen)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Answers on `listener`, which is from [`bind`], until `stop` holds true or has no sender.
+/// Answers under way are cut then.
+///
+/// # Errors
+///
+/// If the listener cannot be used in this runtime.
+pub async fn serve(
+    listener: TcpListener,
+    state: State,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let state = Arc::new(state);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
+                Ok((stream, _)) => _ = connections.spawn(connection(stream, Arc::clone(&state))),
+                Err(error) => {
+                    warn!(%error, "admin listener: no connection accepted");
+                    sleep(RESPITE).await;
+                }
+            },
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, state: Arc<State>) {
+    let service = service_fn(|request| {
+        let response = answer(&request, &state);
+        async { Ok::<_, Infallible>(response) }
+    });
+    let connection = http1::Builder::new()
+        .keep_alive(false)
+        .max_buf_size(HEAD_BYTES)
+        // The whole connection has a time limit, which needs no timer of hyper's.
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(stream), service);
+    match timeout(LIFE, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!(%error, "admin connection broke"),
+        Err(_) => debug!("admin connection cut after {} s", LIFE.as_secs()),
+    }
+}

@@ -1,0 +1,204 @@
+//! Every path and method, over real sockets.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::*;
+use crate::policy::{Draft, compile};
+
+const STARTED: UnixSeconds = UnixSeconds(1_795_000_000);
+
+/// A listener on a thread of its own. It ends when this is dropped.
+struct Plane {
+    address: SocketAddr,
+    state: State,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Plane {
+    fn new() -> Self {
+        let snapshot = compile(Draft::default()).unwrap();
+        let state = State {
+            current: Current::new(snapshot, STARTED),
+            telemetry: Arc::new(Telemetry::new()),
+            readiness: Arc::new(Readiness::default()),
+            started: STARTED,
+            version: "1.2.3",
+        };
+        let listener = bind(&Settings { listen: ([127, 0, 0, 1], 0).into() }).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let served = state.clone();
+        let thread = thread::spawn(move || {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            runtime
+                .enable_all()
+                .build()
+                .unwrap()
+                .block_on(serve(listener, served, stopped))
+                .unwrap();
+        });
+        Self { address, state, stop, thread: Some(thread) }
+    }
+
+    fn send(&self, text: &str) -> Answer {
+        let mut stream = self.connect();
+        stream.write_all(text.as_bytes()).unwrap();
+        Answer::read(stream)
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    }
+
+    fn ask(&self, method: &str, path: &str) -> Answer {
+        self.send(&format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n\r\n"))
+    }
+
+    fn status(&self) -> Status {
+        serde_json::from_str(&self.ask("GET", "/status").body).unwrap()
+    }
+}
+
+impl Drop for Plane {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+/// A whole answer, to the end of the connection.
+struct Answer {
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn read(mut stream: TcpStream) -> Self {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        Self { head: head.to_owned(), body: body.to_owned() }
+    }
+
+    fn code(&self) -> &str {
+        self.head.split(' ').nth(1).unwrap()
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+#[test]
+fn every_path_and_method() {
+    let (text, problem) = ("text/plain; charset=utf-8", "application/problem+json");
+    let metrics = "text/plain; version=0.0.4; charset=utf-8";
+    let json = "application/json";
+    let plane = Plane::new();
+    plane.state.readiness.ready();
+    for (method, path, code, kind, body) in [
+        ("GET", "/healthz", "200", text, "ok\n"),
+        ("HEAD", "/healthz", "200", text, ""),
+        ("GET", "/healthz?verbose", "200", text, "ok\n"),
+        ("GET", "/readyz", "200", text, "ready\n"),
+        ("HEAD", "/readyz", "200", text, ""),
+        ("GET", "/metrics", "200", metrics, "sidegate_policy_generation 1"),
+        ("HEAD", "/metrics", "200", metrics, ""),
+        ("GET", "/status", "200", json, r#""version": "1.2.3""#),
+        ("HEAD", "/status", "200", json, ""),
+        ("POST", "/status", "405", problem, r#""status":405"#),
+        ("DELETE", "/metrics", "405", problem, r#""title":"Method Not Allowed""#),
+        ("GET", "/", "404", problem, r#""status":404"#),
+        ("GET", "/healthz/", "404", problem, r#""title":"Not Found""#),
+        ("POST", "/reload", "404", problem, r#""type":"about:blank""#),
+        ("HEAD", "/none", "404", problem, ""),
+    ] {
+        let answer = plane.ask(method, path);
+        let case = format!("{method} {path}: {}\n{}", answer.head, answer.body);
+        assert_eq!(answer.code(), code, "{case}");
+        assert_eq!(answer.header("content-type"), Some(kind), "{case}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{case}");
+        assert_eq!(answer.header("allow"), (code == "405").then_some("GET, HEAD"), "{case}");
+        assert!(answer.body.contains(body), "{case}");
+        assert_eq!(answer.body.is_empty(), method == "HEAD", "{case}");
+    }
+}
+
+#[test]
+fn bodies_and_nonsense_are_refused() {
+    let plane = Plane::new();
+    let with_body = "GET /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi";
+    assert_eq!(plane.send(with_body).code(), "413");
+    assert_eq!(plane.send("nonsense\r\n\r\n").code(), "400");
+    let long = format!("GET /healthz HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(9000));
+    assert_eq!(plane.send(&long).code(), "431");
+}
+
+#[test]
+fn readiness_follows_the_process() {
+    let plane = Plane::new();
+    let shown = |plane: &Plane| {
+        let answer = plane.ask("GET", "/readyz");
+        assert_eq!(plane.ask("GET", "/healthz").code(), "200");
+        let status = plane.status();
+        assert_eq!(format!("{}\n", status.stage), answer.body);
+        (answer.code().to_owned(), answer.body, status.ready)
+    };
+    assert_eq!(shown(&plane), ("503".to_owned(), "starting\n".to_owned(), false));
+    plane.state.readiness.ready();
+    assert_eq!(shown(&plane), ("200".to_owned(), "ready\n".to_owned(), true));
+    plane.state.readiness.draining();
+    assert_eq!(shown(&plane), ("503".to_owned(), "draining\n".to_owned(), false));
+}
+
+#[test]
+fn status_says_since_when_the_files_are_bad() {
+    let plane = Plane::new();
+    let status = plane.status();
+    assert_eq!(status.started, "2026-11-18T11:06:40Z");
+    assert!(status.last_reload.successful);
+    assert_eq!(status.last_reload.failing, None);
+
+    let line = "policy.toml:3:1: unknown field `rout`".to_owned();
+    plane.state.current.keep(vec![line.clone()], UnixSeconds(STARTED.0 + 60));
+    plane.state.current.keep(vec![line.clone()], UnixSeconds(STARTED.0 + 120));
+    let status = plane.status();
+    let failing = status.last_reload.failing.unwrap();
+    assert!(!status.last_reload.successful);
+    assert_eq!(status.last_reload.failures, 2);
+    assert_eq!(status.last_reload.succeeded_at, status.started);
+    assert_eq!(status.generation.number, 1);
+    assert_eq!(failing.problems, [line]);
+    assert_eq!(failing.since, "2026-11-18T11:07:40Z");
+    assert_eq!(failing.at, "2026-11-18T11:08:40Z");
+
+    plane.state.current.swap(compile(Draft::default()).unwrap(), UnixSeconds(STARTED.0 + 180));
+    let status = plane.status();
+    assert_eq!(status.generation.number, 2);
+    assert_eq!(status.last_reload.failing, None);
+    assert_eq!((status.last_reload.successes, status.last_reload.failures), (2, 2));
+}
+
+#[test]
+fn a_slow_client_keeps_nobody_waiting() {
+    let plane = Plane::new();
+    let mut slow = plane.connect();
+    slow.write_all(b"GET /healthz HT").unwrap();
+    assert_eq!(plane.ask("GET", "/healthz").code(), "200");
+    slow.write_all(b"TP/1.1\r\n\r\n").unwrap();
+    assert_eq!(Answer::read(slow).code(), "200");
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error() {
+    let plane = Plane::new();
+    assert!(bind(&Settings { listen: plane.address }).is_err());
+}

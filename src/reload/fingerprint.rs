@@ -1,0 +1,153 @@
+//! What the files looked like at one moment, without reading them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::trail::Trail;
+use crate::config::Config;
+
+/// What the files of a policy looked like at one moment. Two that are equal mean that nothing was
+/// changed in between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint {
+    prints: BTreeMap<PathBuf, Print>,
+}
+
+impl Fingerprint {
+    /// How the files that `config` names look now. Take it before they are read.
+    pub fn of(config: &Config) -> Self {
+        Sources::of(config).look().fingerprint
+    }
+
+    /// The paths that look different in `other`, and how they look there.
+    pub(super) fn differing<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = (&'a Path, Print)> {
+        let paths: BTreeSet<&PathBuf> = self.prints.keys().chain(other.prints.keys()).collect();
+        paths.into_iter().filter_map(|path| {
+            let there = other.print(path);
+            (self.print(path) != there).then_some((path.as_path(), there))
+        })
+    }
+
+    pub(super) fn print(&self, path: &Path) -> Print {
+        self.prints.get(path).copied().unwrap_or(Print::Missing)
+    }
+}
+
+/// How one path looks, links followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Print {
+    Missing,
+    Unreachable(io::ErrorKind),
+    /// Its entries have prints of their own.
+    Folder,
+    File {
+        device: u64,
+        inode: u64,
+        size: u64,
+        modified: (i64, i64),
+        changed: (i64, i64),
+    },
+}
+
+impl Print {
+    fn of(found: io::Result<Metadata>) -> Self {
+        match found {
+            Ok(found) if found.is_dir() => Self::Folder,
+            Ok(found) => Self::File {
+                device: found.dev(),
+                inode: found.ino(),
+                size: found.size(),
+                modified: (found.mtime(), found.mtime_nsec()),
+                changed: (found.ctime(), found.ctime_nsec()),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::Missing,
+            Err(error) => Self::Unreachable(error.kind()),
+        }
+    }
+
+    /// Whether both are files, and not the same one.
+    pub(super) fn was_replaced_by(self, other: Self) -> bool {
+        match (self, other) {
+            (
+                Self::File { device: d1, inode: i1, .. },
+                Self::File { device: d2, inode: i2, .. },
+            ) => (d1, i1) != (d2, i2),
+            _ => false,
+        }
+    }
+}
+
+/// The paths that a load reads.
+#[derive(Debug, Clone)]
+pub(super) struct Sources {
+    /// A file, or a folder of `*.toml`.
+    pub(super) policy: PathBuf,
+    /// The keys, and the pepper where there is one.
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// One look at the sources.
+#[derive(Debug, Clone)]
+pub(super) struct Look {
+    pub(super) fingerprint: Fingerprint,
+    /// What each path leads through.
+    pub(super) trails: BTreeMap<PathBuf, Trail>,
+    /// Where events about any of it happen.
+    pub(super) folders: BTreeSet<PathBuf>,
+}
+
+impl Look {
+    /// Whether `name` is on the trail of any path.
+    pub(super) fn has_name(&self, name: &Path) -> bool {
+        self.trails.values().any(|trail| trail.names.iter().any(|known| known == name))
+    }
+
+    /// Whether `name` is on the trail of `path`.
+    pub(super) fn leads_through(&self, path: &Path, name: &Path) -> bool {
+        self.trails.get(path).is_some_and(|trail| trail.names.iter().any(|known| known == name))
+    }
+}
+
+impl Sources {
+    pub(super) fn of(config: &Config) -> Self {
+        let files = std::iter::once(&config.keys).chain(&config.pepper).cloned().collect();
+        Self { policy: config.policy.clone(), files }
+    }
+
+    pub(super) fn look(&self) -> Look {
+        let mut prints = BTreeMap::new();
+        let mut trails = BTreeMap::new();
+        let mut folders = BTreeSet::new();
+        for path in self.files.iter().chain([&self.policy]) {
+            prints.insert(path.clone(), Print::of(fs::metadata(path)));
+            trails.insert(path.clone(), Trail::of(path));
+        }
+        if prints.get(&self.policy) == Some(&Print::Folder) {
+            let real = Trail::of(&self.policy).end().to_owned();
+            for name in policy_files(&real) {
+                let path = self.policy.join(&name);
+                prints.insert(path.clone(), Print::of(fs::metadata(&path)));
+                trails.insert(path, Trail::within(real.clone(), &name));
+            }
+            folders.insert(real);
+        }
+        folders.extend(trails.values().flat_map(Trail::folders).map(Path::to_owned));
+        Look { fingerprint: Fingerprint { prints }, trails, folders }
+    }
+}
+
+/// What is read of a policy folder. An unreadable one is an error of the load that follows.
+fn policy_files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let names = entries.filter_map(|entry| Some(PathBuf::from(entry.ok()?.file_name())));
+    let hidden = |name: &Path| name.as_os_str().as_encoded_bytes().starts_with(b".");
+    names
+        .filter(|name| name.extension().is_some_and(|end| end == "toml") && !hidden(name))
+        .collect()
+}

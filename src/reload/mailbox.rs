@@ -1,0 +1,105 @@
+//! What the reload thread is told by others, in one bounded place that it waits on.
+
+use std::mem;
+use std::path::PathBuf;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::clock;
+
+/// Signs that are kept until they are taken; past it they are dropped and said to be lost.
+const SIGNS: usize = 1024;
+
+/// What the kernel said of a name in a watched folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// A file, hard link or symbolic link appeared under the name; a file is still to be written.
+    Created,
+    /// Its content was written to, and it may still be open.
+    Modified,
+    /// A writer closed it, or a whole file was moved to the name.
+    Completed,
+    /// Nothing has the name any more.
+    Removed,
+    /// Something else changed, which says nothing of the content.
+    Touched,
+}
+
+/// Everything that was said since the last [`Mailbox::take`] or [`Mailbox::wait`].
+#[derive(Debug, Default)]
+pub(super) struct Post {
+    /// The thread is to end.
+    pub(super) stop: bool,
+    /// Somebody asked for a reload.
+    pub(super) triggered: bool,
+    /// Signs were dropped: nothing is known of any file.
+    pub(super) lost: bool,
+    /// In the order in which they happened.
+    pub(super) signs: Vec<(PathBuf, Sign)>,
+}
+
+impl Post {
+    fn is_empty(&self) -> bool {
+        !self.stop && !self.triggered && !self.lost && self.signs.is_empty()
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Mailbox {
+    post: Mutex<Post>,
+    arrived: Condvar,
+}
+
+impl Mailbox {
+    pub(super) fn stop(&self) {
+        self.lock().stop = true;
+        self.arrived.notify_one();
+    }
+
+    pub(super) fn trigger(&self) {
+        self.lock().triggered = true;
+        self.arrived.notify_one();
+    }
+
+    pub(super) fn lose(&self) {
+        self.lock().lost = true;
+        self.arrived.notify_one();
+    }
+
+    pub(super) fn sign(&self, path: PathBuf, sign: Sign) {
+        let mut post = self.lock();
+        if post.signs.len() < SIGNS {
+            post.signs.push((path, sign));
+        } else {
+            post.lost = true;
+        }
+        drop(post);
+        self.arrived.notify_one();
+    }
+
+    /// What has come, without waiting.
+    pub(super) fn take(&self) -> Post {
+        // A stop stays, so that whoever waits next sees it.
+        let mut post = self.lock();
+        let stop = post.stop;
+        mem::replace(&mut *post, Post { stop, ..Post::default() })
+    }
+
+    /// Waits for post until `until`, and returns none of it before `not_before` but a stop.
+    pub(super) fn wait(&self, not_before: Instant, until: Instant) -> Post {
+        let mut post = self.lock();
+        loop {
+            let now = clock::instant();
+            let due = if post.is_empty() { until } else { not_before.min(until) };
+            if post.stop || due <= now {
+                return mem::take(&mut *post);
+            }
+            let waited = self.arrived.wait_timeout(post, due - now);
+            post = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Post> {
+        self.post.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
