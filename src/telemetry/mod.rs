@@ -58,19 +58,3 @@ impl Default for Settings {
         Self { format: Format::Json, level: Level::Info, sample: 0.01 }
     }
 }
-
-/// Every metric.
-#[derive(Debug, Default)]
-pub struct Telemetry;
-
-impl Telemetry {
-    /// None yet.
-    pub fn new() -> Self {
-        Self
-    }
-
-    /// As text.
-    pub fn render(&self, current: &crate::current::Current) -> String {
-        format!("sidegate_policy_generation {}\n", current.load().number)
-    }
-}
