@@ -1,1 +1,42 @@
-//! Key records on disk (being built).
+//! Key records on disk.
+//!
+//! `keys.jsonl` holds one [`Record`] a line: a JSON object with `id`, `hash`, `workspace`, `account`,
+//! `environment`, `created` and, each of them null or left out where there is nothing to say,
+//! `label`, `not_before`, `expires`, `revoked` and `ceiling` (`level`, `products`, `areas`). Times
+//! are RFC 3339 in whole seconds.
+//!
+//! What holds:
+//! - A damaged line is a problem with its number, never skipped. Damaged is also: blank, without the
+//!   newline at its end (it may be half of what was to be written), longer than 64 KiB, an unknown
+//!   field or one that stands twice.
+//! - An empty file is an error, because a file that is being written in place is empty for a
+//!   moment. The first `sidegate key create` makes it.
+//! - Writers go through [`Store`]: under an exclusive lock of the *folder* (it stays when the file in
+//!   it is replaced, and leaves nothing behind), a whole new file beside the old one, `fsync`,
+//!   `rename`, `fsync` of the folder. Whoever is killed at any moment leaves the old file or the new.
+//! - A key's text is nowhere but in [`ApiKey`], which shows itself only where it is told to.
+//!
+//! Absent: whether ids and hashes are unique and names known, which is
+//! [`compile`](crate::policy::compile)'s to say.
+//!
+//! Start at [`read`], then [`Store`].
+
+mod api_key;
+mod damage;
+mod permissions;
+mod read;
+mod record;
+mod refusal;
+mod replace;
+mod store;
+mod text;
+mod timestamp;
+
+pub use api_key::ApiKey;
+pub use permissions::Permissions;
+pub use read::{read, records};
+pub use record::{Ceiling, Record, State};
+pub use refusal::Refusal;
+pub use store::{NewRecord, Revocation, Store};
+pub use text::Text;
+pub use timestamp::Timestamp;
