@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+mod key;
+
 /// Runs the command line.
 pub fn main() -> ExitCode {
     ExitCode::SUCCESS

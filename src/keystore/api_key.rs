@@ -16,11 +16,15 @@ impl ApiKey {
     ///
     /// # Errors
     ///
-    /// The source of randomness failed.
-    pub fn generate(environment: &str) -> Result<Self, getrandom::Error> {
+    /// The source of randomness failed, or the name of the environment cannot stand in a key.
+    pub fn generate(environment: &str) -> Result<Self, String> {
         let mut random = Zeroizing::new([0; 32]);
-        getrandom::fill(random.as_mut_slice())?;
-        Ok(Self(assemble(environment, &random)))
+        getrandom::fill(random.as_mut_slice())
+            .map_err(|error| format!("no randomness from the system: {error}"))?;
+        Self::parse(assemble(environment, &random)).map_err(|_| {
+            let environment = environment.escape_debug();
+            format!("the environment `{environment}` cannot stand in a key: it is no plain word")
+        })
     }
 
     /// The key that somebody sent, in our format or any other.
@@ -131,6 +135,13 @@ mod tests {
         assert_eq!(one.expose().len(), "sg_production_".len() + 43 + 1 + 6);
         assert_ne!(one.expose(), other.expose());
         assert_eq!(one.0.capacity(), one.0.len(), "it never grew");
+    }
+
+    #[test]
+    fn an_environment_that_makes_no_key_is_refused() {
+        for environment in ["", "two words", "größe", "bell\u{7}", &"x".repeat(500)] {
+            assert!(ApiKey::generate(environment).is_err(), "{environment}");
+        }
     }
 
     #[test]
