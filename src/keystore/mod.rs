@@ -22,6 +22,7 @@
 //! Start at [`read`], then [`Store`].
 
 mod api_key;
+mod canonical;
 mod damage;
 mod permissions;
 mod read;

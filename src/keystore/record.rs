@@ -11,6 +11,7 @@ use crate::policy::draft::{DraftCeiling, DraftKey};
 use crate::policy::key::KeyDigest;
 use crate::policy::{Level, Place, UnixSeconds};
 
+use super::canonical;
 use super::text::Text;
 use super::timestamp::Timestamp;
 
@@ -106,7 +107,14 @@ impl<'a> Record<'a> {
 
     /// Reads a line.
     pub(super) fn parse(line: &'a [u8]) -> serde_json::Result<Self> {
-        serde_json::from_slice::<Object<Self>>(line).map(|object| object.0)
+        let object = match std::str::from_utf8(line) {
+            Ok(text) => match canonical::parse(text) {
+                Some(record) => return Ok(record),
+                None => serde_json::from_str::<Object<Self>>(text),
+            },
+            Err(_) => serde_json::from_slice(line),
+        };
+        object.map(|object| object.0)
     }
 
     /// What the key is good for at `now`.
@@ -153,7 +161,7 @@ impl<'a> Record<'a> {
 }
 
 /// serde also reads a struct from a bare array, without names: here that is refused.
-struct Object<T>(T);
+pub(super) struct Object<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -175,13 +183,24 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
+/// Whether a record can have this id.
+pub(super) fn is_id(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    text.strip_prefix("k_")
+        .is_some_and(|rest| (1..=64).contains(&rest.len()) && rest.bytes().all(plain))
+}
+
+/// Reads a ceiling that is not null.
+pub(super) fn parse_ceiling(text: &str) -> serde_json::Result<Ceiling> {
+    serde_json::from_str::<Object<Ceiling>>(text).map(|object| object.0)
+}
+
 fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Text<'de>, D::Error> {
     let id = Text::deserialize(deserializer)?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    match id.strip_prefix("k_") {
-        Some(rest) if (1..=64).contains(&rest.len()) && rest.bytes().all(plain) => Ok(id),
-        _ => Err(de::Error::custom("an id is `k_` and 1 to 64 letters, digits, `-` or `_`")),
+    if is_id(&id) {
+        return Ok(id);
     }
+    Err(de::Error::custom("an id is `k_` and 1 to 64 letters, digits, `-` or `_`"))
 }
 
 fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KeyDigest, D::Error> {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -21,28 +23,47 @@ impl Timestamp {
 
     /// The time that is written as `text`, or nothing.
     pub fn parse(text: &str) -> Option<Self> {
-        // The parser takes more than RFC 3339: dates alone, week dates, zones in brackets.
-        const FORM: &[u8; 19] = b"0000-00-00T00:00:00";
-        let (date_time, offset) = text.as_bytes().split_at_checked(FORM.len())?;
-        let fits = |written: &[u8], form: &[u8]| {
-            written.len() == form.len()
-                && written.iter().zip(form).all(|(written, form)| match form {
-                    b'0' => written.is_ascii_digit(),
-                    _ => written == form,
-                })
-        };
-        if !fits(date_time, FORM)
-            || !(offset == b"Z" || fits(offset, b"+00:00") || fits(offset, b"-00:00"))
-        {
+        let (date_time, offset) = text.as_bytes().split_at_checked("0000-00-00T00:00:00".len())?;
+        let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', time @ ..] = date_time else {
             return None;
-        }
-        Self::new(UnixSeconds(text.parse::<jiff::Timestamp>().ok()?.as_second()))
+        };
+        let [h0, h1, b':', n0, n1, b':', s0, s1] = time else { return None };
+        let year = i16::from(two_digits(*y0, *y1)?) * 100 + i16::from(two_digits(*y2, *y3)?);
+        let date_time = DateTime::new(
+            year,
+            two_digits(*m0, *m1)?,
+            two_digits(*d0, *d1)?,
+            two_digits(*h0, *h1)?,
+            two_digits(*n0, *n1)?,
+            two_digits(*s0, *s1)?,
+            0,
+        );
+        let local = Offset::UTC.to_timestamp(date_time.ok()?).ok()?.as_second();
+        Self::new(UnixSeconds(local - seconds_east(offset)?))
     }
 
     /// As the decision core counts.
     pub fn seconds(self) -> UnixSeconds {
         self.0
     }
+}
+
+fn two_digits(tens: u8, ones: u8) -> Option<i8> {
+    let both = tens.is_ascii_digit() && ones.is_ascii_digit();
+    both.then(|| ((tens - b'0') * 10 + (ones - b'0')) as i8)
+}
+
+/// `Z`, `+02:00` or `-02:00`
+fn seconds_east(offset: &[u8]) -> Option<i64> {
+    let (sign, h0, h1, m0, m1) = match offset {
+        b"Z" => return Some(0),
+        [b'+', h0, h1, b':', m0, m1] => (1, h0, h1, m0, m1),
+        [b'-', h0, h1, b':', m0, m1] => (-1, h0, h1, m0, m1),
+        _ => return None,
+    };
+    let (hours, minutes) = (two_digits(*h0, *h1)?, two_digits(*m0, *m1)?);
+    let in_range = hours < 24 && minutes < 60;
+    in_range.then(|| sign * (i64::from(hours) * 3_600 + i64::from(minutes) * 60))
 }
 
 /// 0000-01-01T00:00:00Z
