@@ -5,6 +5,8 @@ pub mod init;
 
 use std::process::ExitCode;
 
+mod key;
+
 /// Runs the command line.
 pub fn main() -> ExitCode {
     ExitCode::SUCCESS

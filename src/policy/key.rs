@@ -60,6 +60,19 @@ impl DigestKind {
     }
 }
 
+/// What a byte is as a hex digit; 0xff where it is none. A table, because a reload reads 64 a key.
+const HEX: [u8; 256] = {
+    let mut digits = [0xff; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if let Some(digit) = (byte as u8 as char).to_digit(16) {
+            digits[byte] = digit as u8;
+        }
+        byte += 1;
+    }
+    digits
+};
+
 /// What is kept of a key: enough to know it again, not enough to make it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyDigest {
@@ -104,10 +117,15 @@ impl KeyDigest {
             return Err(wrong());
         }
         let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-            let digit = |at: usize| pair.get(at).and_then(|c| char::from(*c).to_digit(16));
-            let (Some(high), Some(low)) = (digit(0), digit(1)) else { return Err(wrong()) };
-            *byte = (high * 16 + low) as u8;
+        let mut wrong_digits = 0;
+        for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().as_chunks::<2>().0) {
+            let [high, low] =
+                pair.map(|digit| HEX.get(usize::from(digit)).copied().unwrap_or(0xff));
+            wrong_digits |= (high | low) & 0xf0;
+            *byte = high << 4 | low & 0x0f;
+        }
+        if wrong_digits != 0 {
+            return Err(wrong());
         }
         Ok(Self { kind, bytes })
     }

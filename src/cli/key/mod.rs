@@ -1,0 +1,158 @@
+//! `sidegate key …`: make, show and take back keys.
+//!
+//! A key's text is printed once, by `create`, alone on standard output; everything that explains it
+//! goes to standard error, so that `KEY=$(sidegate key create …)` works. No command takes a key as
+//! an argument, where the process list would show it.
+//!
+//! Exit codes: 1 where the system refused, 2 for arguments that are wrong by themselves, 3 where the
+//! files are wrong or do not have what the arguments name.
+
+mod create;
+mod hash;
+mod known;
+mod list;
+mod outcome;
+mod revoke;
+mod view;
+mod when;
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::config::{self, Config};
+use crate::keystore::Permissions;
+use crate::policy::{FileId, UnixSeconds};
+use crate::{clock, keystore};
+
+use outcome::Failure;
+
+/// Make, show and revoke keys
+#[derive(Debug, Args)]
+pub(crate) struct KeyArgs {
+    #[command(subcommand)]
+    command: KeyCommand,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Make a key and print it, once
+    Create(create::CreateArgs),
+    /// List the keys
+    List(list::ListArgs),
+    /// Show one key's record
+    Show(list::ShowArgs),
+    /// Revoke a key from now on
+    Revoke(revoke::RevokeArgs),
+    /// Print what is stored of a key that is read from standard input
+    Hash(hash::HashArgs),
+}
+
+#[derive(Debug, Args)]
+struct CommonArgs {
+    /// Settings [default: config/sidegate.toml, then /etc/sidegate/sidegate.toml]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How to print
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// Use key and pepper files that others can read
+    #[arg(long, global = true)]
+    insecure_permissions: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Json,
+    Text,
+}
+
+/// Where a command reads and writes.
+struct Terminal<'a> {
+    input: &'a mut dyn Read,
+    out: &'a mut dyn Write,
+    err: &'a mut dyn Write,
+}
+
+/// Runs `sidegate key …` on the process's own input and output.
+pub(crate) fn run(args: &KeyArgs) -> ExitCode {
+    // Past the standard library's buffers, which would keep a copy of the key.
+    let unbuffered = |fd: &dyn AsFd| fd.as_fd().try_clone_to_owned().map(File::from);
+    let (input, out) = (unbuffered(&io::stdin()), unbuffered(&io::stdout()));
+    let (Ok(mut input), Ok(mut out)) = (input, out) else {
+        eprintln!("standard input or output is closed");
+        return ExitCode::from(1);
+    };
+    let mut err = io::stderr();
+    let mut terminal = Terminal { input: &mut input, out: &mut out, err: &mut err };
+    match execute(args, &mut terminal, clock::now()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = write!(terminal.err, "{failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn execute(args: &KeyArgs, terminal: &mut Terminal<'_>, now: UnixSeconds) -> Result<(), Failure> {
+    let common = &args.common;
+    match &args.command {
+        KeyCommand::Create(args) => create::run(args, common, terminal, now),
+        KeyCommand::List(args) => list::run(args, common, terminal, now),
+        KeyCommand::Show(args) => list::show(args, common, terminal, now),
+        KeyCommand::Revoke(args) => revoke::run(args, common, terminal, now),
+        KeyCommand::Hash(args) => hash::run(args, common, terminal),
+    }
+}
+
+impl CommonArgs {
+    fn permissions(&self) -> Permissions {
+        match self.insecure_permissions {
+            true => Permissions::Insecure,
+            false => Permissions::Private,
+        }
+    }
+
+    fn read_config(&self) -> Result<Config, Failure> {
+        const SYSTEM_WIDE: &str = "/etc/sidegate/sidegate.toml";
+        let local = Path::new("config/sidegate.toml");
+        let path = match &self.config {
+            Some(path) => path,
+            None if !local.exists() && Path::new(SYSTEM_WIDE).exists() => Path::new(SYSTEM_WIDE),
+            None => local,
+        };
+        config::read(path).map_err(|report| Failure::Invalid(report.to_string()))
+    }
+
+    /// Says so where the key file is one that others can read.
+    fn warn_if_open(&self, keys: &Path, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+        let Ok(metadata) = fs::metadata(keys) else { return Ok(()) };
+        match (self.permissions(), self.permissions().judge(keys, &metadata, FileId::default())) {
+            (Permissions::Insecure, Some(problem)) => {
+                Ok(writeln!(terminal.err, "{}: warning: {problem}", keys.display())?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Every record, if all of the file is whole.
+    fn records(
+        &self,
+        config: &Config,
+        terminal: &mut Terminal<'_>,
+    ) -> Result<Vec<keystore::Record<'static>>, Failure> {
+        self.warn_if_open(&config.keys, terminal)?;
+        let (records, problems) =
+            keystore::records(&config.keys, FileId::default(), self.permissions());
+        Failure::of_problems(&config.keys, &problems).map_or(Ok(records), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests;

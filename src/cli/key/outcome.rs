@@ -1,0 +1,70 @@
+//! How a command ends that does not end well.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use crate::keystore::Refusal;
+use crate::policy::{Problem, Severity};
+
+/// Why a command failed: whole lines for the operator.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The system refused.
+    Broke(String),
+    /// The files are wrong, or do not have what the arguments name.
+    Invalid(String),
+    /// The arguments are wrong by themselves.
+    Usage(String),
+}
+
+impl Failure {
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            Self::Broke(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Invalid(_) => 3,
+        }
+    }
+
+    /// The failure that `problems` of the file at `path` are, if one of them is an error.
+    pub(super) fn of_problems(path: &Path, problems: &[Problem]) -> Option<Self> {
+        let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
+        let lines: Vec<_> = errors.map(|problem| line(path, problem)).collect();
+        (!lines.is_empty()).then(|| Self::Invalid(lines.join("\n")))
+    }
+
+    pub(super) fn of_refusal(path: &Path, refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Damaged(problems) => Self::of_problems(path, &problems)
+                .unwrap_or_else(|| Self::Invalid(format!("{}: damaged", path.display()))),
+            Refusal::Unknown { .. } => Self::Invalid(refusal.to_string()),
+            Refusal::Io { .. } | Refusal::Locked(_) => Self::Broke(refusal.to_string()),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Broke(format!("cannot write: {error}"))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Broke(lines) | Self::Invalid(lines) | Self::Usage(lines) => {
+                writeln!(f, "{}", lines.trim_end())
+            }
+        }
+    }
+}
+
+fn line(path: &Path, problem: &Problem) -> String {
+    let path = path.display();
+    match (problem.place.line, problem.place.column) {
+        (0, _) => format!("{path}: {problem}"),
+        (line, 0) => format!("{path}:{line}: {problem}"),
+        (line, column) => format!("{path}:{line}:{column}: {problem}"),
+    }
+}
