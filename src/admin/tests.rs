@@ -25,7 +25,7 @@ impl Plane {
         let snapshot = compile(Draft::default()).unwrap();
         let state = State {
             current: Current::new(snapshot, STARTED),
-            telemetry: Arc::new(Telemetry::new()),
+            telemetry: Telemetry::new("test").unwrap(),
             readiness: Arc::new(Readiness::default()),
             started: STARTED,
             version: "1.2.3",

@@ -1,42 +1,20 @@
 //! `sidegate check`: every problem of every file, without serving.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
+use super::{Exit, FileArgs, Output};
 use crate::config::{self, Loaded, Report};
-use crate::keystore::Permissions;
 
-/// Everything is fine, warnings included.
-const FINE: u8 = 0;
-/// It broke: what was found could not be printed.
-const BROKE: u8 = 1;
-/// Configuration or policy are invalid.
-const INVALID: u8 = 3;
-
-/// `sidegate check`
 #[derive(Debug, Args)]
-pub struct CheckArgs {
-    /// The `sidegate.toml` to check [default: config/sidegate.toml, then /etc/sidegate/sidegate.toml]
-    #[arg(short, long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// How the outcome is printed: text to standard error, JSON to standard output
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    files: FileArgs,
+    /// How the outcome is printed: problems to standard error, JSON to standard output
     #[arg(long, value_enum, default_value_t = Output::Text)]
-    pub output: Output,
-    /// Accept key and pepper files that others can read, with a warning
-    #[arg(long)]
-    pub insecure_permissions: bool,
-}
-
-/// How something is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people.
-    Text,
-    /// For scripts.
-    Json,
+    output: Output,
 }
 
 /// What a policy holds, as scripts read it.
@@ -50,18 +28,14 @@ struct Outcome<'a> {
     report: &'a Report,
 }
 
-/// Checks, prints, and returns the exit code.
-pub fn run(args: &CheckArgs) -> u8 {
-    print(args, &mut io::stdout().lock(), &mut io::stderr().lock()).unwrap_or(BROKE)
+/// Checks and prints. Warnings are fine.
+pub(super) fn run(args: &CheckArgs) -> Exit {
+    print(args, &mut io::stdout().lock(), &mut io::stderr().lock()).unwrap_or(Exit::Broke)
 }
 
-fn print(args: &CheckArgs, out: &mut impl Write, err: &mut impl Write) -> io::Result<u8> {
-    let permissions = match args.insecure_permissions {
-        true => Permissions::Insecure,
-        false => Permissions::Private,
-    };
-    let path = config::locate(args.config.as_deref());
-    let opened = config::open(&path, permissions).map(|(_, loaded)| loaded);
+fn print(args: &CheckArgs, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
+    let opened = config::open(&args.files.path(), args.files.permissions());
+    let opened = opened.map(|(_, loaded)| loaded);
     match args.output {
         Output::Text => text(&opened, out, err)?,
         Output::Json => {
@@ -81,7 +55,7 @@ fn print(args: &CheckArgs, out: &mut impl Write, err: &mut impl Write) -> io::Re
         }
     }
     out.flush()?;
-    Ok(if opened.is_ok() { FINE } else { INVALID })
+    Ok(if opened.is_ok() { Exit::Fine } else { Exit::Invalid })
 }
 
 fn text(
@@ -128,14 +102,14 @@ fn counted(number: usize, what: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use super::*;
     use crate::cli::init;
 
-    fn check(config: &Path, output: Output) -> (u8, String, String) {
-        let config = Some(config.to_owned());
-        let args = CheckArgs { config, output, insecure_permissions: false };
+    fn check(config: &Path, output: Output) -> (Exit, String, String) {
+        let files = FileArgs { config: Some(config.to_owned()), ..FileArgs::default() };
+        let args = CheckArgs { files, output };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let code = print(&args, &mut out, &mut err).unwrap();
         let [out, err] = [out, err].map(|bytes| String::from_utf8(bytes).unwrap());
@@ -145,7 +119,7 @@ mod tests {
     fn starter() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let args = init::InitArgs { directory: folder.path().to_owned() };
-        assert_eq!(init::print(&args, &mut Vec::new(), &mut Vec::new()).unwrap(), FINE);
+        assert_eq!(init::print(&args, &mut Vec::new(), &mut Vec::new()).unwrap(), Exit::Fine);
         let config = folder.path().join("sidegate.toml");
         (folder, config)
     }
@@ -154,11 +128,14 @@ mod tests {
     fn a_starter_is_fine() {
         let (_folder, config) = starter();
         let (code, out, err) = check(&config, Output::Text);
-        assert_eq!((code, err.as_str()), (FINE, ""), "{out}");
+        assert_eq!((code, err.as_str()), (Exit::Fine, ""), "{out}");
         assert!(out.starts_with("ok: "), "{out}");
         let (code, out, _) = check(&config, Output::Json);
         let outcome: serde_json::Value = serde_json::from_str(&out).unwrap();
-        assert_eq!((code, &outcome["ok"], &outcome["errors"]), (FINE, &true.into(), &0.into()));
+        assert_eq!(
+            (code, &outcome["ok"], &outcome["errors"]),
+            (Exit::Fine, &true.into(), &0.into())
+        );
     }
 
     #[test]
@@ -168,12 +145,12 @@ mod tests {
         let text = std::fs::read_to_string(&policy).unwrap();
         std::fs::write(&policy, text.replacen("bypass = true", "bypas = true", 1)).unwrap();
         let (code, out, err) = check(&config, Output::Text);
-        assert_eq!((code, out.as_str()), (INVALID, ""));
+        assert_eq!((code, out.as_str()), (Exit::Invalid, ""));
         assert!(err.contains("unknown field `bypas` — did you mean `bypass`?"), "{err}");
         assert!(err.ends_with("\n1 error\n"), "{err}");
         let (code, out, err) = check(&config, Output::Json);
         let outcome: serde_json::Value = serde_json::from_str(&out).unwrap();
-        assert_eq!((code, err.as_str(), &outcome["ok"]), (INVALID, "", &false.into()));
+        assert_eq!((code, err.as_str(), &outcome["ok"]), (Exit::Invalid, "", &false.into()));
         assert_eq!(outcome["problems"][0]["hint"], "did you mean `bypass`?");
         assert_eq!(outcome["problems"][0]["severity"], "error");
     }
@@ -182,7 +159,7 @@ mod tests {
     fn no_configuration_is_invalid() {
         let folder = tempfile::tempdir().unwrap();
         let (code, _, err) = check(&folder.path().join("sidegate.toml"), Output::Text);
-        assert_eq!(code, INVALID);
+        assert_eq!(code, Exit::Invalid);
         assert!(err.contains("no such file — name it with `-c FILE`, or"), "{err}");
     }
 }

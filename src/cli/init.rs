@@ -2,45 +2,59 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-/// Everything was written.
-const FINE: u8 = 0;
-/// Something could not be written, or stands there already.
-const BROKE: u8 = 1;
+use super::Exit;
+use super::key::Wanted;
+use crate::clock;
+use crate::keystore::{ApiKey, Permissions, Store};
 
-/// Name, mode and text of each file.
-const FILES: [(&str, u32, &str); 3] = [
-    ("sidegate.toml", 0o644, include_str!("starter/sidegate.toml")),
-    ("policy.toml", 0o644, include_str!("starter/policy.toml")),
-    ("keys.jsonl", 0o600, ""),
+/// Name and text of each file that is the same for everybody.
+const FILES: [(&str, &str); 2] = [
+    ("sidegate.toml", include_str!("starter/sidegate.toml")),
+    ("policy.toml", include_str!("starter/policy.toml")),
 ];
+/// The key file: it is made with a first key in it.
+const KEYS: &str = "keys.jsonl";
 
-/// `sidegate init`
 #[derive(Debug, Args)]
-pub struct InitArgs {
+pub(super) struct InitArgs {
     /// The directory to write into; made if it is not there
     #[arg(value_name = "DIR")]
-    pub directory: PathBuf,
+    pub(super) directory: PathBuf,
 }
 
-/// Writes the files, says what to do next, and returns the exit code.
-pub fn run(args: &InitArgs) -> u8 {
-    print(args, &mut io::stdout().lock(), &mut io::stderr().lock()).unwrap_or(BROKE)
+/// Writes the files and says what to do next.
+pub(super) fn run(args: &InitArgs) -> Exit {
+    print(args, &mut io::stdout().lock(), &mut io::stderr().lock()).unwrap_or(Exit::Broke)
 }
 
-pub(super) fn print(args: &InitArgs, out: &mut impl Write, err: &mut impl Write) -> io::Result<u8> {
-    match write(&args.directory) {
-        Ok(()) => {
-            say(&args.directory, out)?;
-            Ok(FINE)
+pub(super) fn print(
+    args: &InitArgs,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<Exit> {
+    if let Err((path, error)) = write(&args.directory) {
+        writeln!(err, "{}: {}", path.display(), reason(&error))?;
+        return Ok(Exit::Broke);
+    }
+    let first = Wanted {
+        workspace: "acme",
+        account: "svc-nightly",
+        environment: "production",
+        ..Wanted::default()
+    };
+    let store = Store::new(args.directory.join(KEYS), Permissions::Private);
+    match first.make(&store, None, clock::now()) {
+        Ok((key, _)) => {
+            say(&args.directory, &key, out)?;
+            Ok(Exit::Fine)
         }
-        Err((path, error)) => {
-            writeln!(err, "{}: {}", path.display(), reason(&error))?;
-            Ok(BROKE)
+        Err(failure) => {
+            write!(err, "{failure}")?;
+            Ok(failure.exit())
         }
     }
 }
@@ -52,28 +66,30 @@ fn write(directory: &Path) -> Result<(), (PathBuf, io::Error)> {
         move |error| (path, error)
     };
     fs::create_dir_all(directory).map_err(at(directory))?;
-    let paths = FILES.map(|(name, ..)| directory.join(name));
-    if let Some(path) = paths.iter().find(|path| path.symlink_metadata().is_ok()) {
+    let paths = FILES.map(|(name, _)| directory.join(name));
+    let keys = directory.join(KEYS);
+    if let Some(path) = paths.iter().chain([&keys]).find(|path| path.symlink_metadata().is_ok()) {
         return Err(at(path)(io::ErrorKind::AlreadyExists.into()));
     }
-    for ((_, mode, text), path) in FILES.iter().zip(&paths) {
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(*mode).open(path);
+    for ((_, text), path) in FILES.iter().zip(&paths) {
+        let file = OpenOptions::new().write(true).create_new(true).open(path);
         file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(at(path))?;
     }
     Ok(())
 }
 
-fn say(directory: &Path, out: &mut impl Write) -> io::Result<()> {
-    for (name, ..) in FILES {
+fn say(directory: &Path, key: &ApiKey, out: &mut impl Write) -> io::Result<()> {
+    for name in FILES.map(|(name, _)| name).into_iter().chain([KEYS]) {
         writeln!(out, "wrote {}", directory.join(name).display())?;
     }
+    writeln!(out, "\na first key, of `svc-nightly` in `acme`, shown this once:")?;
+    writeln!(out, "  {}", key.expose())?;
     let config = directory.join("sidegate.toml");
     let config = config.display();
     writeln!(out, "\nnext:")?;
     writeln!(out, "  sidegate check -c {config}")?;
-    writeln!(out, "  sidegate key create -c {config} --workspace acme --account svc-nightly")?;
-    writeln!(out, "  sidegate serve -c {config}")
+    writeln!(out, "  sidegate serve -c {config}")?;
+    writeln!(out, "  sidegate key create -c {config} --workspace acme --account alice@acme.example")
 }
 
 fn reason(error: &io::Error) -> String {
@@ -97,14 +113,14 @@ mod tests {
         let directory = folder.path().join("new/etc");
         let args = InitArgs { directory: directory.clone() };
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        assert_eq!(print(&args, &mut out, &mut err).unwrap(), FINE);
-        for (name, mode, text) in FILES {
-            let path = directory.join(name);
-            assert_eq!(fs::read_to_string(&path).unwrap(), text);
-            let written = fs::metadata(&path).unwrap().permissions().mode();
-            assert_eq!(written & 0o077 & !mode, 0, "{name} {written:o}");
+        assert_eq!(print(&args, &mut out, &mut err).unwrap(), Exit::Fine);
+        for (name, text) in FILES {
+            assert_eq!(fs::read_to_string(directory.join(name)).unwrap(), text);
         }
-        assert_eq!(print(&args, &mut out, &mut err).unwrap(), BROKE);
+        let keys = directory.join(KEYS);
+        assert_eq!(fs::metadata(&keys).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_to_string(&keys).unwrap().lines().count(), 1);
+        assert_eq!(print(&args, &mut out, &mut err).unwrap(), Exit::Broke);
         let expected = format!(
             "{}: stands there already — nothing was written; name another directory\n",
             directory.join("sidegate.toml").display()
@@ -132,8 +148,9 @@ mod tests {
 
     #[test]
     fn the_next_commands_are_said() {
-        let mut out = Vec::new();
-        say(Path::new("etc"), &mut out).unwrap();
-        insta::assert_snapshot!(String::from_utf8(out).unwrap());
+        let (key, mut out) = (ApiKey::generate("production").unwrap(), Vec::new());
+        say(Path::new("etc"), &key, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap().replace(key.expose(), "sg_production_…");
+        insta::assert_snapshot!(text);
     }
 }

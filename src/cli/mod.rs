@@ -1,13 +1,107 @@
-//! The commands (being built).
+//! The commands. `serve` is the only place where all rooms meet; everything else asks one of them
+//! and prints what it says.
+//!
+//! Exit codes ([`Exit`]) are the same everywhere, and so are `-c`, `--output` and
+//! `--insecure-permissions`. What is for scripts goes to standard output, what explains it to
+//! standard error.
 
-pub mod check;
-pub mod init;
+mod check;
+mod demo;
+mod init;
+mod key;
+mod serve;
+mod status;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-mod key;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config;
+use crate::keystore::Permissions;
+
+/// An authorizing reverse proxy beside your service: API keys, view or full, by host and path
+#[derive(Debug, Parser)]
+#[command(name = "sidegate", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve: judge requests and forward those that may pass
+    Serve(serve::ServeArgs),
+    /// Try it: an upstream, a policy and three keys, with nothing else installed
+    Demo(demo::DemoArgs),
+    /// Write files to start from
+    Init(init::InitArgs),
+    /// Say everything that is wrong with settings, policy and keys
+    Check(check::CheckArgs),
+    /// Make, show and revoke keys
+    Key(key::KeyArgs),
+    /// Ask a running sidegate how it is
+    Status(status::StatusArgs),
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// Fine.
+    Fine = 0,
+    /// It broke: a file, the network, the system.
+    Broke = 1,
+    /// Arguments that are wrong by themselves.
+    Usage = 2,
+    /// Settings, policy or keys are wrong.
+    Invalid = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// How something is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people
+    Text,
+    /// For scripts
+    Json,
+}
+
+/// Which files, and how strictly.
+#[derive(Debug, Clone, Default, Args)]
+struct FileArgs {
+    /// Settings [default: config/sidegate.toml, then /etc/sidegate/sidegate.toml]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Use key and pepper files that others can read, with a warning
+    #[arg(long, global = true)]
+    insecure_permissions: bool,
+}
+
+impl FileArgs {
+    fn path(&self) -> PathBuf {
+        config::locate(self.config.as_deref())
+    }
+
+    fn permissions(&self) -> Permissions {
+        if self.insecure_permissions { Permissions::Insecure } else { Permissions::Private }
+    }
+}
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    match Cli::parse().command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Init(args) => init::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Key(args) => key::run(&args),
+        Command::Status(args) => status::run(&args),
+    }
+    .into()
 }

@@ -7,12 +7,11 @@
 use std::io::{self, Read as _, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
 use serde_json::json;
 
+use super::{Exit, Output};
 use crate::admin::Status;
 use crate::{clock, config};
 
@@ -25,53 +24,43 @@ const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464)
 
 /// Ask a running sidegate how it is: exits 0 if it is ready, 1 if it is not or cannot be reached
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub(super) struct StatusArgs {
     /// The settings that say where it listens for operators
     /// [default: config/sidegate.toml, then /etc/sidegate/sidegate.toml]
     #[arg(short, long, value_name = "FILE", conflicts_with = "admin")]
-    pub config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// Where it listens for operators
     #[arg(long, value_name = "ADDR")]
-    pub admin: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
     /// Only whether it takes requests
     #[arg(long)]
-    pub ready: bool,
+    ready: bool,
     /// For people or for scripts
     #[arg(long, value_enum, default_value_t = Output::Text)]
-    pub output: Output,
+    output: Output,
 }
 
-/// How an answer is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    /// For people
-    Text,
-    /// For scripts
-    Json,
-}
-
-/// Runs the command. Exit codes: 0 it is ready, 1 it is not or does not answer, 3 `sidegate.toml`
-/// is wrong.
-pub fn run(args: &Args) -> ExitCode {
+/// Fine only if it is ready.
+pub(super) fn run(args: &StatusArgs) -> Exit {
     let address = match address(args) {
         Ok(address) => address,
         Err(problems) => {
             eprintln!("{problems}\n`--admin ADDR` asks without settings");
-            return ExitCode::from(3);
+            return Exit::Invalid;
         }
     };
     let due = clock::instant() + PATIENCE;
     match report(args, address, due, &mut io::stdout().lock()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(true) => Exit::Fine,
+        Ok(false) => Exit::Broke,
         Err(problem) => {
             eprintln!("{address}: {problem}");
-            ExitCode::FAILURE
+            Exit::Broke
         }
     }
 }
 
-fn address(args: &Args) -> Result<SocketAddr, String> {
+fn address(args: &StatusArgs) -> Result<SocketAddr, String> {
     if let Some(address) = args.admin {
         return Ok(address);
     }
@@ -90,7 +79,7 @@ fn address(args: &Args) -> Result<SocketAddr, String> {
 
 /// Prints what the process says of itself, and returns whether it is ready.
 fn report(
-    args: &Args,
+    args: &StatusArgs,
     address: SocketAddr,
     due: Instant,
     out: &mut impl Write,
@@ -241,7 +230,7 @@ mod tests {
             }
             String::from_utf8_lossy(&request[..read]).lines().next().unwrap().to_owned()
         });
-        let args = Args { config: None, admin: Some(address), ready, output };
+        let args = StatusArgs { config: None, admin: Some(address), ready, output };
         let mut out = Vec::new();
         let patience = if close { PATIENCE } else { Duration::from_millis(300) };
         let result = report(&args, address, clock::instant() + patience, &mut out);

@@ -35,6 +35,7 @@ pub use self::report::Report;
 use self::files::Files;
 use self::page::Notes;
 use crate::keystore::{self, Permissions};
+use crate::policy::key::Pepper;
 use crate::policy::{Problem, Snapshot, compile};
 use crate::{admin, proxy, telemetry};
 
@@ -98,7 +99,29 @@ pub fn read(path: &Path) -> Result<Config, Report> {
 ///
 /// Every problem of those files, warnings included.
 pub fn load(config: &Config, permissions: Permissions) -> Result<Loaded, Report> {
-    whole(gather(config, permissions, &Notes::default()))
+    whole(gather(config, Some(permissions), &Notes::default()))
+}
+
+/// Reads and compiles the policy alone, for who asks it about names: it has no keys and no pin.
+///
+/// # Errors
+///
+/// Every problem of the policy, warnings included.
+pub fn load_policy(config: &Config) -> Result<Snapshot, Report> {
+    let unpinned = Config { environment: None, ..config.clone() };
+    whole(gather(&unpinned, None, &Notes::default())).map(|loaded| loaded.snapshot)
+}
+
+/// Reads the secret of `blake3-keyed` records.
+///
+/// # Errors
+///
+/// What is wrong with the file.
+pub fn read_pepper(path: &Path, permissions: Permissions) -> Result<Pepper, Report> {
+    let mut files = Files::default();
+    let file = files.add(path);
+    let (pepper, problems) = pepper::read(path, file, permissions);
+    pepper.ok_or_else(|| Report::new(files, problems))
 }
 
 /// [`read`] and [`load`] in one: with the problems of all files at once.
@@ -111,7 +134,7 @@ pub fn open(path: &Path, permissions: Permissions) -> Result<(Config, Loaded), R
     let (config, mut notes) = settings::read(path, &mut files);
     let mut report = Report::new(files, std::mem::take(&mut notes.problems));
     let Some(config) = config else { return Err(report) };
-    let (snapshot, rest) = gather(&config, permissions, &notes);
+    let (snapshot, rest) = gather(&config, Some(permissions), &notes);
     report.append(rest);
     Ok((config, whole((snapshot, report))?))
 }
@@ -124,18 +147,24 @@ fn whole((snapshot, report): (Option<Snapshot>, Report)) -> Result<Loaded, Repor
 }
 
 /// Reads what `config` names, as far as it can be read, and compiles it, as far as that says
-/// anything. `before` is what was noticed in `sidegate.toml`.
-fn gather(config: &Config, permissions: Permissions, before: &Notes) -> (Option<Snapshot>, Report) {
+/// anything; keys and pepper only under `secrets`. `before` is what was noticed in `sidegate.toml`.
+fn gather(
+    config: &Config,
+    secrets: Option<Permissions>,
+    before: &Notes,
+) -> (Option<Snapshot>, Report) {
     let mut files = Files::default();
     let (mut draft, notes) = draft::read(&config.policy, &mut files);
     let Notes { mut problems, mut lost, mut hollow } = notes;
     lost.extend(before.lost.iter().cloned());
     hollow |= before.hollow;
 
-    let (keys, wrong) = keystore::read(&config.keys, files.add(&config.keys), permissions);
-    draft.keys = keys;
-    problems.extend(wrong);
-    if let Some(path) = &config.pepper {
+    if let Some(permissions) = secrets {
+        let (keys, wrong) = keystore::read(&config.keys, files.add(&config.keys), permissions);
+        draft.keys = keys;
+        problems.extend(wrong);
+    }
+    if let Some((path, permissions)) = config.pepper.as_ref().zip(secrets) {
         let (pepper, wrong) = pepper::read(path, files.add(path), permissions);
         // Without it, every key under it would be told, too.
         hollow |= pepper.is_none();

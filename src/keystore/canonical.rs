@@ -90,6 +90,7 @@ impl<'a> Rest<'a> {
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "the texts are ASCII")]
 mod tests {
     use proptest::prelude::*;
 

@@ -10,6 +10,8 @@ use super::record::Record;
 
 /// Problems of one file that are told one by one; of the rest, how many there are.
 const TOLD: usize = 100;
+/// Damaged lines after which a file is given up: it is none of ours, and may be endless.
+const BEARABLE: usize = 10_000;
 /// Characters of a message, which may repeat what was written.
 const LONGEST_MESSAGE: usize = 240;
 
@@ -45,11 +47,19 @@ impl Damage {
         self.add(line, column(bytes, error.column()), |place| explain(place, bytes, error));
     }
 
+    /// Whether there is so much that nobody needs to read on.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.problems.len() + self.untold >= BEARABLE
+    }
+
     pub(super) fn into_problems(mut self) -> Vec<Problem> {
         if self.untold > 0 {
             let place = Place { file: self.file, line: self.last, column: 0 };
-            let message =
-                format!("and {} more damaged lines, this one being the last", self.untold);
+            let end = match self.is_hopeless() {
+                true => "after which the file was not read on",
+                false => "this one being the last",
+            };
+            let message = format!("and {} more damaged lines, {end}", self.untold);
             self.problems.push(Problem::error(place, message));
         }
         self.problems

@@ -1,41 +1,43 @@
-//! Key records on disk (being built).
+//! Key records on disk.
+//!
+//! `keys.jsonl` holds one [`Record`] a line: a JSON object with `id`, `hash`, `workspace`, `account`,
+//! `environment`, `created` and, each of them null or left out where there is nothing to say,
+//! `label`, `not_before`, `expires`, `revoked` and `ceiling` (`level`, `products`, `areas`). Times
+//! are RFC 3339 in whole seconds.
+//!
+//! What holds:
+//! - A damaged line is a problem with its number, never skipped. Damaged is also: blank, without the
+//!   newline at its end (it may be half of what was to be written), longer than 64 KiB, an unknown
+//!   field or one that stands twice.
+//! - An empty file is an error, because a file that is being written in place is empty for a
+//!   moment. A newline alone says that there are no keys; `sidegate key create` takes both, and none.
+//! - Writers go through [`Store`]: under an exclusive lock of the *folder* (it stays when the file in
+//!   it is replaced, and leaves nothing behind), a whole new file beside the old one, `fsync`,
+//!   `rename`, `fsync` of the folder. Whoever is killed at any moment leaves the old file or the new.
+//! - A key's text is nowhere but in [`ApiKey`], which shows itself only where it is told to.
+//!
+//! Absent: whether ids and hashes are unique and names known, which is
+//! [`compile`](crate::policy::compile)'s to say.
+//!
+//! Start at [`read`], then [`Store`].
 
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+mod api_key;
+mod canonical;
+mod damage;
+mod permissions;
+mod read;
+mod record;
+mod refusal;
+mod replace;
+mod store;
+mod text;
+mod timestamp;
 
-use crate::policy::draft::DraftKey;
-use crate::policy::{FileId, Place, Problem};
-
-/// What becomes of a secret file that others can read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Permissions {
-    /// It is refused.
-    Private,
-    /// It is used, with a warning.
-    Insecure,
-}
-
-impl Permissions {
-    /// The problem with a file of this mode, if there is one.
-    pub(crate) fn judge(self, path: &Path, metadata: &Metadata, file: FileId) -> Option<Problem> {
-        let mode = metadata.mode() & 0o777;
-        if mode & 0o066 == 0 {
-            return None;
-        }
-        let place = Place { file, ..Place::default() };
-        let message = format!("mode {mode:04o} lets group or others read or write it");
-        let way_out = format!("`chmod 600 {}`", path.display());
-        Some(match self {
-            Self::Insecure => Problem::warning(place, message).hint(way_out),
-            Self::Private => {
-                Problem::error(place, message).hint(format!("{way_out}, or --insecure-permissions"))
-            }
-        })
-    }
-}
-
-/// Reads key records.
-pub fn read(_: &Path, _: FileId, _: Permissions) -> (Vec<DraftKey>, Vec<Problem>) {
-    (Vec::new(), Vec::new())
-}
+pub use api_key::ApiKey;
+pub use permissions::Permissions;
+pub use read::{read, records};
+pub use record::{Ceiling, Record, State};
+pub use refusal::Refusal;
+pub use store::{NewRecord, Revocation, Store};
+pub use text::Text;
+pub use timestamp::Timestamp;

@@ -13,6 +13,8 @@ use super::record::Record;
 
 /// Bytes of a line with its newline; a record has some 300.
 const LONGEST_LINE: u64 = 64 * 1024;
+/// A file of this alone says that there are no keys. An empty one does not: it may be cut.
+pub(super) const NO_KEYS: &[u8] = b"\n";
 /// Bytes that are asked of the file at once.
 const BLOCK: usize = 256 * 1024;
 
@@ -50,20 +52,8 @@ fn read_file(
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
     let Some(opened) = open(path, file, permissions, &mut problems) else { return problems };
-    let mut lines = 0;
-    let damage = each_line(BufReader::with_capacity(BLOCK, opened), file, |line, _, record| {
-        lines = line;
-        each(line, record);
-    });
-    let is_empty = lines == 0 && damage.is_empty();
-    problems.extend(damage);
-    if is_empty {
-        let place = Place { file, ..Place::default() };
-        problems.push(
-            Problem::error(place, "the file is empty, as one is that is only being written")
-                .hint("`sidegate key create` makes the first key"),
-        );
-    }
+    let reader = BufReader::with_capacity(BLOCK, opened);
+    problems.extend(each_line(reader, file, |line, _, record| each(line, record)));
     problems
 }
 
@@ -106,10 +96,20 @@ pub(super) fn each_line(
     let mut damage = Damage::new(file);
     let mut buffer = Vec::new();
     let mut line = 0_u32;
-    loop {
+    while !damage.is_hopeless() {
         buffer.clear();
         line = line.saturating_add(1);
         match reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut buffer) {
+            Ok(0) if line == 1 => {
+                damage.add(0, 0, |place| {
+                    let message = "the file is empty, as one is that is only being written";
+                    Problem::error(place, message).hint(
+                        "`sidegate key create` makes the first key; a newline alone says that \
+                         there is none",
+                    )
+                });
+                break;
+            }
             Ok(0) => break,
             Ok(_) => {}
             Err(error) => {
@@ -118,6 +118,9 @@ pub(super) fn each_line(
                 });
                 break;
             }
+        }
+        if line == 1 && buffer == NO_KEYS && reader.fill_buf().is_ok_and(<[u8]>::is_empty) {
+            break;
         }
         match whole_line(&buffer) {
             Ok(text) => match Record::parse(text) {
@@ -159,6 +162,7 @@ fn whole_line(bytes: &[u8]) -> Result<&[u8], Cut> {
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "the texts are ASCII")]
 mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -306,8 +310,18 @@ mod tests {
     #[test]
     fn an_empty_file_is_one_that_is_being_written() {
         let expected = "0:0: the file is empty, as one is that is only being written — `sidegate key \
-                        create` makes the first key";
+                        create` makes the first key; a newline alone says that there is none";
         assert_eq!(problems(b""), (0, vec![expected.to_owned()]));
+    }
+
+    #[test]
+    fn a_newline_alone_says_that_there_are_no_keys() {
+        assert_eq!(problems(b"\n"), (0, vec![]));
+        for more in ["\n\n", " \n", "\r\n"] {
+            assert_eq!(problems(more.as_bytes()).1[0], "1:0: the line is blank — delete it");
+        }
+        let (keys, told) = problems(format!("\n{LINE}\n").as_bytes());
+        assert_eq!((keys, told), (1, vec!["1:0: the line is blank — delete it".to_owned()]));
     }
 
     #[test]
@@ -316,6 +330,9 @@ mod tests {
         assert_eq!((keys, told.len()), (0, 101));
         assert_eq!(told[99], "100:1: not a JSON object: expected value");
         assert_eq!(told[100], "1000:0: and 900 more damaged lines, this one being the last");
+        let (_, told) = problems("x\n".repeat(1_000_000).as_bytes());
+        let expected = "10000:0: and 9900 more damaged lines, after which the file was not read on";
+        assert_eq!(told[100], expected);
         assert_eq!(problems(&vec![0; 1_000_000]).1.len(), 1);
         assert_eq!(problems(&vec![b'\n'; 1_000]).1.len(), 101);
     }

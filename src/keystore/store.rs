@@ -8,7 +8,7 @@ use crate::policy::key::{BASE62, KeyDigest};
 use crate::policy::{FileId, Place, Problem, nearest};
 
 use super::permissions::Permissions;
-use super::read::{each_line, open};
+use super::read::{NO_KEYS, each_line, open};
 use super::record::{Ceiling, Record};
 use super::refusal::Refusal;
 use super::replace::Target;
@@ -90,10 +90,13 @@ impl Store {
     /// Why nothing was added.
     pub fn add(&self, new: NewRecord) -> Result<Record<'static>, Refusal> {
         let target = Target::lock(&self.path)?;
-        let old = self.content(&target, Missing::IsEmpty)?;
+        let mut old = self.content(&target, Missing::IsEmpty)?;
+        if old.bytes == NO_KEYS {
+            old.bytes.clear();
+        }
         let mut id = new_id()?;
         // 62^10 ids: that one is taken is an accident of once in a lifetime, but then it is met.
-        while find(&id, &old.bytes)?.is_some() {
+        while !old.bytes.is_empty() && find(&id, &old.bytes)?.is_some() {
             id = new_id()?;
         }
         let record = new.with_id(id);
@@ -212,6 +215,7 @@ fn new_id() -> Result<Text<'static>, Refusal> {
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "the texts are ASCII")]
 mod tests {
     use std::collections::BTreeSet;
     use std::fs;
@@ -270,6 +274,21 @@ mod tests {
         assert!(record.id.len() == 12 && record.id.starts_with("k_"), "{}", record.id);
         let (read, problems) = records(&path, FileId(0), Permissions::Private);
         assert_eq!((read, problems), (vec![record], vec![]));
+    }
+
+    #[test]
+    fn the_first_record_follows_nothing() {
+        for content in ["", "\n"] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("keys.jsonl");
+            write(&path, content, 0o600);
+            let store = Store::new(&path, Permissions::Private);
+            assert!(store.revoke("k_7Q2M", time(5)).is_err(), "{content:?}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+            store.add(new_record()).unwrap();
+            let (read, problems) = records(&path, FileId(0), Permissions::Private);
+            assert_eq!((read.len(), problems), (1, vec![]), "{content:?}");
+        }
     }
 
     #[test]

@@ -35,27 +35,6 @@ pub struct Snapshot {
     pub(super) routes: Routes,
     pub(super) keys: Keys,
     warnings: Vec<Problem>,
-    draft: Draft,
-}
-
-/// One workspace.
-#[derive(Debug)]
-pub struct WorkspaceView<'a>(&'a super::draft::DraftWorkspace);
-
-impl WorkspaceView<'_> {
-    /// Where it lives.
-    pub fn environment(&self) -> &str {
-        &self.0.environment.value
-    }
-    /// The role of a member.
-    pub fn role_of(&self, account: &str) -> Option<&str> {
-        let mut members = self.0.members.iter();
-        members.find(|(name, _)| name.value == account).map(|(_, role)| role.value.as_str())
-    }
-    /// Its members.
-    pub fn members(&self) -> impl Iterator<Item = &str> {
-        self.0.members.iter().map(|(name, _)| name.value.as_str())
-    }
 }
 
 /// Compiles a draft.

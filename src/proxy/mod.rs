@@ -84,7 +84,29 @@ impl Listeners {
 #[derive(Debug)]
 pub struct Proxy {
     threads: Vec<JoinHandle<()>>,
-    life: watch::Sender<Life>,
+    control: Control,
+}
+
+/// Ends a running data plane, from anywhere.
+#[derive(Debug, Clone)]
+pub struct Control(watch::Sender<Life>);
+
+impl Control {
+    /// Takes no new connections and lets requests end, until the drain timeout.
+    pub fn drain(&self) {
+        self.0.send_if_modified(|life| {
+            let running = *life == Life::Running;
+            if running {
+                *life = Life::Draining;
+            }
+            running
+        });
+    }
+
+    /// Ends every connection at once.
+    pub fn stop(&self) {
+        self.0.send_replace(Life::Stopped);
+    }
 }
 
 impl Proxy {
@@ -114,28 +136,12 @@ impl Proxy {
                 }
             })?);
         }
-        Ok(Self { threads, life })
+        Ok(Self { threads, control: Control(life) })
     }
 
-    /// Takes no new connections and lets requests end, until the drain timeout.
-    pub fn drain(&self) {
-        self.life.send_if_modified(|life| {
-            let running = *life == Life::Running;
-            if running {
-                *life = Life::Draining;
-            }
-            running
-        });
-    }
-
-    /// Ends every connection at once.
-    pub fn stop(&self) {
-        self.life.send_replace(Life::Stopped);
-    }
-
-    /// Whether every worker has ended.
-    pub fn is_over(&self) -> bool {
-        self.threads.iter().all(JoinHandle::is_finished)
+    /// What ends it.
+    pub fn control(&self) -> Control {
+        self.control.clone()
     }
 
     /// Waits until every worker has ended. `false` where one of them panicked.

@@ -1,13 +1,15 @@
 //! The metric families, and their text (Prometheus text exposition 0.0.4).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use prometheus::core::Collector;
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use tracing_appender::non_blocking::ErrorCounter;
 
+use super::log::LogGuard;
 use super::worker::{WorkerGauges, WorkerMeters};
 use crate::clock;
 use crate::current::Current;
@@ -65,6 +67,7 @@ pub struct Telemetry {
     connections: IntGauge,
     in_flight: IntGauge,
     log_dropped: IntCounter,
+    log: OnceLock<ErrorCounter>,
     policy: PolicyGauges,
     workers: Mutex<Vec<Arc<WorkerGauges>>>,
 }
@@ -128,6 +131,7 @@ impl Telemetry {
                 "log_events_dropped_total",
                 "Events that the log could not keep up with.",
             )?,
+            log: OnceLock::new(),
             policy: PolicyGauges::new(&made)?,
             workers: Mutex::default(),
             registry: registry.clone(),
@@ -144,15 +148,18 @@ impl Telemetry {
         meters
     }
 
-    /// Counts events that the log dropped: the number of all since the start.
-    pub fn set_log_dropped(&self, all: usize) {
-        let counted = self.log_dropped.get();
-        self.log_dropped.inc_by((all as u64).saturating_sub(counted));
+    /// Counts what that log drops. The first one given is the one counted.
+    pub fn watch_log(&self, log: &LogGuard) {
+        let _ = self.log.set(log.dropped());
     }
 
     /// Every metric as text, with what is in force now.
     pub fn render(&self, current: &Current) -> String {
         self.policy.set(current);
+        if let Some(log) = self.log.get() {
+            let counted = self.log_dropped.get();
+            self.log_dropped.inc_by((log.dropped_lines() as u64).saturating_sub(counted));
+        }
         let workers = self.lock_workers();
         self.connections.set(workers.iter().map(|worker| worker.connections()).sum());
         self.in_flight.set(workers.iter().map(|worker| worker.in_flight()).sum());

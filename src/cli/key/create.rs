@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::config::{self, Config};
 use crate::keystore::{ApiKey, Ceiling, NewRecord, Record, Store, Text, Timestamp};
+use crate::policy::key::Pepper;
 use crate::policy::{Level, UnixSeconds};
 
 use super::known::{Names, environment_of};
@@ -68,22 +69,17 @@ pub(super) fn run(
     let pepper = pepper.map_err(|report| Failure::Invalid(report.to_string()))?;
     common.warn_if_open(&config.keys, terminal)?;
 
-    let key = ApiKey::generate(&environment).map_err(Failure::Broke)?;
-    let created = Timestamp::new(now).ok_or_else(|| Failure::Broke("the clock is off".into()))?;
-    let new = NewRecord {
-        hash: key.digest(pepper.as_ref()),
-        workspace: text("workspace", args.workspace.clone())?,
-        account: text("account", args.account.clone())?,
-        environment: text("environment", environment)?,
+    let wanted = Wanted {
+        workspace: &args.workspace,
+        account: &args.account,
+        environment: &environment,
         label,
-        created,
         not_before,
         expires,
         ceiling: args.ceiling(),
     };
-    let record = Store::new(&config.keys, common.permissions())
-        .add(new)
-        .map_err(|refusal| Failure::of_refusal(&config.keys, refusal))?;
+    let store = Store::new(&config.keys, common.permissions());
+    let (key, record) = wanted.make(&store, pepper.as_ref(), now)?;
     show(&key, &record, common.output, terminal, now).map_err(|error| {
         let id = &record.id;
         Failure::Broke(format!(
@@ -93,6 +89,46 @@ pub(super) fn run(
     // The key is out by now: that it could not be explained is no reason to say it failed.
     let _ = explain(&record, &config, terminal.err);
     Ok(())
+}
+
+/// A key that is to be made. Its names are known to the policy.
+#[derive(Debug, Default)]
+pub(in crate::cli) struct Wanted<'a> {
+    pub(in crate::cli) workspace: &'a str,
+    pub(in crate::cli) account: &'a str,
+    pub(in crate::cli) environment: &'a str,
+    pub(in crate::cli) label: Option<Text<'static>>,
+    pub(in crate::cli) not_before: Option<Timestamp>,
+    pub(in crate::cli) expires: Option<Timestamp>,
+    pub(in crate::cli) ceiling: Option<Ceiling>,
+}
+
+impl Wanted<'_> {
+    /// Makes the key and records it.
+    pub(in crate::cli) fn make(
+        self,
+        store: &Store,
+        pepper: Option<&Pepper>,
+        now: UnixSeconds,
+    ) -> Result<(ApiKey, Record<'static>), Failure> {
+        let key = ApiKey::generate(self.environment).map_err(Failure::Broke)?;
+        let created =
+            Timestamp::new(now).ok_or_else(|| Failure::Broke("the clock is off".into()))?;
+        let new = NewRecord {
+            hash: key.digest(pepper),
+            workspace: text("workspace", self.workspace.to_owned())?,
+            account: text("account", self.account.to_owned())?,
+            environment: text("environment", self.environment.to_owned())?,
+            label: self.label,
+            created,
+            not_before: self.not_before,
+            expires: self.expires,
+            ceiling: self.ceiling,
+        };
+        let record =
+            store.add(new).map_err(|refusal| Failure::of_refusal(store.path(), refusal))?;
+        Ok((key, record))
+    }
 }
 
 impl CreateArgs {

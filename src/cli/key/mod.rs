@@ -19,21 +19,21 @@ mod when;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::Path;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
+use super::{Exit, FileArgs, Output};
 use crate::config::{self, Config};
 use crate::keystore::Permissions;
 use crate::policy::{FileId, UnixSeconds};
 use crate::{clock, keystore};
 
+pub(super) use create::Wanted;
 use outcome::Failure;
 
-/// Make, show and revoke keys
 #[derive(Debug, Args)]
-pub(crate) struct KeyArgs {
+pub(super) struct KeyArgs {
     #[command(subcommand)]
     command: KeyCommand,
     #[command(flatten)]
@@ -56,21 +56,11 @@ enum KeyCommand {
 
 #[derive(Debug, Args)]
 struct CommonArgs {
-    /// Settings [default: config/sidegate.toml, then /etc/sidegate/sidegate.toml]
-    #[arg(short, long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    files: FileArgs,
     /// How to print
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
     output: Output,
-    /// Use key and pepper files that others can read
-    #[arg(long, global = true)]
-    insecure_permissions: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Json,
-    Text,
 }
 
 /// Where a command reads and writes.
@@ -81,21 +71,21 @@ struct Terminal<'a> {
 }
 
 /// Runs `sidegate key …` on the process's own input and output.
-pub(crate) fn run(args: &KeyArgs) -> ExitCode {
+pub(super) fn run(args: &KeyArgs) -> Exit {
     // Past the standard library's buffers, which would keep a copy of the key.
     let unbuffered = |fd: &dyn AsFd| fd.as_fd().try_clone_to_owned().map(File::from);
     let (input, out) = (unbuffered(&io::stdin()), unbuffered(&io::stdout()));
     let (Ok(mut input), Ok(mut out)) = (input, out) else {
         eprintln!("standard input or output is closed");
-        return ExitCode::from(1);
+        return Exit::Broke;
     };
     let mut err = io::stderr();
     let mut terminal = Terminal { input: &mut input, out: &mut out, err: &mut err };
     match execute(args, &mut terminal, clock::now()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Exit::Fine,
         Err(failure) => {
             let _ = write!(terminal.err, "{failure}");
-            ExitCode::from(failure.code())
+            failure.exit()
         }
     }
 }
@@ -113,21 +103,11 @@ fn execute(args: &KeyArgs, terminal: &mut Terminal<'_>, now: UnixSeconds) -> Res
 
 impl CommonArgs {
     fn permissions(&self) -> Permissions {
-        match self.insecure_permissions {
-            true => Permissions::Insecure,
-            false => Permissions::Private,
-        }
+        self.files.permissions()
     }
 
     fn read_config(&self) -> Result<Config, Failure> {
-        const SYSTEM_WIDE: &str = "/etc/sidegate/sidegate.toml";
-        let local = Path::new("config/sidegate.toml");
-        let path = match &self.config {
-            Some(path) => path,
-            None if !local.exists() && Path::new(SYSTEM_WIDE).exists() => Path::new(SYSTEM_WIDE),
-            None => local,
-        };
-        config::read(path).map_err(|report| Failure::Invalid(report.to_string()))
+        config::read(&self.files.path()).map_err(|report| Failure::Invalid(report.to_string()))
     }
 
     /// Says so where the key file is one that others can read.
@@ -155,4 +135,5 @@ impl CommonArgs {
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "the texts are ASCII")]
 mod tests;

@@ -4,12 +4,13 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use crate::cli::Exit;
 use crate::keystore::Refusal;
 use crate::policy::{Problem, Severity};
 
 /// Why a command failed: whole lines for the operator.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(in crate::cli) enum Failure {
     /// The system refused.
     Broke(String),
     /// The files are wrong, or do not have what the arguments name.
@@ -19,11 +20,11 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    pub(super) fn code(&self) -> u8 {
+    pub(in crate::cli) fn exit(&self) -> Exit {
         match self {
-            Self::Broke(_) => 1,
-            Self::Usage(_) => 2,
-            Self::Invalid(_) => 3,
+            Self::Broke(_) => Exit::Broke,
+            Self::Invalid(_) => Exit::Invalid,
+            Self::Usage(_) => Exit::Usage,
         }
     }
 

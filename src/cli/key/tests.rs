@@ -33,6 +33,11 @@ environment = "staging"
 [workspace.acme-dev.members]
 "alice@acme.example" = "owner"
 "bob@acme.example" = "owner"
+[[route]]
+prefix = "/vault"
+workspace = "acme-prod"
+product = "vault"
+upstream = "vault"
 "#;
 
 /// A folder with settings and a policy, and no key yet.
@@ -88,7 +93,7 @@ impl Place {
             Ok(()) => 0,
             Err(failure) => {
                 write!(terminal.err, "{failure}").unwrap();
-                failure.code()
+                failure.exit() as u8
             }
         };
         let text = |bytes| String::from_utf8(bytes).unwrap();

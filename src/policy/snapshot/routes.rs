@@ -169,8 +169,8 @@ impl Routes {
         if drafts.is_empty() {
             let place = crate::policy::problem::Place::default();
             problems.push(
-                Problem::error(place, "the policy has no route")
-                    .hint("add a `[[route]]`: without one every request is refused"),
+                Problem::warning(place, "the policy has no route: every request is refused")
+                    .hint("add a `[[route]]`"),
             );
         }
         routes

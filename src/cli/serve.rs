@@ -1,0 +1,236 @@
+//! `sidegate serve`: the only place where all rooms meet.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use super::{Exit, FileArgs};
+use crate::admin::{self, Readiness, State};
+use crate::clock;
+use crate::config::{self, Config, Loaded, Report};
+use crate::current::Current;
+use crate::keystore::Permissions;
+use crate::proxy::{Control, Listeners, Proxy};
+use crate::reload::{self, Fingerprint};
+use crate::telemetry::{self, Telemetry};
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    #[command(flatten)]
+    files: FileArgs,
+}
+
+/// Why serving could not begin.
+pub(super) enum Failure {
+    Broke(String),
+    Invalid(Report),
+}
+
+pub(super) fn run(args: &ServeArgs) -> Exit {
+    match serve(args) {
+        Ok(true) => Exit::Fine,
+        Ok(false) => Exit::Broke,
+        Err(Failure::Broke(what)) => {
+            eprintln!("{what}");
+            Exit::Broke
+        }
+        Err(Failure::Invalid(report)) => {
+            eprint!("{report}");
+            eprintln!("nothing is served: mend the above; `sidegate check` says whether it is");
+            Exit::Invalid
+        }
+    }
+}
+
+fn serve(args: &ServeArgs) -> Result<bool, Failure> {
+    let (path, permissions) = (args.files.path(), args.files.permissions());
+    let Ok(config) = config::read(&path) else {
+        // With what is wrong in the files that it names.
+        let everything = config::open(&path, permissions);
+        return Err(everything.map_or_else(Failure::Invalid, |_| {
+            Failure::Broke(format!("{} changed while it was read: try again", path.display()))
+        }));
+    };
+    let plane = Plane::bind(config, permissions)?;
+    let log = telemetry::install(&plane.config.log)
+        .map_err(|error| Failure::Broke(format!("the log cannot be set up: {error}")))?;
+    plane.telemetry.watch_log(&log);
+    let service = plane.start().map_err(could_not_start)?;
+    service.until_signalled().map_err(could_not_start)
+}
+
+fn could_not_start(error: io::Error) -> Failure {
+    Failure::Broke(format!("cannot start: {error}"))
+}
+
+/// Everything that can fail before a request is served: files are read, listeners stand.
+pub(super) struct Plane {
+    config: Config,
+    permissions: Permissions,
+    seen: Fingerprint,
+    current: Arc<Current>,
+    telemetry: Arc<Telemetry>,
+    listeners: Listeners,
+    operators: TcpListener,
+    warnings: Vec<String>,
+}
+
+impl Plane {
+    pub(super) fn bind(config: Config, permissions: Permissions) -> Result<Self, Failure> {
+        // Taken before the files are read: an edit during the load is seen afterwards.
+        let seen = Fingerprint::of(&config);
+        let Loaded { snapshot, report } =
+            config::load(&config, permissions).map_err(Failure::Invalid)?;
+        let operators = admin::bind(&config.admin)
+            .map_err(|error| taken("[admin] address", config.admin.listen, &error))?;
+        let listeners = Listeners::bind(&config.proxy)
+            .map_err(|error| taken("[listen] address", config.proxy.listen, &error))?;
+        let telemetry = Telemetry::new(VERSION)
+            .map_err(|error| Failure::Broke(format!("the metrics cannot be set up: {error}")))?;
+        let current = Current::new(snapshot, clock::now());
+        let warnings = report.lines();
+        Ok(Self { config, permissions, seen, current, telemetry, listeners, operators, warnings })
+    }
+
+    /// Serves from now on.
+    pub(super) fn start(self) -> io::Result<Service> {
+        let address = self.listeners.address();
+        let admin_address = self.operators.local_addr()?;
+        for warning in &self.warnings {
+            tracing::warn!(warning, "policy warning");
+        }
+        let generation = self.current.load();
+        tracing::info!(
+            version = VERSION,
+            %address,
+            admin = %admin_address,
+            workers = self.config.proxy.workers,
+            generation = generation.number,
+            keys = generation.snapshot.key_count(),
+            routes = generation.snapshot.route_count(),
+            "serving"
+        );
+        let state = State {
+            current: Arc::clone(&self.current),
+            telemetry: Arc::clone(&self.telemetry),
+            readiness: Arc::new(Readiness::default()),
+            started: clock::now(),
+            version: VERSION,
+        };
+        let proxy = Proxy::start(
+            self.listeners,
+            self.config.proxy.clone(),
+            &self.current,
+            &self.telemetry,
+            self.config.log.sample,
+        )?;
+        let reload = reload::spawn(self.config, self.permissions, self.current, self.seen)?;
+        state.readiness.ready();
+        Ok(Service { address, admin_address, operators: self.operators, state, proxy, reload })
+    }
+}
+
+fn taken(field: &str, address: SocketAddr, error: &io::Error) -> Failure {
+    let way_out = match error.kind() {
+        io::ErrorKind::AddrInUse => "another process has it: end that one, or change",
+        io::ErrorKind::PermissionDenied => "ports below 1024 are the system's: change",
+        _ => "change",
+    };
+    Failure::Broke(format!("cannot listen on {address}: {error} — {way_out} `{field}`"))
+}
+
+/// A sidegate that serves.
+pub(super) struct Service {
+    pub(super) address: SocketAddr,
+    pub(super) admin_address: SocketAddr,
+    operators: TcpListener,
+    state: State,
+    proxy: Proxy,
+    reload: reload::Handle,
+}
+
+impl Service {
+    /// Serves until a signal ends it. `true` where no worker had died.
+    ///
+    /// # Errors
+    ///
+    /// When signals cannot be waited for.
+    pub(super) fn until_signalled(self) -> io::Result<bool> {
+        Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default())?
+            .block_on(self.signalled())
+    }
+
+    async fn signalled(self) -> io::Result<bool> {
+        let Self { operators, state, proxy, reload, .. } = self;
+        let mut signals = Signals::new()?;
+        let readiness = Arc::clone(&state.readiness);
+        let (stop, stopped) = watch::channel(false);
+        let operators = tokio::task::spawn_local(admin::serve(operators, state, stopped));
+        let control = proxy.control();
+        let mut workers = tokio::task::spawn_blocking(move || proxy.join());
+        let well = loop {
+            let wish = tokio::select! {
+                well = &mut workers => break well.unwrap_or(false),
+                wish = signals.next() => wish,
+            };
+            match wish {
+                Wish::Reload => reload.trigger(),
+                Wish::End if readiness.stage() == admin::Stage::Draining => control.stop(),
+                Wish::End => {
+                    tracing::info!("draining");
+                    readiness.draining();
+                    control.drain();
+                }
+            }
+        };
+        tracing::info!("stopped");
+        stop.send_replace(true);
+        // Its connections end within ten seconds; nobody waits for them.
+        operators.abort();
+        reload.stop();
+        Ok(well)
+    }
+
+    pub(super) fn control(&self) -> Control {
+        self.proxy.control()
+    }
+}
+
+/// What an operator says by a signal.
+enum Wish {
+    End,
+    Reload,
+}
+
+struct Signals {
+    reload: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            reload: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.reload.recv() => Wish::Reload,
+            _ = self.interrupt.recv() => Wish::End,
+            _ = self.terminate.recv() => Wish::End,
+        }
+    }
+}
