@@ -168,7 +168,9 @@ fn upstream(name: String, mut fields: Fields<'_>) -> Upstream {
         .filter_map(|url| match Target::parse(&url.value) {
             Ok(target) => Some(target),
             Err((what, hint)) => {
-                let message = format!("{} {what}", quoted(&url.value));
+                // What stands before an `@` is a secret.
+                let shown = if url.value.contains('@') { "the url" } else { &*quoted(&url.value) };
+                let message = format!("{shown} {what}");
                 fields.report(Problem::error(url.place, message).hint(hint));
                 None
             }

@@ -36,9 +36,10 @@ pub(super) fn needed_by_default(method: &str) -> Level {
     }
 }
 
-/// Whether no route takes the method: TRACE shows headers that we set, CONNECT has no path.
+/// Whether no route takes the method: TRACE, and TRACK as some servers have it, show fields that we
+/// set; CONNECT has no path.
 pub(super) fn is_refused_everywhere(method: &str) -> bool {
-    matches!(method, "CONNECT" | "TRACE")
+    matches!(method, "CONNECT" | "TRACE" | "TRACK")
 }
 
 /// Whether `text` is a method at all: a token (RFC 9110 §5.6.2).

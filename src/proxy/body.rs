@@ -11,8 +11,10 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::fault::Fault;
+use super::headers;
+use super::io::Activity;
+use super::pool::Download;
 use super::record::Record;
-use super::upstream::Download;
 use crate::clock;
 
 /// How a request's body is coming along. Shared by the body and by whoever waits for the answer.
@@ -20,6 +22,7 @@ use crate::clock;
 pub(super) struct Upload {
     progress: Cell<Instant>,
     whole: Cell<bool>,
+    waits: Cell<bool>,
     fault: Cell<Option<Fault>>,
 }
 
@@ -34,6 +37,11 @@ impl Upload {
         self.whole.get()
     }
 
+    /// Whether it is the client that has to send more.
+    pub(super) fn waits(&self) -> bool {
+        self.waits.get()
+    }
+
     /// Why it never will be.
     pub(super) fn fault(&self) -> Option<Fault> {
         self.fault.get()
@@ -45,24 +53,46 @@ impl Upload {
 pub(super) enum RequestBody {
     /// There is none.
     Empty,
-    /// From the client as it comes, `left` bytes of the limit to go.
-    Streaming { incoming: Incoming, left: u64, upload: Rc<Upload> },
+    /// From the client as it comes.
+    Streaming(Stream),
+}
+
+/// A body that is on its way.
+#[derive(Debug)]
+pub(super) struct Stream {
+    incoming: Incoming,
+    left: u64,
+    upload: Rc<Upload>,
+    activity: Rc<Activity>,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.activity.set_uploading(false);
+    }
 }
 
 impl RequestBody {
     /// `incoming`, of which at most `limit` bytes are let through.
-    pub(super) fn new(incoming: Incoming, limit: u64, now: Instant) -> (Self, Rc<Upload>) {
+    pub(super) fn new(
+        incoming: Incoming,
+        limit: u64,
+        now: Instant,
+        activity: &Rc<Activity>,
+    ) -> (Self, Rc<Upload>) {
         let whole = incoming.is_end_stream();
         let upload = Rc::new(Upload {
             progress: Cell::new(now),
             whole: Cell::new(whole),
+            waits: Cell::new(false),
             fault: Cell::new(None),
         });
-        let body = match whole {
-            true => Self::Empty,
-            false => Self::Streaming { incoming, left: limit, upload: Rc::clone(&upload) },
-        };
-        (body, upload)
+        if whole {
+            return (Self::Empty, upload);
+        }
+        activity.set_uploading(true);
+        let (shared, activity) = (Rc::clone(&upload), Rc::clone(activity));
+        (Self::Streaming(Stream { incoming, left: limit, upload: shared, activity }), upload)
     }
 }
 
@@ -74,18 +104,22 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        let Self::Streaming { incoming, left, upload } = &mut *self else {
+        let Self::Streaming(Stream { incoming, left, upload, activity }) = &mut *self else {
             return Poll::Ready(None);
         };
-        let polled = match Pin::new(&mut *incoming).poll_frame(cx) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(polled) => polled,
+        let Poll::Ready(polled) = Pin::new(&mut *incoming).poll_frame(cx) else {
+            upload.waits.set(true);
+            return Poll::Pending;
         };
+        upload.waits.set(false);
         upload.progress.set(clock::instant());
         let result = match polled {
             None => None,
             Some(Err(_)) => Some(Err(Fault::BodyBroken)),
-            Some(Ok(frame)) => {
+            Some(Ok(mut frame)) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    headers::clean_trailers(trailers);
+                }
                 let length = frame.data_ref().map_or(0, Bytes::len) as u64;
                 match left.checked_sub(length) {
                     Some(rest) => {
@@ -101,20 +135,23 @@ impl Body for RequestBody {
             None => upload.whole.set(true),
             Some(Ok(_)) => upload.whole.set(incoming.is_end_stream()),
         }
+        if upload.whole.get() {
+            activity.set_uploading(false);
+        }
         Poll::Ready(result)
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Streaming { incoming, .. } => incoming.is_end_stream(),
+            Self::Streaming(stream) => stream.incoming.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Streaming { incoming, .. } => incoming.size_hint(),
+            Self::Streaming(stream) => stream.incoming.size_hint(),
         }
     }
 }

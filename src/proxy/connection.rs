@@ -81,13 +81,23 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
     .await;
     match end {
         End::Closed(Ok(())) => {}
-        End::Closed(Err(error)) => worker.head_refused(&error, &activity),
+        // The answer broke off: to a client that reads until the end, a clean close would look
+        // like a whole one.
+        End::Closed(Err(error)) if error.is_user() => {
+            let _ = connection.into_parts().io.into_stream().set_zero_linger();
+        }
+        End::Closed(Err(error)) if error.is_parse_too_large() => {
+            worker.head_refused(431, &activity);
+        }
+        End::Closed(Err(error)) if error.is_parse() => worker.head_refused(400, &activity),
+        End::Closed(Err(_)) => {}
         End::TimedOut if activity.phase() == Phase::Head => {
             let stream = connection.into_parts().io.into_stream();
-            let text =
-                respond::raw("408 Request Timeout", "the request's head did not come in time");
+            let detail = "the request's head did not come in time";
+            let text = respond::raw("408 Request Timeout", detail, &activity.id());
             // The client may be gone, or not reading: there is nothing more to be done for it.
             let _ = stream.try_write(text.as_bytes());
+            worker.head_refused(408, &activity);
         }
         End::TimedOut => {}
     }
@@ -106,6 +116,9 @@ fn due(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
         return Some((deadline(stalled, timeouts.body), Wait::Connection));
     }
     match activity.phase() {
+        Phase::Idle if activity.is_uploading() => {
+            Some((deadline(activity.since(), timeouts.body), Wait::Connection))
+        }
         Phase::Idle => Some((deadline(activity.since(), timeouts.idle), Wait::Connection)),
         Phase::Head => Some((deadline(activity.since(), timeouts.header), Wait::Connection)),
         Phase::Busy => activity.due().map(|due| (due, Wait::Request)),

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Request, Response, Uri, Version};
@@ -21,6 +22,9 @@ use super::trace::Trace;
 use super::worker::Worker;
 use crate::clock;
 use crate::policy::{Decision, Denial, DenyReason, Facts, Permit, Snapshot};
+
+/// A refused request's body up to this length does not cost its client the connection.
+const DRAINED_BYTES: u64 = 4096;
 
 /// Answers one request.
 pub(super) async fn answer(
@@ -45,9 +49,15 @@ pub(super) async fn answer(
     let (decision, decided) = decide(&worker, snapshot, &parts);
     let permit = match decision {
         Decision::Allow(permit) => permit,
-        Decision::Deny(denial) => return deny(denial, snapshot, &parts, &trace, record),
+        Decision::Deny(denial) => {
+            let mut response = deny(denial, snapshot, &parts, &trace, record);
+            if !is_drained(&incoming) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            return response;
+        }
     };
-    record.set_facts(permit.facts());
+    record.allowed(permit.facts());
     let form = Form::of(&parts.headers);
     let upstream = permit.route().upstream();
     let Some(pool) = worker.pool(upstream) else {
@@ -59,7 +69,7 @@ pub(super) async fn answer(
         let denial = Denial { reason, facts: Facts::default() };
         return deny(denial, snapshot, &parts, &trace, record);
     }
-    let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided);
+    let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided, &activity);
     match pool.exchange(Request::from_parts(parts, body), &upload, &activity).await {
         Ok(response) => {
             let took = clock::instant().saturating_duration_since(decided);
@@ -67,6 +77,12 @@ pub(super) async fn answer(
             record.answered(response.status().as_u16());
             let (mut head, download) = response.into_parts();
             headers::clean_response(&mut head.headers);
+            // An upstream of another version frames for us, not for the client.
+            head.version = Version::HTTP_11;
+            if !upload.is_whole() {
+                // What is left of the body is not read to its end: nothing can follow it.
+                head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             Response::from_parts(head, AnswerBody::upstream(download, record))
         }
         Err(fault) => {
@@ -145,6 +161,11 @@ fn fail(fault: Fault, parts: &Parts, trace: &Trace, mut record: Record) -> Respo
 
 fn own(response: Response<Bytes>, record: Record) -> Response<AnswerBody> {
     response.map(|bytes| AnswerBody::own(bytes, record))
+}
+
+/// Whether what is left of a refused request is so little that it was read with its head, mostly.
+fn is_drained(incoming: &Incoming) -> bool {
+    incoming.size_hint().upper().is_some_and(|length| length <= DRAINED_BYTES)
 }
 
 /// What the limits refuse before anything is decided. hyper bounds the head as a whole.

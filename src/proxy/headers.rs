@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 
 use super::trace::Trace;
 use crate::policy::{Description, Level};
@@ -35,8 +35,22 @@ const VALUES_BYTES: usize = 192;
 
 /// Takes out of a permitted request what does not go on.
 pub(super) fn clean_request(headers: &mut HeaderMap) {
+    let chunked = headers.contains_key(TRANSFER_ENCODING);
     remove_named_by_connection(headers);
     remove(headers, is_dropped_from_request);
+    if chunked {
+        // Without a word on it, hyper takes a GET or HEAD to have no body.
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
+/// Takes out of a request's trailers what would be taken out of its head, and what a head alone
+/// may say.
+pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
+    clean_request(trailers);
+    trailers.remove(TRANSFER_ENCODING);
+    trailers.remove(REQUEST_ID);
+    trailers.remove(TRACEPARENT);
 }
 
 /// Takes out of an upstream's answer what concerns only its connection with us.

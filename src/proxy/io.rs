@@ -11,6 +11,7 @@ use std::time::Instant;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::net::TcpStream;
 
+use super::respond;
 use super::socket::Socket;
 use crate::clock;
 
@@ -33,6 +34,9 @@ pub(super) struct Activity {
     phase: Cell<Phase>,
     since: Cell<Instant>,
     stalled: Cell<Option<Instant>>,
+    /// Names the connection where there is no request that could be named.
+    id: u128,
+    uploading: Cell<bool>,
     due: Cell<Option<Instant>>,
     overdue: Cell<bool>,
 }
@@ -44,9 +48,16 @@ impl Activity {
             phase: Cell::new(Phase::Idle),
             since: Cell::new(clock::instant()),
             stalled: Cell::new(None),
+            id: fastrand::u128(..),
+            uploading: Cell::new(false),
             due: Cell::new(None),
             overdue: Cell::new(false),
         })
+    }
+
+    /// The id of what never became a request on this connection.
+    pub(super) fn id(&self) -> String {
+        format!("{:032x}", self.id)
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -82,6 +93,15 @@ impl Activity {
     /// Whether the wait is over, asked once: the next one begins anew.
     pub(super) fn is_overdue(&self) -> bool {
         self.overdue.replace(false)
+    }
+
+    /// Whether a request's body is still to come, though it may have its answer already.
+    pub(super) fn is_uploading(&self) -> bool {
+        self.uploading.get()
+    }
+
+    pub(super) fn set_uploading(&self, uploading: bool) {
+        self.uploading.set(uploading);
     }
 
     /// A head is whole. Returns when its first byte came.
@@ -120,6 +140,32 @@ impl ClientIo {
         self.socket.into_stream()
     }
 
+    /// What is written while a head is read is hyper's own answer to it: it is said in our words.
+    fn refusal(&self, bytes: &[u8]) -> Option<String> {
+        if self.activity.phase.get() != Phase::Head {
+            return None;
+        }
+        let status = match bytes.get(9..12)? {
+            b"400" => "400 Bad Request",
+            b"414" => "414 URI Too Long",
+            b"431" => "431 Request Header Fields Too Large",
+            _ => return None,
+        };
+        Some(respond::raw(status, "the request's head cannot be read", &self.activity.id()))
+    }
+
+    fn write_refusal(
+        &mut self,
+        cx: &mut Context<'_>,
+        text: &str,
+        said: usize,
+    ) -> Poll<io::Result<usize>> {
+        let poll = Pin::new(&mut self.socket).poll_write(cx, text.as_bytes());
+        self.wrote(&poll);
+        // A few hundred bytes on a connection that has nothing else to write: they go whole.
+        poll.map_ok(|_| said)
+    }
+
     fn wrote<T>(&self, poll: &Poll<T>) {
         let stalled = &self.activity.stalled;
         if poll.is_pending() {
@@ -142,7 +188,9 @@ impl Read for ClientIo {
         }
         let poll = Pin::new(&mut self.socket).poll_read(cx, buffer);
         if room > 0 && matches!(poll, Poll::Ready(Ok(()))) {
-            self.activity.phase.set(Phase::Head);
+            if !self.activity.is_uploading() {
+                self.activity.phase.set(Phase::Head);
+            }
             self.activity.since.set(clock::instant());
         }
         poll
@@ -155,6 +203,9 @@ impl Write for ClientIo {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if let Some(text) = self.refusal(bytes) {
+            return self.write_refusal(cx, &text, bytes.len());
+        }
         let poll = Pin::new(&mut self.socket).poll_write(cx, bytes);
         self.wrote(&poll);
         poll
@@ -165,6 +216,10 @@ impl Write for ClientIo {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let Some(text) = bytes.first().and_then(|first| self.refusal(first)) {
+            let said = bytes.iter().map(|part| part.len()).sum();
+            return self.write_refusal(cx, &text, said);
+        }
         let poll = Pin::new(&mut self.socket).poll_write_vectored(cx, bytes);
         self.wrote(&poll);
         poll

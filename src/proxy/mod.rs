@@ -4,8 +4,8 @@
 //!
 //! `worker` accepts → `connection` runs hyper and every timeout on one timer → `gate` has the
 //! request: `extract` makes of it a policy query (the only reader of credential headers), the
-//! snapshot decides, `respond` refuses, or `headers` cleans it and says who asks, and `upstream`
-//! exchanges it. `record` counts and tells it once, when its last byte is gone.
+//! snapshot decides, `respond` refuses, or `headers` cleans it and says who asks, and `pool`
+//! exchanges it on a connection to the `upstream`. `record` counts and tells it once, when its last byte is gone.
 //!
 //! # Invariants
 //!
@@ -24,6 +24,7 @@ mod fault;
 mod gate;
 mod headers;
 mod io;
+mod pool;
 mod record;
 mod respond;
 mod settings;

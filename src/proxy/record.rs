@@ -24,6 +24,7 @@ pub(super) struct Record {
     generation: Rc<Held>,
     started: Instant,
     facts: Facts,
+    decided: bool,
     status: u16,
     told: Option<Box<Told>>,
 }
@@ -47,10 +48,12 @@ impl Record {
     ) -> Self {
         worker.meters().in_flight(1);
         let facts = Facts::default();
-        Self { worker, activity, generation, started, facts, status: CLIENT_GONE, told: None }
+        let (decided, status) = (false, CLIENT_GONE);
+        Self { worker, activity, generation, started, facts, decided, status, told: None }
     }
 
-    pub(super) fn set_facts(&mut self, facts: Facts) {
+    pub(super) fn allowed(&mut self, facts: Facts) {
+        self.decided = true;
         self.facts = facts;
     }
 
@@ -66,6 +69,7 @@ impl Record {
     }
 
     pub(super) fn denied(&mut self, denial: Denial, status: u16) {
+        self.decided = true;
         self.facts = denial.facts;
         self.status = status;
         let generation = &self.generation;
@@ -102,6 +106,7 @@ impl Drop for Record {
         drop(meters);
         let Some(told) = &self.told else { return };
         RequestEvent {
+            decided: self.decided,
             denial: told.denial,
             words: generation.snapshot.describe(&self.facts),
             generation: generation.number,

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-    WWW_AUTHENTICATE,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use http::{Response, StatusCode};
 
@@ -42,6 +42,10 @@ pub(super) fn denied(
     let error = if status == 400 { "http_request_error" } else { "http_request_denied" };
     let mut response = own(status, detail(status, reason), error, form, trace);
     let headers = response.headers_mut();
+    if reason == DenyReason::BadRequest {
+        // Where one message ends is in doubt: nothing after it is read.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     match status {
         401 => {
             let challenge = if reason == DenyReason::KeyMissing {
@@ -74,17 +78,22 @@ pub(super) fn failed(fault: Fault, form: Form, trace: &Trace) -> Response<Bytes>
     response
 }
 
-/// A whole answer for a connection on which hyper can say nothing any more.
-pub(super) fn raw(status: &str, detail: &str) -> String {
+/// A whole answer for a connection on which hyper can say nothing any more. `id` is that under
+/// which the log tells of it.
+pub(super) fn raw(status: &str, detail: &str, id: &str) -> String {
     let number = status.get(..3).unwrap_or_default();
+    let error = match number {
+        "503" => "connection_limit_reached\r\nretry-after: 1",
+        _ => "http_request_error",
+    };
     let title = status.get(4..).unwrap_or_default();
     let body = format!(
-        r#"{{"type":"about:blank","title":"{title}","status":{number},"detail":"{detail}"}}"#
+        r#"{{"type":"about:blank","title":"{title}","status":{number},"detail":"{detail}","request_id":"{id}"}}"#
     );
     format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\n\
-         proxy-status: sidegate; error=http_request_error\r\ncontent-length: {}\r\n\
-         connection: close\r\n\r\n{body}",
+         proxy-status: sidegate; error={error}\r\ncontent-length: {}\r\n\
+         x-request-id: {id}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     )
 }

@@ -1,9 +1,9 @@
 //! The ids under which a request is found again: `X-Request-Id` and W3C `traceparent`.
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
-use super::headers::{REQUEST_ID, TRACEPARENT};
+use super::headers::{API_KEY, REQUEST_ID, TRACEPARENT};
 
 /// The ids of one request, kept where the client sent valid ones, else made.
 #[derive(Debug, Clone)]
@@ -14,7 +14,8 @@ pub(super) struct Trace {
 
 impl Trace {
     pub(super) fn of(headers: &HeaderMap, random: &mut fastrand::Rng) -> Self {
-        let request_id = one(headers, &REQUEST_ID).filter(|value| is_request_id(value));
+        let request_id = one(headers, &REQUEST_ID)
+            .filter(|value| is_request_id(value) && !is_credential(headers, value));
         let traceparent = one(headers, &TRACEPARENT).filter(|value| is_traceparent(value));
         if let (Some(request_id), Some(traceparent)) = (request_id, traceparent) {
             return Self { request_id: request_id.clone(), traceparent: traceparent.clone() };
@@ -97,9 +98,16 @@ fn one<'h>(headers: &'h HeaderMap, name: &http::HeaderName) -> Option<&'h Header
     values.next().filter(|_| values.next().is_none())
 }
 
+/// A key that was sent as an id, too, would be logged.
+fn is_credential(headers: &HeaderMap, id: &HeaderValue) -> bool {
+    let ends = |value: &HeaderValue| value.as_bytes().ends_with(id.as_bytes());
+    [AUTHORIZATION, API_KEY].iter().any(|name| headers.get(name).is_some_and(ends))
+}
+
 fn is_request_id(value: &HeaderValue) -> bool {
     let bytes = value.as_bytes();
     (1..=128).contains(&bytes.len())
+        && !bytes.starts_with(b"sg_")
         && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.:=+/@".contains(b))
 }
 

@@ -14,10 +14,10 @@ use tokio::sync::{Notify, watch};
 use super::connection;
 use super::fault::Fault;
 use super::io::Activity;
+use super::pool::Pool;
 use super::respond;
 use super::settings::{Limits, Settings, Timeouts};
 use super::trace::Trace;
-use super::upstream::Pool;
 use crate::clock;
 use crate::current::{Held, Reader};
 use crate::policy::{Denial, DenyReason, Description, Facts};
@@ -98,6 +98,10 @@ impl Worker {
         }
         self.accept_waiting(&listener);
         drop(listener);
+        // What clients had sent by now is read first: the reactor has to turn for new sockets.
+        for _turn in 0..3 {
+            tokio::task::yield_now().await;
+        }
         self.draining.set(true);
         self.drain.notify_waiters();
         tokio::select! {
@@ -158,22 +162,22 @@ impl Worker {
         self.draining.get()
     }
 
-    /// A head that hyper refused and answered never became a request: it is counted here.
-    pub(super) fn head_refused(&self, error: &hyper::Error, activity: &Activity) {
-        if !error.is_parse() {
-            return;
-        }
-        let status = if error.is_parse_too_large() { 431 } else { 400 };
+    /// A head that was never whole, or that hyper refused, is no request: it is counted here.
+    pub(super) fn head_refused(&self, status: u16, activity: &Activity) {
         let generation = self.generation();
-        let denial = Denial { reason: DenyReason::BadRequest, facts: Facts::default() };
+        let (number, snapshot) = (generation.number, &generation.snapshot);
+        let bad = Denial { reason: DenyReason::BadRequest, facts: Facts::default() };
+        let denial = (status == 400).then_some(bad);
         let took = clock::instant().saturating_duration_since(activity.since());
         let mut meters = self.meters();
-        meters.denied(generation.number, &generation.snapshot, &denial);
-        let (number, snapshot) = (generation.number, &generation.snapshot);
-        meters.answered(number, snapshot, &denial.facts, status, took);
+        if let Some(denial) = &denial {
+            meters.denied(number, snapshot, denial);
+        }
+        meters.answered(number, snapshot, &bad.facts, status, took);
         drop(meters);
         RequestEvent {
-            denial: Some(denial),
+            decided: false,
+            denial,
             words: Description::default(),
             generation: generation.number,
             method: "other",
@@ -181,7 +185,7 @@ impl Worker {
             upstream_status: None,
             upstream_error: None,
             took,
-            request_id: "",
+            request_id: &activity.id(),
             trace_id: "",
             peer: activity.peer,
         }
@@ -212,7 +216,9 @@ impl Worker {
         if self.meters().connections(1) > self.connections {
             self.meters().connections(-1);
             self.meters().connection_refused();
-            let text = respond::raw("503 Service Unavailable", "too many connections");
+            let id = format!("{:032x}", fastrand::u128(..));
+            let text =
+                respond::raw("503 Service Unavailable", "too many connections are open", &id);
             // Best effort: a new socket's buffer takes it whole.
             let _ = socket.try_write(text.as_bytes());
             return;

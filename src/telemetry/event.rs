@@ -8,6 +8,8 @@ use crate::policy::{Denial, Description, Level};
 /// What is said of one request when it is over.
 #[derive(Debug)]
 pub struct RequestEvent<'a> {
+    /// Whether the policy was asked at all.
+    pub decided: bool,
     /// Why it was refused, where it was.
     pub denial: Option<Denial>,
     /// What the decision was made of, in words.
@@ -38,7 +40,11 @@ impl RequestEvent<'_> {
         let words = &self.words;
         tracing::info!(
             target: "sidegate::request",
-            decision = if self.denial.is_some() { "deny" } else { "allow" },
+            decision = match (self.denial, self.decided) {
+                (Some(_), _) => Some("deny"),
+                (None, true) => Some("allow"),
+                (None, false) => None,
+            },
             reason = self.denial.map(|denial| denial.reason.code()),
             route = words.route,
             workspace = words.workspace,

@@ -44,7 +44,7 @@ pub fn install(settings: &Settings) -> io::Result<LogGuard> {
     };
     let log = tracing_subscriber::fmt().with_writer(writer).with_max_level(filter);
     let installed = match settings.format {
-        Format::Json => log.json().flatten_event(true).with_current_span(false).try_init(),
+        Format::Json => log.json().with_current_span(false).try_init(),
         Format::Text => log.with_ansi(false).try_init(),
     };
     installed.map_err(io::Error::other)?;

@@ -3,7 +3,6 @@
 use crate::rig::{Rig, WRITER};
 
 #[test]
-#[ignore = "bug: a pooled connection that was closed keeps the next request until the timeout"]
 fn whole_answers_of_every_form_go_through() {
     let mut rig = Rig::new("");
     let cases: &[(&str, &str, u16, &str)] = &[
@@ -55,7 +54,6 @@ fn whole_answers_of_every_form_go_through() {
 }
 
 #[test]
-#[ignore = "bug: a pooled connection that was closed keeps the next request until the timeout"]
 fn answers_to_head_have_no_body_and_keep_their_length() {
     let mut rig = Rig::new("");
     for (what, bytes, length) in [
@@ -81,7 +79,6 @@ fn answers_to_head_have_no_body_and_keep_their_length() {
 }
 
 #[test]
-#[ignore = "bug: an answer's HTTP/1.0 goes on to HTTP/1.1 clients, with its framing"]
 fn answers_are_of_our_version() {
     let mut rig = Rig::new("");
     for bytes in
@@ -101,7 +98,6 @@ fn answers_are_of_our_version() {
 }
 
 #[test]
-#[ignore = "bug: an answer with Content-Length and Transfer-Encoding goes on with the former"]
 fn an_answer_with_two_framings_is_refused() {
     let mut rig = Rig::new("");
     for head in [

@@ -117,7 +117,6 @@ fn one_connection_too_many_is_503() {
 }
 
 #[test]
-#[ignore = "bug: the 503 of the connection limit has no Retry-After and names a request's error"]
 fn one_connection_too_many_is_told_when_to_come_again() {
     let rig = Rig::new("limits.connections = 1\n");
     let mut held = rig.sent(format!("GET /app HTTP/1.1\r\n{NOBODY}\r\n"));

@@ -5,7 +5,6 @@ use crate::rig::{GET, OK, Rig, WRITER};
 use crate::upstream::fails_with;
 
 #[test]
-#[ignore = "bug: a pooled connection that was closed keeps the next request until the timeout"]
 fn a_pooled_connection_that_was_closed_is_never_seen() {
     let mut rig = Rig::new("");
     let post = format!("POST /app HTTP/1.1\r\n{WRITER}Content-Length: 5\r\n\r\nhello");

@@ -91,7 +91,13 @@ impl Rig {
     pub(crate) fn events(&self) -> Vec<Value> {
         let log = self.log();
         let events = log.lines().filter(|line| line.contains("sidegate::request"));
-        events.map(|line| serde_json::from_str(line).unwrap()).collect()
+        let facts = |line| {
+            let mut event: Value = serde_json::from_str(line).unwrap();
+            let mut facts = event["fields"].take();
+            facts["timestamp"] = event["timestamp"].take();
+            facts
+        };
+        events.map(facts).collect()
     }
 }
 
