@@ -29,11 +29,11 @@ pub use route::{Matched, PassedOver, Weaker};
 
 /// A request, and the rules that it is judged by.
 #[derive(Clone, Copy)]
-pub struct Question<'a> {
+pub struct Question<'a, 'q> {
     /// The rules. They are those of a draft that compiled; its keys are not looked at.
     pub draft: &'a Draft,
     /// The request.
-    pub query: &'a Query<'a>,
+    pub query: Query<'q>,
     /// The record of the query's credential, where there is one.
     pub key: Option<&'a DraftKey>,
     /// When.
@@ -93,10 +93,10 @@ pub struct Credential<'a> {
 }
 
 /// Walks the rules of one request.
-pub fn explain(question: Question<'_>) -> Explanation<'_> {
+pub fn explain<'a>(question: Question<'a, '_>) -> Explanation<'a> {
     let Question { draft, query, .. } = question;
     let mut blockers = Vec::new();
-    let reading = Reading::of(query);
+    let reading = Reading::of(&query);
     blockers.extend(reading.is_err().then_some(DenyReason::BadTarget));
     let refused_everywhere = query.upgrade || method::is_refused_everywhere(query.method);
     blockers.extend(refused_everywhere.then_some(DenyReason::MethodRefused));
@@ -144,7 +144,7 @@ impl Reading {
 }
 
 impl<'a> Credential<'a> {
-    fn of(question: Question<'a>) -> Self {
+    fn of(question: Question<'a, '_>) -> Self {
         let Question { draft, query, key: record, now } = question;
         let fault = match (query.credential, record) {
             (None, _) => Some(DenyReason::KeyMissing),
