@@ -20,6 +20,7 @@ mod page;
 mod pepper;
 mod report;
 mod settings;
+mod suite;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -31,6 +32,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use self::report::Report;
+pub use self::suite::{Case, Expect, Suite, Who, read_suite};
 
 use self::files::Files;
 use self::page::Notes;
