@@ -1,5 +1,21 @@
 //! Tests of a policy: `[[case]]` tables, each a question with its expected answer.
 //!
+//! ```toml
+//! version = 1
+//! at = 2026-11-20T12:00:00Z          # when, unless a case says otherwise
+//! host = "api.example"               # of URLs that are only paths
+//!
+//! [[case]]
+//! name = "an analyst reads reports"
+//! from = "Roles / Analyst"           # where the rule comes from, if anywhere
+//! account = "svc"                    # with `workspace`: a key without a ceiling; or `key`, a
+//! workspace = "acme"                 # record's id; or neither: no key
+//! methods = ["GET", "HEAD"]          # or `method`
+//! urls = ["/reports", "/reports/1"]  # or `url`: every method with every URL
+//! expect = "allow"                   # with `level`, if it matters; or "deny" with `reason`, and
+//! level = "view"                     # `status`, if it matters
+//! ```
+//!
 //! Shapes are judged here; ids and names are those of the policy under test.
 
 use std::path::Path;
@@ -225,4 +241,88 @@ fn expect(fields: &mut Fields<'_>) -> Option<Expect> {
     }
     let status = status.and_then(|status| u16::try_from(status.value).ok());
     Some(Expect::Deny(reason?, status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Suite, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tests.toml");
+        std::fs::write(&path, text).unwrap();
+        let prefix = format!("{}/", folder.path().display());
+        let read = read_suite(&path).map(|(suite, _)| suite);
+        read.map_err(|report| report.to_string().replace(&prefix, ""))
+    }
+
+    #[test]
+    fn every_mistake_of_a_suite_is_told() {
+        insta::assert_snapshot!(read(include_str!("samples/suite-mistakes.toml")).unwrap_err());
+    }
+
+    #[test]
+    fn other_files_are_told() {
+        let cases = [
+            ("version = 2", "tests.toml:1:11: version `2` is not known"),
+            ("version = 1", "tests.toml: no tests — add a `[[case]]`"),
+            ("[[case]]", "`version` is missing"),
+            ("version = 1\ncase = 1", "`case` must be a list of tables"),
+            ("= 1", "not TOML"),
+        ];
+        for (text, expected) in cases {
+            let told = read(text).unwrap_err();
+            assert!(told.contains(expected), "{text}: {told}");
+        }
+        let missing = read_suite(Path::new("/nonexistent/tests.toml")).unwrap_err();
+        assert!(missing.to_string().contains("no such file"), "{missing}");
+    }
+
+    #[test]
+    fn a_case_says_who_when_what_and_what_of_it() {
+        let text = r#"
+            version = 1
+            at = 2026-11-20T12:00:00Z
+            host = "api.example"
+            [[case]]
+            name = "a"
+            from = "here"
+            account = "svc"
+            workspace = "acme"
+            methods = ["GET", "HEAD"]
+            url = "/x"
+            expect = "allow"
+            level = "view"
+            [[case]]
+            name = "b"
+            key = "k_1"
+            at = 1970-01-01T00:00:00Z
+            method = "GET"
+            urls = ["/x", "https://other.example/"]
+            expect = "deny"
+            reason = "no_access"
+            status = 404
+            [[case]]
+            name = "c"
+            method = "GET"
+            url = "/"
+            expect = "deny"
+            reason = "key_missing"
+        "#;
+        let cases = read(text).unwrap().cases;
+        let texts =
+            |list: &[At<String>]| list.iter().map(|it| it.value.clone()).collect::<Vec<_>>();
+        let [a, b, c] = cases.as_slice() else { panic!("{cases:?}") };
+        assert!(matches!(&a.who, Who::Account(account, workspace)
+            if account.value == "svc" && workspace.value == "acme"));
+        assert_eq!((a.from.as_deref(), a.at), (Some("here"), UnixSeconds(1_795_176_000)));
+        assert_eq!(texts(&a.methods), ["GET", "HEAD"]);
+        assert_eq!(a.expect, Expect::Allow(Some(Level::View)));
+        assert!(matches!(&b.who, Who::Key(id) if id.value == "k_1"));
+        assert_eq!((b.at, b.host.as_deref()), (UnixSeconds(0), Some("api.example")));
+        assert_eq!(texts(&b.urls), ["/x", "https://other.example/"]);
+        assert_eq!(b.expect, Expect::Deny(DenyReason::NoAccess, Some(404)));
+        assert_eq!(c.who, Who::Nobody);
+        assert_eq!(c.expect, Expect::Deny(DenyReason::KeyMissing, None));
+    }
 }

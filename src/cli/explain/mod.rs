@@ -84,7 +84,7 @@ fn print(
 ) -> Result<Exit, Failure> {
     let usage = |what: String| Failure::Usage(what);
     let address = Address::read(&args.url, args.host.as_deref())
-        .map_err(|wrong| usage(format!("`{}` {wrong} — name it with `--host`", args.url)))?;
+        .map_err(|wrong| usage(format!("`{}` {wrong}", args.url)))?;
     let at = match args.at {
         None => now,
         Some(when) => when

@@ -202,7 +202,7 @@ impl Words<'_> {
             .collect();
         match near.as_slice() {
             [] => "a `[[route]]` for this path".to_owned(),
-            near => format!("a `[[route]]` for this host: {} is for another one", near.join(", ")),
+            near => format!("a `[[route]]` for this host: for others there is {}", near.join(", ")),
         }
     }
 

@@ -90,7 +90,7 @@ impl Preparation {
     pub(in crate::cli) fn account(&mut self, account: &str, workspace: &str) -> Option<Credential> {
         let home = self.draft.workspaces.iter().find(|it| it.name.value == workspace)?;
         let is_free = |id: &String| self.draft.keys.iter().all(|key| *key.id != **id);
-        let id = (1..).map(|number| format!("test-{number}")).find(is_free)?;
+        let id = (self.sent.len() + 1..).map(|number| format!("test-{number}")).find(is_free)?;
         let text = Zeroizing::new(format!("stand-in:{id}"));
         self.draft.keys.push(DraftKey {
             place: Place::default(),

@@ -108,6 +108,16 @@ fn ask(folder: &TempDir, arguments: &[&str]) -> (Exit, String, String) {
 }
 
 #[test]
+fn routes_of_other_hosts_are_named_where_none_matches() {
+    let arguments = ["GET", "https://other.example/vault/reports", "--key-id", "k_owner"];
+    let (exit, out, _) = ask(&folder(), &arguments);
+    assert_eq!(exit, Exit::No);
+    let told = "a `[[route]]` for this host: for others there is `";
+    assert!(out.contains(told), "{out}");
+    assert!(out.contains("api.acme.example/vault/reports is for another host"), "{out}");
+}
+
+#[test]
 fn scripts_read_json() {
     let folder = folder();
     let mut all = String::new();
@@ -148,8 +158,8 @@ fn wrong_arguments_are_told() {
     let key = "unknown key `k_svv` — did you mean `k_svc`?";
     let header = "a key is not for arguments, which other processes can read";
     for (arguments, exit, expected) in [
-        (&["GET", "/vault"][..], Exit::Usage, "`/vault` is only a path: which host?"),
-        (&["GET", "vault"], Exit::Usage, "`vault` is neither `https://host/path` nor `/path`"),
+        (&["GET", "/vault"][..], Exit::Usage, "`/vault` is only a path, and no host is named"),
+        (&["GET", "vault"], Exit::Usage, "`vault` is neither `https://host/path` nor a path"),
         (&["GET", "https://a/", "--key-id", "k_svv"], Exit::Invalid, key),
         (&["GET", "https://a/", "--header", "Authorization: Bearer x"], Exit::Usage, header),
         (&["GET", "https://a/", "--header", "x"], Exit::Usage, "a header reads `NAME: VALUE`"),

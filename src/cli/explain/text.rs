@@ -28,12 +28,13 @@ struct Line {
 }
 
 impl View {
-    /// The steps that are in the way, what gave the level, and the decision: what a failed test
-    /// shows.
+    /// The steps that are in the way, and what the level is made of: what a failed test shows.
     pub(in crate::cli) fn essence(&self) -> Vec<String> {
+        const ALWAYS: [&str; 8] =
+            ["route", "scope", "group", "role", "grant", "subscription", "ceiling", "needed"];
         let essential = |line: &Line| {
-            let shows = ["role", "grant", "decision", "needed"].contains(&line.label);
-            line.mark == Mark::Bad || shows
+            let in_the_way = line.mark == Mark::Bad && line.label != "decision";
+            in_the_way || ALWAYS.contains(&line.label)
         };
         self.lines().iter().filter(|line| essential(line)).map(Line::to_string).collect()
     }

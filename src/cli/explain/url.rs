@@ -18,11 +18,11 @@ impl Address {
     /// In the reader's words, what is wrong with it, to be put after the URL.
     pub(in crate::cli) fn read(url: &str, host: Option<&str>) -> Result<Self, &'static str> {
         if url.starts_with('/') || url == "*" {
-            let host = host.ok_or("is only a path: which host?")?;
+            let host = host.ok_or("is only a path, and no host is named")?;
             return Ok(Self { host: host.to_owned(), target: url.to_owned() });
         }
         let absolute = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-        let rest = absolute.ok_or("is neither `https://host/path` nor `/path`")?;
+        let rest = absolute.ok_or("is neither `https://host/path` nor a path")?;
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (host, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
         // What every client sends where there is no path (RFC 9110 §4.2.3).
@@ -46,9 +46,9 @@ mod tests {
             ("https://a/x", Some("b"), Ok(("a", "/x"))),
             ("/x//y", Some("b"), Ok(("b", "/x//y"))),
             ("*", Some("b"), Ok(("b", "*"))),
-            ("/x", None, Err("is only a path: which host?")),
-            ("a.example/x", Some("b"), Err("is neither `https://host/path` nor `/path`")),
-            ("", None, Err("is neither `https://host/path` nor `/path`")),
+            ("/x", None, Err("is only a path, and no host is named")),
+            ("a.example/x", Some("b"), Err("is neither `https://host/path` nor a path")),
+            ("", None, Err("is neither `https://host/path` nor a path")),
         ];
         for (url, host, expected) in cases {
             let address = Address::read(url, host);

@@ -2,7 +2,8 @@
 //!
 //! A route is touched by a case that is judged by it. A role is touched by a case whose level its
 //! member's was part of, allowed or not: that a role gives nothing is worth a case. A grant is
-//! touched where an allowed case's level came from it, and a product role with its grant.
+//! touched where an allowed case's level came from it, on the route's scope or on the area that
+//! protects an account, and a product role with its grant.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +43,9 @@ impl Coverage {
                 self.places.insert(role.name.place);
             }
         }
-        for source in access.decisive().filter(|_| allowed) {
+        let protection = answer.explanation.protection.iter();
+        let sources = access.decisive().chain(protection.flat_map(|it| it.decisive()));
+        for source in sources.filter(|_| allowed) {
             let Origin::Grant(grant) = source.origin else { continue };
             self.places.insert(grant.place);
             if let Gift::Role(product, role) = &grant.gives {

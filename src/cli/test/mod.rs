@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Exit, FileArgs};
+use super::Exit;
 use crate::config::{self, Report};
 
 use outcome::Outcome;
@@ -30,8 +30,9 @@ pub(super) struct TestArgs {
     /// Files of tests
     #[arg(required = true, value_name = "FILE")]
     tests: Vec<PathBuf>,
-    #[command(flatten)]
-    files: FileArgs,
+    /// Settings of the policy [default: the `sidegate.toml` beside each file of tests]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// How the outcome is printed
     #[arg(long, value_enum, default_value_t = Form::Text)]
     output: Form,
@@ -90,7 +91,7 @@ fn by_policy(args: &TestArgs) -> Vec<(PathBuf, Vec<&Path>)> {
     let mut groups: Vec<(PathBuf, Vec<&Path>)> = Vec::new();
     for path in &args.tests {
         let beside = || path.with_file_name("sidegate.toml");
-        let config = args.files.config.clone().unwrap_or_else(beside);
+        let config = args.config.clone().unwrap_or_else(beside);
         match groups.iter_mut().find(|(known, _)| *known == config) {
             Some((_, tests)) => tests.push(path),
             None => groups.push((config, vec![path])),

@@ -264,16 +264,28 @@ impl Source<'_> {
 }
 
 impl<'a> Access<'a> {
-    /// The rules without which the account would have less: the role, or else every grant that
-    /// gives the highest level.
+    /// The rules that the level held comes from: the role, or else every grant that gives as much.
     pub fn decisive(&self) -> impl Iterator<Item = &Source<'a>> {
-        let is_role = |source: &&Source<'_>| matches!(source.origin, Origin::Role(_));
-        let by_role = self.sources.iter().find(is_role).is_some_and(|it| it.gives == self.held);
-        let held = self.held;
-        self.sources.iter().filter(move |source| {
-            held > Level::None && source.gives == held && (!by_role || is_role(source))
-        })
+        decisive(&self.sources, self.held)
     }
+}
+
+impl<'a> Protection<'a> {
+    /// The rules that the level held comes from: the role, or else every grant that gives as much.
+    pub fn decisive(&self) -> impl Iterator<Item = &Source<'a>> {
+        decisive(&self.sources, self.held)
+    }
+}
+
+fn decisive<'s, 'a>(
+    sources: &'s [Source<'a>],
+    held: Level,
+) -> impl Iterator<Item = &'s Source<'a>> {
+    let is_role = |source: &Source<'_>| matches!(source.origin, Origin::Role(_));
+    let by_role = sources.iter().any(|it| is_role(it) && it.gives == held);
+    sources.iter().filter(move |source| {
+        held > Level::None && source.gives == held && (!by_role || is_role(source))
+    })
 }
 
 fn groups<'a>(workspace: &'a DraftWorkspace, account: &str) -> Vec<&'a At<String>> {

@@ -47,7 +47,7 @@ pub struct Explanation<'a> {
     pub reading: Result<Reading, Unreadable>,
     /// The most specific route that matches.
     pub route: Option<Matched<'a>>,
-    /// Routes that match, too, or would if the host were another.
+    /// Routes that match, too; where none does, some that would if the host were another.
     pub passed_over: Vec<PassedOver<'a>>,
     /// The key, unless the route is public.
     pub key: Option<Credential<'a>>,

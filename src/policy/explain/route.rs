@@ -50,7 +50,10 @@ pub enum Weaker {
     Shorter,
 }
 
-/// The route of a request, and those that are not.
+/// Routes of other hosts that are worth a word.
+const MOST_NEAR: usize = 10;
+
+/// The route of a request; and those that match, too, or else some that would on another host.
 pub(super) fn find<'a>(
     draft: &'a Draft,
     method: &str,
@@ -64,10 +67,14 @@ pub(super) fn find<'a>(
     candidates.sort_by_cached_key(|it| Reverse(it.specificity(&reading.host)));
     let winner = candidates.iter().position(|it| it.matches_host(&reading.host));
     let winner = winner.map(|at| candidates.remove(at));
-    let passed_over = candidates
-        .iter()
-        .map(|it| PassedOver { route: it.route, why: it.weaker(winner.as_ref(), &reading.host) });
-    let passed_over = passed_over.collect();
+    if winner.is_some() {
+        candidates.retain(|it| it.matches_host(&reading.host));
+    } else {
+        candidates.truncate(MOST_NEAR);
+    }
+    let why = |it: &Candidate<'_>| it.weaker(winner.as_ref());
+    let passed_over =
+        candidates.iter().map(|it| PassedOver { route: it.route, why: why(it) }).collect();
     (winner.map(|it| it.matched(method, reading)), passed_over)
 }
 
@@ -120,10 +127,8 @@ impl<'a> Candidate<'a> {
         (self.matches_host(host), self.host_rank(), steps)
     }
 
-    fn weaker(&self, winner: Option<&Self>, host: &str) -> Weaker {
-        let Some(winner) = winner.filter(|_| self.matches_host(host)) else {
-            return Weaker::AnotherHost;
-        };
+    fn weaker(&self, winner: Option<&Self>) -> Weaker {
+        let Some(winner) = winner else { return Weaker::AnotherHost };
         if winner.host_rank() != self.host_rank() {
             return Weaker::Host;
         }
