@@ -19,10 +19,11 @@ impl<'a> Host<'a> {
                 let (name, port) = text.split_at_checked(end + 1)?;
                 (name, port.strip_prefix(':').or(port.is_empty().then_some("")))
             }
-            None => match text.split_once(':') {
-                Some((name, port)) => (name, Some(port)),
-                None => (text, Some("")),
-            },
+            None => {
+                let colon = text.bytes().position(|byte| byte == b':');
+                let (name, port) = text.split_at_checked(colon.unwrap_or(text.len()))?;
+                (name, Some(port.strip_prefix(':').unwrap_or("")))
+            }
         };
         let port = port?;
         let digits = port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
@@ -53,14 +54,18 @@ fn is_address_in_brackets(name: &str) -> bool {
 }
 
 fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= 253
-        && name.split('.').all(|label| {
-            !label.is_empty()
-                && label
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-        })
+    // A dot at the start, at the end or after another leaves an empty label.
+    let mut after_dot = true;
+    for byte in name.bytes() {
+        match byte {
+            b'.' if after_dot => return false,
+            b'.' => after_dot = true,
+            b'-' | b'_' => after_dot = false,
+            byte if byte.is_ascii_alphanumeric() => after_dot = false,
+            _ => return false,
+        }
+    }
+    !after_dot && name.len() <= 253
 }
 
 #[cfg(test)]

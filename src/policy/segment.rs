@@ -4,14 +4,30 @@ use std::borrow::Cow;
 
 /// The segments of a canonical path. A slash at the end adds none.
 pub(super) fn segments(path: &str) -> impl Iterator<Item = &str> + Clone {
-    let inner = path.strip_prefix('/').unwrap_or(path);
-    let inner = inner.strip_suffix('/').unwrap_or(inner);
-    inner.split('/').filter(|segment| !segment.is_empty())
+    Segments(path.strip_prefix('/').unwrap_or(path))
+}
+
+/// Walks by bytes: segments are short, and a searcher for characters costs more to set up.
+#[derive(Clone)]
+struct Segments<'p>(&'p str);
+
+impl<'p> Iterator for Segments<'p> {
+    type Item = &'p str;
+
+    fn next(&mut self) -> Option<&'p str> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let slash = self.0.bytes().position(|byte| byte == b'/').unwrap_or(self.0.len());
+        let (segment, rest) = self.0.split_at_checked(slash)?;
+        self.0 = rest.strip_prefix('/').unwrap_or(rest);
+        Some(segment)
+    }
 }
 
 /// A segment as an upstream will read it. Canonical segments decode to UTF-8, in one way.
 pub(super) fn decoded(segment: &str) -> Cow<'_, str> {
-    if !segment.contains('%') {
+    if !segment.bytes().any(|byte| byte == b'%') {
         return Cow::Borrowed(segment);
     }
     let mut bytes = Vec::with_capacity(segment.len());

@@ -30,18 +30,15 @@ impl<'a> Target<'a> {
         if text == "*" {
             return Ok(Self { path: Cow::Borrowed(text), query: None });
         }
-        let (path, query) = match text.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (text, None),
-        };
+        let bytes = text.as_bytes();
+        let end = bytes.iter().position(|byte| *byte == b'?').unwrap_or(bytes.len());
+        let (path, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+        let query = rest.strip_prefix('?');
         if query.is_some_and(|query| query.bytes().any(|byte| !is_query_byte(byte))) {
             return Err(TargetError::Query);
         }
-        let path = if path.bytes().any(|byte| byte == b'%') {
-            canonical(path)?
-        } else {
-            Cow::Borrowed(path)
-        };
+        let encoded = path.bytes().fold(false, |any, byte| any | (byte == b'%'));
+        let path = if encoded { canonical(path)? } else { Cow::Borrowed(path) };
         check_segments(&path)?;
         Ok(Self { path, query })
     }

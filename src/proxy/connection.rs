@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::Instant;
 
 use hyper::server::conn::http1;
@@ -40,7 +40,7 @@ enum End {
 }
 
 /// Serves a connection until it is closed, times out, or is drained.
-pub(super) async fn serve(worker: Rc<Worker>, socket: TcpStream, peer: SocketAddr) {
+pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
     let activity = Activity::new(peer.ip());
     let requests = {
         let (worker, activity) = (Rc::clone(&worker), Rc::clone(&activity));
@@ -49,23 +49,33 @@ pub(super) async fn serve(worker: Rc<Worker>, socket: TcpStream, peer: SocketAdd
             async { Ok::<_, Infallible>(answer.await) }
         })
     };
-    let io = ClientIo::new(socket, Rc::clone(&activity));
+    let io = ClientIo::new(stream, Rc::clone(&activity));
     let mut connection = worker.http().serve_connection(io, requests);
     let timeouts = *worker.timeouts();
     let mut timer = LazyTimer::new(deadline(activity.since(), timeouts.idle));
     let mut drain = pin!(worker.drain().notified());
-    let mut draining = false;
+    let (mut listening, mut draining) = (false, false);
     let end = poll_fn(|cx| {
-        if !draining && (worker.is_draining() || drain.as_mut().poll(cx).is_ready()) {
+        // Polled once: the task stays the same, and the flag says the rest.
+        if !listening {
+            listening = true;
+            let _ = drain.as_mut().poll(cx);
+        }
+        if worker.is_draining() && !draining {
             draining = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
-        if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
-            return Poll::Ready(End::Closed(result));
-        }
-        match due(&activity, &timeouts) {
-            Some(due) => timer.poll(cx, due).map(|()| End::TimedOut),
-            None => Poll::Pending,
+        loop {
+            if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
+                return Poll::Ready(End::Closed(result));
+            }
+            let Some((due, whose)) = due(&activity, &timeouts) else { return Poll::Pending };
+            ready!(timer.poll(cx, due));
+            match whose {
+                Wait::Connection => return Poll::Ready(End::TimedOut),
+                // The request answers for itself.
+                Wait::Request => activity.set_overdue(),
+            }
         }
     })
     .await;
@@ -73,25 +83,31 @@ pub(super) async fn serve(worker: Rc<Worker>, socket: TcpStream, peer: SocketAdd
         End::Closed(Ok(())) => {}
         End::Closed(Err(error)) => worker.head_refused(&error, &activity),
         End::TimedOut if activity.phase() == Phase::Head => {
-            let socket = connection.into_parts().io.into_socket();
+            let stream = connection.into_parts().io.into_stream();
             let text =
                 respond::raw("408 Request Timeout", "the request's head did not come in time");
             // The client may be gone, or not reading: there is nothing more to be done for it.
-            let _ = socket.try_write(text.as_bytes());
+            let _ = stream.try_write(text.as_bytes());
         }
         End::TimedOut => {}
     }
 }
 
-/// When patience ends. Within a request only for a client that does not read; the request's other
-/// waits have deadlines of their own.
-fn due(activity: &Activity, timeouts: &Timeouts) -> Option<Instant> {
+/// Who waits.
+enum Wait {
+    Connection,
+    Request,
+}
+
+/// When patience ends, and whose. A client that does not read what it asked for comes first: while
+/// it does not, its request cannot go on.
+fn due(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
     if let Some(stalled) = activity.stalled() {
-        return Some(deadline(stalled, timeouts.body));
+        return Some((deadline(stalled, timeouts.body), Wait::Connection));
     }
     match activity.phase() {
-        Phase::Idle => Some(deadline(activity.since(), timeouts.idle)),
-        Phase::Head => Some(deadline(activity.since(), timeouts.header)),
-        Phase::Busy => None,
+        Phase::Idle => Some((deadline(activity.since(), timeouts.idle), Wait::Connection)),
+        Phase::Head => Some((deadline(activity.since(), timeouts.header), Wait::Connection)),
+        Phase::Busy => activity.due().map(|due| (due, Wait::Request)),
     }
 }

@@ -1,6 +1,7 @@
 //! The life of one request: extract, decide, forward or refuse.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -41,7 +42,8 @@ pub(super) async fn answer(
     {
         return fail(fault, &parts, &trace, record);
     }
-    let permit = match decide(&worker, snapshot, &parts) {
+    let (decision, decided) = decide(&worker, snapshot, &parts);
+    let permit = match decision {
         Decision::Allow(permit) => permit,
         Decision::Deny(denial) => return deny(denial, snapshot, &parts, &trace, record),
     };
@@ -57,11 +59,10 @@ pub(super) async fn answer(
         let denial = Denial { reason, facts: Facts::default() };
         return deny(denial, snapshot, &parts, &trace, record);
     }
-    let sent = clock::instant();
-    let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, sent);
-    match pool.exchange(Request::from_parts(parts, body), &upload).await {
+    let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided);
+    match pool.exchange(Request::from_parts(parts, body), &upload, &activity).await {
         Ok(response) => {
-            let took = clock::instant().saturating_duration_since(sent);
+            let took = clock::instant().saturating_duration_since(decided);
             worker.meters().upstream_answered(upstream, took);
             record.answered(response.status().as_u16());
             let (mut head, download) = response.into_parts();
@@ -81,15 +82,17 @@ pub(super) async fn answer(
     }
 }
 
-fn decide<'s>(worker: &Worker, snapshot: &'s Snapshot, parts: &Parts) -> Decision<'s> {
+/// The decision, and when it was made.
+fn decide<'s>(worker: &Worker, snapshot: &'s Snapshot, parts: &Parts) -> (Decision<'s>, Instant) {
     let started = clock::instant();
     let query = extract::query(&parts.method, &parts.uri, parts.version, &parts.headers);
     let decision = match query {
         Ok(query) => snapshot.decide(&query, clock::now()),
         Err(reason) => Decision::Deny(Denial { reason, facts: Facts::default() }),
     };
-    worker.meters().decided(clock::instant().saturating_duration_since(started));
-    decision
+    let decided = clock::instant();
+    worker.meters().decided(decided.saturating_duration_since(started));
+    (decision, decided)
 }
 
 /// Makes of a permitted request the one that goes on. The permit is used up: what was not

@@ -9,9 +9,9 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use super::socket::Socket;
 use crate::clock;
 
 /// What a client connection is doing.
@@ -33,6 +33,8 @@ pub(super) struct Activity {
     phase: Cell<Phase>,
     since: Cell<Instant>,
     stalled: Cell<Option<Instant>>,
+    due: Cell<Option<Instant>>,
+    overdue: Cell<bool>,
 }
 
 impl Activity {
@@ -42,6 +44,8 @@ impl Activity {
             phase: Cell::new(Phase::Idle),
             since: Cell::new(clock::instant()),
             stalled: Cell::new(None),
+            due: Cell::new(None),
+            overdue: Cell::new(false),
         })
     }
 
@@ -56,6 +60,28 @@ impl Activity {
     /// Since when the client has not taken what was written.
     pub(super) fn stalled(&self) -> Option<Instant> {
         self.stalled.get()
+    }
+
+    /// When the request's present wait ends, where it has an end.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.due.get()
+    }
+
+    /// The request waits until then. Nothing else is paid for a wait: the connection's timer looks
+    /// here, and wakes the request with [`is_overdue`](Self::is_overdue) when the time has passed.
+    pub(super) fn wait_until(&self, due: Instant) {
+        self.due.set(Some(due));
+    }
+
+    /// The connection's timer found the wait to be over.
+    pub(super) fn set_overdue(&self) {
+        self.due.set(None);
+        self.overdue.set(true);
+    }
+
+    /// Whether the wait is over, asked once: the next one begins anew.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.overdue.replace(false)
     }
 
     /// A head is whole. Returns when its first byte came.
@@ -73,23 +99,25 @@ impl Activity {
     pub(super) fn end(&self, now: Instant) {
         self.phase.set(Phase::Idle);
         self.since.set(now);
+        self.due.set(None);
+        self.overdue.set(false);
     }
 }
 
 /// The socket that hyper serves.
 #[derive(Debug)]
 pub(super) struct ClientIo {
-    socket: TokioIo<TcpStream>,
+    socket: Socket,
     activity: Rc<Activity>,
 }
 
 impl ClientIo {
-    pub(super) fn new(socket: TcpStream, activity: Rc<Activity>) -> Self {
-        Self { socket: TokioIo::new(socket), activity }
+    pub(super) fn new(stream: TcpStream, activity: Rc<Activity>) -> Self {
+        Self { socket: Socket::new(stream), activity }
     }
 
-    pub(super) fn into_socket(self) -> TcpStream {
-        self.socket.into_inner()
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.socket.into_stream()
     }
 
     fn wrote<T>(&self, poll: &Poll<T>) {

@@ -27,6 +27,7 @@ mod io;
 mod record;
 mod respond;
 mod settings;
+mod socket;
 mod timer;
 mod trace;
 mod upstream;

@@ -14,29 +14,40 @@ use crate::clock;
 #[derive(Debug)]
 pub(super) struct LazyTimer {
     sleep: Pin<Box<Sleep>>,
+    /// Whether this task will be woken when the sleep has run out.
+    armed: bool,
 }
 
 impl LazyTimer {
     pub(super) fn new(first: Instant) -> Self {
-        Self { sleep: Box::pin(tokio::time::sleep_until(first.into())) }
+        Self { sleep: Box::pin(tokio::time::sleep_until(first.into())), armed: false }
     }
 
     /// Ready once `deadline` has passed. The wheel is touched only when the sleep has run out or
-    /// when the deadline has come nearer.
+    /// when the deadline has come nearer. Always polled by the same task: its waker is left with
+    /// the sleep once.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         if deadline < self.sleep.deadline().into_std() {
-            self.sleep.as_mut().reset(deadline.into());
+            self.reset(deadline);
         }
         loop {
-            if self.sleep.as_mut().poll(cx).is_pending() {
+            if self.armed && !self.sleep.is_elapsed() {
                 return Poll::Pending;
             }
-            let now = clock::instant();
-            if deadline <= now {
+            self.armed = self.sleep.as_mut().poll(cx).is_pending();
+            if self.armed {
+                return Poll::Pending;
+            }
+            if deadline <= clock::instant() {
                 return Poll::Ready(());
             }
-            self.sleep.as_mut().reset(deadline.into());
+            self.reset(deadline);
         }
+    }
+
+    fn reset(&mut self, deadline: Instant) {
+        self.sleep.as_mut().reset(deadline.into());
+        self.armed = false;
     }
 }
 

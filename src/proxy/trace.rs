@@ -49,15 +49,12 @@ struct Made(Bytes);
 
 impl Made {
     fn new(random: &mut fastrand::Rng) -> Self {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        // Flags 00: nobody has decided to record it.
-        let mut text = *b"00-00000000000000000000000000000001-0000000000000001-00";
-        let bits = [random.u64(..), random.u64(..), random.u64(..)];
-        let digits = bits.iter().flat_map(|bits| (0..16).map(move |at| (bits >> (at * 4)) & 15));
-        let places = (3..35).chain(36..52);
-        for (place, digit) in places.zip(digits) {
-            if let (Some(slot), Some(hex)) = (text.get_mut(place), HEX.get(digit as usize)) {
-                *slot = *hex;
+        // Flags 00: nobody has decided to record it. An id of zeros is none: the last bit is set.
+        let mut text = *b"00-................................-................-00";
+        let (trace, span) = ([random.u64(..), random.u64(..) | 1], random.u64(..) | 1);
+        for (at, bits) in [(3, trace[0]), (19, trace[1]), (36, span)] {
+            if let Some(place) = text.get_mut(at..at + 16) {
+                place.copy_from_slice(&hex(bits));
             }
         }
         Self(Bytes::copy_from_slice(&text))
@@ -70,6 +67,24 @@ impl Made {
     fn traceparent(&self) -> HeaderValue {
         value(self.0.clone())
     }
+}
+
+/// Sixteen hex digits, eight at a time: nibbles are spread to bytes, and a byte above nine is moved
+/// on to the letters.
+fn hex(bits: u64) -> [u8; 16] {
+    let eight = |half: u32| {
+        let mut nibbles = u64::from(half);
+        nibbles = (nibbles | nibbles << 16) & 0x0000_FFFF_0000_FFFF;
+        nibbles = (nibbles | nibbles << 8) & 0x00FF_00FF_00FF_00FF;
+        nibbles = (nibbles | nibbles << 4) & 0x0F0F_0F0F_0F0F_0F0F;
+        let letters = (nibbles + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+        (nibbles + 0x3030_3030_3030_3030 + letters * 0x27).to_be_bytes()
+    };
+    let mut digits = [0; 16];
+    let (high, low) = digits.split_at_mut(8);
+    high.copy_from_slice(&eight((bits >> 32) as u32));
+    low.copy_from_slice(&eight(bits as u32));
+    digits
 }
 
 /// Only hex digits and dashes come here.
@@ -106,6 +121,13 @@ mod tests {
     use super::*;
 
     const GOOD: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    proptest::proptest! {
+        #[test]
+        fn hex_is_that_of_the_standard_library(bits: u64) {
+            proptest::prop_assert_eq!(hex(bits).to_vec(), format!("{bits:016x}").into_bytes());
+        }
+    }
 
     #[test]
     fn valid_ids_are_kept_and_others_made() {

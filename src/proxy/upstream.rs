@@ -17,13 +17,14 @@ use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::body::{RequestBody, Upload};
 use super::fault::Fault;
+use super::io::Activity;
 use super::settings::{Timeouts, Upstream};
-use super::timer::{LazyTimer, deadline};
+use super::socket::Socket;
+use super::timer::deadline;
 use crate::clock;
 use crate::telemetry::UpstreamErrorKind;
 
@@ -44,13 +45,12 @@ struct Idle {
     since: Instant,
 }
 
-/// A connection to an upstream and the timer for all of its deadlines.
+/// A connection to an upstream. Its waits end by the timer of the client whose request it has.
 #[derive(Debug)]
 struct Connection {
     sender: SendRequest<RequestBody>,
-    driver: http1::Connection<TokioIo<TcpStream>, RequestBody>,
+    driver: http1::Connection<Socket, RequestBody>,
     closed: bool,
-    timer: LazyTimer,
 }
 
 /// What became of a request on one connection.
@@ -75,14 +75,18 @@ impl Pool {
         self: &Rc<Self>,
         mut request: Request<RequestBody>,
         upload: &Upload,
+        activity: &Rc<Activity>,
     ) -> Result<Response<Download>, Fault> {
         loop {
-            let (mut connection, reused) = match self.take() {
+            let (mut connection, reused) = match self.take(upload.progress()) {
                 Some(connection) => (connection, true),
-                None => (self.connect().await?, false),
+                // Boxed: it is rare, and its state would be carried by every request.
+                None => (Box::pin(self.connect()).await?, false),
             };
-            match connection.send(request, upload, &self.timeouts).await {
-                Sent::Answered(response) => return Ok(self.download(response, connection, upload)),
+            match connection.send(request, upload, activity, &self.timeouts).await {
+                Sent::Answered(response) => {
+                    return Ok(self.download(response, connection, upload, activity));
+                }
                 // The upstream closed an idle connection; a new one says whether it is there.
                 Sent::Unsent(unsent) if reused => request = *unsent,
                 Sent::Unsent(_) => return Err(Fault::Upstream(UpstreamErrorKind::Reset)),
@@ -105,9 +109,9 @@ impl Pool {
         now.saturating_duration_since(idle.since) < self.timeouts.idle
     }
 
-    fn take(&self) -> Option<Box<Connection>> {
+    fn take(&self, now: Instant) -> Option<Box<Connection>> {
         let idle = self.idle.borrow_mut().pop()?;
-        if self.is_fresh(&idle, clock::instant()) {
+        if self.is_fresh(&idle, now) {
             return Some(idle.connection);
         }
         // The last was used most recently: all the others are older.
@@ -115,10 +119,10 @@ impl Pool {
         None
     }
 
-    fn put(&self, connection: Box<Connection>) {
+    fn put(&self, connection: Box<Connection>, since: Instant) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() < self.upstream.idle_connections {
-            idle.push(Idle { connection, since: clock::instant() });
+            idle.push(Idle { connection, since });
         }
     }
 
@@ -133,11 +137,10 @@ impl Pool {
         socket.set_nodelay(true).map_err(fault(UpstreamErrorKind::Connect))?;
         let (sender, driver) = http1::Builder::new()
             .max_header_size(ANSWER_HEAD_BYTES)
-            .handshake(TokioIo::new(socket))
+            .handshake(Socket::new(socket))
             .await
             .map_err(|_| Fault::Upstream(UpstreamErrorKind::Connect))?;
-        let timer = LazyTimer::new(deadline(clock::instant(), self.timeouts.upstream));
-        Ok(Box::new(Connection { sender, driver, closed: false, timer }))
+        Ok(Box::new(Connection { sender, driver, closed: false }))
     }
 
     fn download(
@@ -145,13 +148,16 @@ impl Pool {
         response: Response<Incoming>,
         connection: Box<Connection>,
         upload: &Upload,
+        activity: &Rc<Activity>,
     ) -> Response<Download> {
         let (head, incoming) = response.into_parts();
         let carrier = if connection.is_idle() {
-            self.put(connection);
+            // Not later than now, which is all that its freshness needs.
+            self.put(connection, upload.progress());
             None
         } else if upload.is_whole() {
-            Some(Carrier { connection, pool: Rc::clone(self), progress: clock::instant() })
+            let (pool, activity) = (Rc::clone(self), Rc::clone(activity));
+            Some(Carrier { connection, pool, activity, waiting: false })
         } else {
             connection.detach();
             None
@@ -165,10 +171,11 @@ impl Connection {
         &mut self,
         request: Request<RequestBody>,
         upload: &Upload,
+        activity: &Activity,
         timeouts: &Timeouts,
     ) -> Sent {
         let mut answer = pin!(self.sender.try_send_request(request));
-        let (driver, closed, timer) = (&mut self.driver, &mut self.closed, &mut self.timer);
+        let (driver, closed) = (&mut self.driver, &mut self.closed);
         poll_fn(|cx| {
             if !*closed {
                 *closed = Pin::new(&mut *driver).poll(cx).is_ready();
@@ -191,8 +198,11 @@ impl Connection {
             } else {
                 (timeouts.body, Fault::BodyTimeout)
             };
-            let due = deadline(upload.progress(), wait);
-            timer.poll(cx, due).map(|()| Sent::Failed(fault))
+            if activity.is_overdue() {
+                return Poll::Ready(Sent::Failed(fault));
+            }
+            activity.wait_until(deadline(upload.progress(), wait));
+            Poll::Pending
         })
         .await
     }
@@ -243,7 +253,9 @@ pub(super) struct Download {
 struct Carrier {
     connection: Box<Connection>,
     pool: Rc<Pool>,
-    progress: Instant,
+    activity: Rc<Activity>,
+    /// Whether the activity's wait is for the frame that comes next.
+    waiting: bool,
 }
 
 impl Download {
@@ -258,15 +270,9 @@ impl Download {
                 polled = Pin::new(&mut self.incoming).poll_frame(cx);
             }
             if polled.is_pending() {
-                let due = deadline(carrier.progress, carrier.pool.timeouts.body);
-                if carrier.connection.timer.poll(cx, due).is_ready() {
-                    self.carrier = None;
-                    let fault = Fault::Upstream(UpstreamErrorKind::Timeout);
-                    return Poll::Ready(Some(Err(fault)));
-                }
-                return Poll::Pending;
+                return carrier.wait().map(|fault| Some(Err(fault)));
             }
-            carrier.progress = clock::instant();
+            carrier.waiting = false;
         }
         if matches!(polled, Poll::Ready(None)) || self.incoming.is_end_stream() {
             self.release(cx);
@@ -289,8 +295,23 @@ impl Download {
         if let Some(mut carrier) = self.carrier.take() {
             carrier.connection.drive(cx);
             if carrier.connection.is_idle() {
-                carrier.pool.put(carrier.connection);
+                carrier.pool.put(carrier.connection, clock::instant());
             }
         }
+    }
+}
+
+impl Carrier {
+    /// Ready with a fault once the upstream has paused for too long.
+    fn wait(&mut self) -> Poll<Fault> {
+        if !self.waiting {
+            self.waiting = true;
+            // What was overdue before this wait began says nothing of it.
+            self.activity.is_overdue();
+            self.activity.wait_until(deadline(clock::instant(), self.pool.timeouts.body));
+        } else if self.activity.is_overdue() {
+            return Poll::Ready(Fault::Upstream(UpstreamErrorKind::Timeout));
+        }
+        Poll::Pending
     }
 }

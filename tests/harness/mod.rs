@@ -58,10 +58,23 @@ impl Running {
         if self.0.try_wait().unwrap().is_some() {
             return;
         }
+        self.send(name);
+        self.end();
+    }
+
+    /// Sends a signal by name to a process that runs.
+    pub(crate) fn send(&self, name: &str) {
         let line = format!("kill -{name} {}", self.0.id());
         assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success(), "{line}");
+    }
+
+    /// Waits for the end, and makes one where it takes too long: then there is no exit code.
+    pub(crate) fn end(&mut self) -> Option<i32> {
         let deadline = clock::instant() + PATIENCE;
-        while self.0.try_wait().unwrap().is_none() {
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.code();
+            }
             if clock::instant() > deadline {
                 self.0.kill().unwrap();
             }
@@ -123,9 +136,14 @@ impl Gate {
     /// Starts the gate in `folder`, which holds a `policy.toml` that names the upstream `app`, and
     /// waits until it says that it is ready.
     pub(crate) fn start(folder: &Path, upstream: u16, keys: &[Value]) -> Self {
+        Self::start_with(folder, upstream, keys, "workers = 2\n")
+    }
+
+    /// The same with more lines for the top of `sidegate.toml`.
+    pub(crate) fn start_with(folder: &Path, upstream: u16, keys: &[Value], lines: &str) -> Self {
         let (port, admin) = (free_port(), free_port());
         let config = format!(
-            "policy = \"policy.toml\"\nkeys = \"keys.jsonl\"\nenvironment = \"production\"\nworkers = 2\n\
+            "policy = \"policy.toml\"\nkeys = \"keys.jsonl\"\nenvironment = \"production\"\n{lines}\
              listen.address = \"127.0.0.1:{port}\"\nadmin.address = \"127.0.0.1:{admin}\"\n\
              upstream.app.urls = [\"http://127.0.0.1:{upstream}\"]\n"
         );

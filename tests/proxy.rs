@@ -1,0 +1,40 @@
+//! The gate between clients and upstreams that do everything wrong, end to end.
+//!
+//! Clients and upstreams are raw sockets in the test; each rig is a process of its own. Nothing
+//! sleeps: what has to happen is awaited, and where a timeout is what is tested, it is set short.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should stop"
+)]
+
+#[expect(dead_code, reason = "nginx and load are for the tests with peers")]
+mod harness;
+
+#[path = "proxy/answers.rs"]
+mod answers;
+#[path = "proxy/client.rs"]
+mod client;
+#[path = "proxy/early.rs"]
+mod early;
+#[path = "proxy/forms.rs"]
+mod forms;
+#[path = "proxy/hygiene.rs"]
+mod hygiene;
+#[path = "proxy/life.rs"]
+mod life;
+#[path = "proxy/limits.rs"]
+mod limits;
+#[path = "proxy/pool.rs"]
+mod pool;
+#[path = "proxy/rig.rs"]
+mod rig;
+#[path = "proxy/secrets.rs"]
+mod secrets;
+#[path = "proxy/upstream.rs"]
+mod upstream;
+#[path = "proxy/wire.rs"]
+mod wire;
