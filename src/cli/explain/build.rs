@@ -200,7 +200,9 @@ impl Shown<'_> {
                     let says = if role.bypass { "bypass: everything" } else { "" };
                     ("role", role.name.value.clone(), says.to_owned())
                 }
-                Origin::Grant(grant) => ("grant", grantee(&grant.to.value), gift(&grant.gives)),
+                Origin::Grant(grant) => {
+                    ("grant", grantee(&grant.to.value), self.gift(&grant.gives))
+                }
             };
             let place = self.policy.place(source.place());
             SourceView { kind, place, name, says, gives: source.gives.name() }
@@ -209,26 +211,39 @@ impl Shown<'_> {
     }
 }
 
+impl Shown<'_> {
+    /// What a grant gives, in words.
+    fn gift(&self, gift: &Gift) -> String {
+        let rows = |rows: &Rows| {
+            let rows = rows.iter().map(|(name, level)| format!("{} {level}", name.value));
+            rows.collect::<Vec<_>>().join(", ")
+        };
+        match gift {
+            Gift::Areas(areas) => format!("areas {}", rows(areas)),
+            Gift::Level(product, level) => format!("{level} on product {}", product.value),
+            Gift::Permissions(product, permissions) => {
+                format!("product {}: {}", product.value, rows(permissions))
+            }
+            Gift::Role(product, role) => {
+                let place = self.role_place(&product.value, &role.value);
+                let place = place.map_or(String::new(), |place| format!(" ({place})"));
+                format!("role {} of product {}{place}", role.value, product.value)
+            }
+        }
+    }
+
+    fn role_place(&self, product: &str, role: &str) -> Option<String> {
+        let product = self.policy.draft().products.iter().find(|it| it.name.value == product)?;
+        let (name, _) = product.roles.iter().find(|(name, _)| name.value == role)?;
+        self.policy.place(name.place)
+    }
+}
+
 /// As the policy writes it.
 pub(in crate::cli) fn grantee(to: &Grantee) -> String {
     match to {
         Grantee::Account(name) => format!("account:{name}"),
         Grantee::Group(name) => format!("group:{name}"),
-    }
-}
-
-fn gift(gift: &Gift) -> String {
-    let rows = |rows: &Rows| {
-        let rows = rows.iter().map(|(name, level)| format!("{} {level}", name.value));
-        rows.collect::<Vec<_>>().join(", ")
-    };
-    match gift {
-        Gift::Areas(areas) => format!("areas {}", rows(areas)),
-        Gift::Level(product, level) => format!("{level} on product {}", product.value),
-        Gift::Permissions(product, permissions) => {
-            format!("product {}: {}", product.value, rows(permissions))
-        }
-        Gift::Role(product, role) => format!("role {} of product {}", role.value, product.value),
     }
 }
 
