@@ -7,10 +7,12 @@
 
 mod check;
 mod demo;
+mod explain;
 mod init;
 mod key;
 mod serve;
 mod status;
+mod test;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,8 +40,12 @@ enum Command {
     Init(init::InitArgs),
     /// Say everything that is wrong with settings, policy and keys
     Check(check::CheckArgs),
+    /// Say what would become of a request, and why: exits 4 if it is denied
+    Explain(explain::ExplainArgs),
     /// Make, show and revoke keys
     Key(key::KeyArgs),
+    /// Test a policy: exits 4 if it does not do what the tests say
+    Test(test::TestArgs),
     /// Ask a running sidegate how it is
     Status(status::StatusArgs),
 }
@@ -55,6 +61,8 @@ enum Exit {
     Usage = 2,
     /// Settings, policy or keys are wrong.
     Invalid = 3,
+    /// The answer is no.
+    No = 4,
 }
 
 impl From<Exit> for ExitCode {
@@ -100,7 +108,9 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Key(args) => key::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Status(args) => status::run(&args),
     }
     .into()

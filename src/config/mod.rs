@@ -20,6 +20,7 @@ mod page;
 mod pepper;
 mod report;
 mod settings;
+mod suite;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -31,12 +32,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use self::report::Report;
+pub use self::suite::{Case, Expect, Suite, Who, read_suite};
 
 use self::files::Files;
 use self::page::Notes;
 use crate::keystore::{self, Permissions};
 use crate::policy::key::Pepper;
-use crate::policy::{Problem, Snapshot, compile};
+use crate::policy::{Draft, Problem, Severity, Snapshot, compile};
 use crate::{admin, proxy, telemetry};
 
 /// Where `sidegate.toml` is looked for when nobody says where it is, in this order.
@@ -102,6 +104,21 @@ pub fn load(config: &Config, permissions: Permissions) -> Result<Loaded, Report>
     whole(gather(config, Some(permissions), &Notes::default()))
 }
 
+/// Reads policy, keys and pepper without compiling them, for who asks why a decision is what it is.
+/// The report knows where the draft's places are.
+///
+/// # Errors
+///
+/// Every problem of those files, warnings included.
+pub fn load_draft(config: &Config, permissions: Permissions) -> Result<(Draft, Report), Report> {
+    let (draft, notes, files) = collect(config, Some(permissions), &Notes::default());
+    let is_error = |problem: &Problem| problem.severity == Severity::Error;
+    if notes.hollow || notes.problems.iter().any(is_error) {
+        return Err(judge(draft, notes, files).1);
+    }
+    Ok((draft, Report::new(files, notes.problems)))
+}
+
 /// Reads and compiles the policy alone, for who asks it about names: it has no keys and no pin.
 ///
 /// # Errors
@@ -153,27 +170,37 @@ fn gather(
     secrets: Option<Permissions>,
     before: &Notes,
 ) -> (Option<Snapshot>, Report) {
+    let (draft, notes, files) = collect(config, secrets, before);
+    judge(draft, notes, files)
+}
+
+/// Reads what `config` names.
+fn collect(config: &Config, secrets: Option<Permissions>, before: &Notes) -> (Draft, Notes, Files) {
     let mut files = Files::default();
-    let (mut draft, notes) = draft::read(&config.policy, &mut files);
-    let Notes { mut problems, mut lost, mut hollow } = notes;
-    lost.extend(before.lost.iter().cloned());
-    hollow |= before.hollow;
+    let (mut draft, mut notes) = draft::read(&config.policy, &mut files);
+    notes.lost.extend(before.lost.iter().cloned());
+    notes.hollow |= before.hollow;
 
     if let Some(permissions) = secrets {
         let (keys, wrong) = keystore::read(&config.keys, files.add(&config.keys), permissions);
         draft.keys = keys;
-        problems.extend(wrong);
+        notes.problems.extend(wrong);
     }
     if let Some((path, permissions)) = config.pepper.as_ref().zip(secrets) {
         let (pepper, wrong) = pepper::read(path, files.add(path), permissions);
         // Without it, every key under it would be told, too.
-        hollow |= pepper.is_none();
+        notes.hollow |= pepper.is_none();
         draft.pepper = pepper;
-        problems.extend(wrong);
+        notes.problems.extend(wrong);
     }
     draft.environment.clone_from(&config.environment);
     draft.upstreams = config.proxy.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
+    (draft, notes, files)
+}
 
+/// Compiles what was read, unless nothing can be said of it.
+fn judge(draft: Draft, notes: Notes, files: Files) -> (Option<Snapshot>, Report) {
+    let Notes { mut problems, lost, hollow } = notes;
     let (snapshot, wrong) = match hollow {
         true => (None, Vec::new()),
         false => match compile(draft) {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 use super::files::Files;
-use crate::policy::{FileId, Problem, Severity};
+use crate::policy::{FileId, Place, Problem, Severity};
 
 /// Problems of a set of files, in the order of their places.
 ///
@@ -40,6 +40,17 @@ impl Report {
             problem.place.file = FileId(problem.place.file.0.saturating_add(offset));
             problem
         }));
+    }
+
+    /// Adds problems of the same files.
+    pub fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        self.problems.extend(problems);
+        self.problems.sort_by_key(|problem| problem.place);
+    }
+
+    /// As problems name a place: `policy.toml:14:12`.
+    pub fn place(&self, place: Place) -> String {
+        harmless(&self.files.show(place))
     }
 
     /// How many problems keep the files from being used.
@@ -119,7 +130,6 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::policy::Place;
 
     #[test]
     fn problems_are_shown_with_their_places() {

@@ -204,6 +204,19 @@ pub struct DraftRoute {
     pub strip_prefix: bool,
 }
 
+impl DraftRoute {
+    /// Its name; without one, host and prefix.
+    pub fn label(&self) -> String {
+        self.name.as_ref().map_or_else(|| self.template(), |name| name.value.clone())
+    }
+
+    /// Host and prefix as they are written.
+    pub fn template(&self) -> String {
+        let host = self.host.as_ref().map_or("", |host| &host.value);
+        format!("{host}{}", self.prefix.value)
+    }
+}
+
 /// What a route needs.
 #[derive(Debug)]
 pub enum DraftScope {
@@ -216,7 +229,7 @@ pub enum DraftScope {
 }
 
 /// One line of the key file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct DraftKey {
     /// Where the record stands.
     pub place: Place,

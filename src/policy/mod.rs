@@ -11,7 +11,7 @@
 //! A [`Draft`] (names and places, as written) is [`compile`]d to a [`Snapshot`] or to every problem
 //! that it has. [`Snapshot::decide`] takes a [`Query`] and a time and gives a [`Permit`] or a
 //! [`Denial`]. A permit carries the canonical target that was judged, so that nothing else can be
-//! forwarded.
+//! forwarded. [`explain`] says why, from the draft.
 //!
 //! # Invariants
 //!
@@ -37,6 +37,7 @@
 
 mod decide;
 pub mod draft;
+pub mod explain;
 mod host;
 pub mod key;
 mod level;
@@ -54,6 +55,6 @@ pub use host::Host;
 pub use level::Level;
 pub use problem::{At, FileId, Place, Problem, Severity, nearest};
 pub use reason::DenyReason;
-pub use snapshot::{Route, Snapshot, WorkspaceView, compile};
+pub use snapshot::{Route, Snapshot, WorkspaceView, compile, compile_with};
 pub use target::{Target, TargetError};
 pub use time::UnixSeconds;

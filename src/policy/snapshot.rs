@@ -11,11 +11,12 @@ mod routes;
 mod trie;
 mod workspaces;
 
-use super::draft::Draft;
+use super::draft::{Draft, DraftKey};
 use super::problem::{Place, Problem, Severity};
 use access::{AccessTables, Interner};
 pub(super) use catalog::Catalog;
 pub(super) use keys::{Key, KeyState, Keys};
+pub(super) use pattern::{HostPattern, PathPattern, Step};
 pub use routes::Route;
 pub(super) use routes::{RouteWorkspace, Routes, Scope};
 pub(super) use workspaces::Workspaces;
@@ -42,7 +43,18 @@ pub struct Snapshot {
 /// # Errors
 ///
 /// Every problem of the draft at once, warnings included, in the order of their places.
-pub fn compile(draft: Draft) -> Result<Snapshot, Vec<Problem>> {
+pub fn compile(mut draft: Draft) -> Result<Snapshot, Vec<Problem>> {
+    let keys = std::mem::take(&mut draft.keys);
+    compile_with(&draft, keys)
+}
+
+/// Compiles what a draft says with `keys` in place of its own, for who asks the draft afterwards
+/// why a decision is what it is.
+///
+/// # Errors
+///
+/// As [`compile`].
+pub fn compile_with(draft: &Draft, keys: Vec<DraftKey>) -> Result<Snapshot, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut tables = Interner::default();
     let catalog = Catalog::compile(&draft.areas, &draft.roles, &draft.products, &mut problems);
@@ -60,14 +72,15 @@ pub fn compile(draft: Draft) -> Result<Snapshot, Vec<Problem>> {
         &workspaces.names,
         &mut problems,
     );
-    let keys = Keys::compile(draft.keys, draft.pepper, &catalog, &mut workspaces, &mut problems);
-    let pin = draft.environment.map(|name| {
-        workspaces.environments.number(&name).unwrap_or_else(|| {
+    let pepper = draft.pepper.clone();
+    let keys = Keys::compile(keys, pepper, &catalog, &mut workspaces, &mut problems);
+    let pin = draft.environment.as_ref().map(|name| {
+        workspaces.environments.number(name).unwrap_or_else(|| {
             let message = format!("no workspace lives in environment `{name}`");
             problems.push(
                 Problem::error(Place::default(), message)
                     .hint("mend `environment` in `sidegate.toml`: every key would be refused")
-                    .did_you_mean(&name, workspaces.environments.iter()),
+                    .did_you_mean(name, workspaces.environments.iter()),
             );
             u32::MAX
         })

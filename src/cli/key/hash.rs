@@ -57,6 +57,12 @@ fn pepper(common: &CommonArgs) -> Result<crate::policy::key::Pepper, Failure> {
 }
 
 fn read_key(input: &mut dyn Read) -> Result<ApiKey, Failure> {
+    let key = ApiKey::parse(read_text(input)?);
+    key.map_err(|why| Failure::Usage(format!("standard input: {why}")))
+}
+
+/// One line, whether it can be a key or not; at most a little more than a key can have.
+pub(in crate::cli) fn read_text(input: &mut dyn Read) -> Result<Zeroizing<String>, Failure> {
     let most = LONGEST_KEY + "\r\n".len() + 1;
     // Room for all of it at once: a buffer that grows leaves copies of the key behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(2 * most));
@@ -65,6 +71,5 @@ fn read_key(input: &mut dyn Read) -> Result<ApiKey, Failure> {
     let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let text = std::str::from_utf8(line).unwrap_or("\u{fffd}");
-    let key = ApiKey::parse(Zeroizing::new(text.to_owned()));
-    key.map_err(|why| Failure::Usage(format!("standard input: {why}")))
+    Ok(Zeroizing::new(text.to_owned()))
 }

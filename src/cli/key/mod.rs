@@ -30,7 +30,10 @@ use crate::policy::{FileId, UnixSeconds};
 use crate::{clock, keystore};
 
 pub(super) use create::Wanted;
-use outcome::Failure;
+pub(super) use hash::read_text;
+pub(super) use outcome::Failure;
+pub(super) use view::ceiling;
+pub(super) use when::When;
 
 #[derive(Debug, Args)]
 pub(super) struct KeyArgs {

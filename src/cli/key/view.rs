@@ -64,7 +64,7 @@ impl<'a> View<'a> {
 }
 
 /// A ceiling in words: `view on product vault and area members`.
-pub(super) fn ceiling(ceiling: &Ceiling) -> String {
+pub(in crate::cli) fn ceiling(ceiling: &Ceiling) -> String {
     let named = |one: &str, many: &str, names: &Option<Vec<String>>| {
         let names = names.as_deref().unwrap_or_default();
         let what = if names.len() == 1 { one } else { many };

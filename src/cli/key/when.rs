@@ -7,7 +7,7 @@ use crate::policy::UnixSeconds;
 
 /// A time from now, or a date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum When {
+pub(in crate::cli) enum When {
     /// That many seconds from now.
     After(i64),
     /// At that time; a date alone is its first second in UTC.
@@ -16,7 +16,7 @@ pub(super) enum When {
 
 impl When {
     /// The time meant, or nothing where no four-digit year holds it.
-    pub(super) fn from(self, now: UnixSeconds) -> Option<Timestamp> {
+    pub(in crate::cli) fn from(self, now: UnixSeconds) -> Option<Timestamp> {
         match self {
             Self::After(seconds) => Timestamp::new(UnixSeconds(now.0.checked_add(seconds)?)),
             Self::At(time) => Some(time),

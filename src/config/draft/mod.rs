@@ -181,7 +181,7 @@ impl Reader {
 }
 
 /// Another version is another language: nothing else on its page is read.
-fn speaks_version_1(fields: &mut Fields<'_>) -> bool {
+pub(super) fn speaks_version_1(fields: &mut Fields<'_>) -> bool {
     if !fields.has("version") {
         let problem = Problem::error(fields.place(), "`version` is missing");
         fields.absent(problem.hint("begin the file with `version = 1`"), &["version"]);

@@ -6,7 +6,7 @@ use crate::policy::target::Target;
 
 /// One segment of a path pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
+pub(in crate::policy) enum Step {
     /// Exactly this segment, decoded.
     Literal(Box<str>),
     /// Any one segment: `*`, `{workspace}` or `{account}`.
@@ -15,10 +15,10 @@ pub(super) enum Step {
 
 /// A path pattern: whole segments, of which one can be the workspace and one the account.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct PathPattern {
-    pub(super) steps: Vec<Step>,
-    pub(super) workspace: Option<usize>,
-    pub(super) account: Option<usize>,
+pub(in crate::policy) struct PathPattern {
+    pub(in crate::policy) steps: Vec<Step>,
+    pub(in crate::policy) workspace: Option<usize>,
+    pub(in crate::policy) account: Option<usize>,
 }
 
 /// A pattern deeper than this is somebody's mistake; it bounds the depth of a match.
@@ -30,7 +30,7 @@ impl PathPattern {
     /// # Errors
     ///
     /// What is wrong with it, in the reader's words.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(in crate::policy) fn parse(text: &str) -> Result<Self, String> {
         if text.contains('?') {
             return Err("it has a `?`: a prefix has no query".to_owned());
         }
@@ -73,7 +73,7 @@ impl PathPattern {
 
 /// A host pattern.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum HostPattern {
+pub(in crate::policy) enum HostPattern {
     /// Every host.
     Every,
     /// This host.
@@ -88,7 +88,7 @@ impl HostPattern {
     /// # Errors
     ///
     /// What is wrong with it, in the reader's words.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(in crate::policy) fn parse(text: &str) -> Result<Self, String> {
         let (name, below) = match (text.strip_prefix("*."), text.strip_prefix("{workspace}.")) {
             (Some(domain), _) => (domain, Some(false)),
             (_, Some(domain)) => (domain, Some(true)),

@@ -141,8 +141,8 @@ impl Routes {
         let mut routes = Self::default();
         let mut names: Map<Box<str>, u32> = Map::default();
         for draft in drafts {
-            let reader =
-                Reader { name: label(draft), draft, catalog, workspaces, upstreams, problems };
+            let name = draft.label();
+            let reader = Reader { name, draft, catalog, workspaces, upstreams, problems };
             let Some((host, path, route)) = reader.read() else { continue };
             let number = routes.list.len() as u32;
             if let Some(first) = names.insert(route.name.clone(), draft.place.line) {
@@ -194,14 +194,6 @@ impl Routes {
     }
 }
 
-fn label(draft: &DraftRoute) -> String {
-    match (&draft.name, &draft.host) {
-        (Some(name), _) => name.value.clone(),
-        (None, Some(host)) => format!("{}{}", host.value, draft.prefix.value),
-        (None, None) => draft.prefix.value.clone(),
-    }
-}
-
 /// Reads one route, every problem of it at once.
 struct Reader<'a> {
     name: String,
@@ -234,13 +226,9 @@ impl Reader<'_> {
         let view_methods = self.methods(draft.view_methods.as_deref());
         let protect = self.protect(path.as_ref());
         let (host, path) = (host?, path?);
-        let template = match &draft.host {
-            Some(host) => format!("{}{}", host.value, draft.prefix.value),
-            None => draft.prefix.value.clone(),
-        };
         let route = Route {
             name: self.name.into(),
-            template: template.into(),
+            template: draft.template().into(),
             upstream: upstream?,
             scope: scope?,
             workspace: workspace?,

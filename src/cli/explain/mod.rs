@@ -1,0 +1,160 @@
+//! `sidegate explain METHOD URL`: what would become of a request, and why.
+//!
+//! The decision is that of the policy core, at any time and for any key; the steps beside it come
+//! from the files as they are written. Nothing is sent anywhere, and what the proxy refuses before
+//! the policy is asked (framing, headers that contradict each other) is no part of it.
+//!
+//! JSON has the shape of [`view::View`]. Exit codes: 0 allowed, 4 denied.
+
+mod build;
+mod needed;
+mod policy;
+#[cfg(test)]
+mod tests;
+mod text;
+mod url;
+mod view;
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd as _;
+
+use clap::Args;
+
+use super::key::{Failure, When, read_text};
+use super::{Exit, FileArgs, Output};
+use crate::policy::{Place, Problem, UnixSeconds};
+use crate::{clock, config};
+
+pub(super) use build::grantee;
+pub(super) use policy::{Answer, Credential, Policy, Preparation, Request};
+pub(super) use url::Address;
+pub(super) use view::View;
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// The method, in the case in which it would be sent
+    method: String,
+    /// `https://host/path`, or `/path` with `--host`; taken as it stands
+    url: String,
+    /// The host, where the URL is only a path
+    #[arg(long, value_name = "NAME")]
+    host: Option<String>,
+    /// The id of the key that would be sent, k_…
+    #[arg(long, value_name = "ID", conflicts_with = "key_stdin")]
+    key_id: Option<String>,
+    /// Read the key that would be sent from standard input
+    #[arg(long)]
+    key_stdin: bool,
+    /// When: a date and time, or how long from now (90d) [default: now]
+    #[arg(long, value_name = "TIME")]
+    at: Option<When>,
+    /// A header that would be sent; only `Upgrade` has a say
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    #[command(flatten)]
+    files: FileArgs,
+    /// How the explanation is printed
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+pub(super) fn run(args: &ExplainArgs) -> Exit {
+    // Past the standard library's buffer, which would keep a copy of the key.
+    let Ok(mut input) = io::stdin().as_fd().try_clone_to_owned().map(File::from) else {
+        eprintln!("standard input is closed");
+        return Exit::Broke;
+    };
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr());
+    match print(args, &mut input, &mut out, &mut err, clock::now()) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            let _ = write!(err, "{failure}");
+            failure.exit()
+        }
+    }
+}
+
+fn print(
+    args: &ExplainArgs,
+    input: &mut dyn Read,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+    now: UnixSeconds,
+) -> Result<Exit, Failure> {
+    let usage = |what: String| Failure::Usage(what);
+    let address = Address::read(&args.url, args.host.as_deref())
+        .map_err(|wrong| usage(format!("`{}` {wrong}", args.url)))?;
+    let at = match args.at {
+        None => now,
+        Some(when) => when
+            .from(now)
+            .map(|time| time.seconds())
+            .ok_or_else(|| usage("`--at` is in no four-digit year".to_owned()))?,
+    };
+    let headers = Headers::read(&args.headers).map_err(usage)?;
+
+    let invalid = |report: config::Report| Failure::Invalid(report.to_string());
+    let config = config::read(&args.files.path()).map_err(invalid)?;
+    let mut preparation = Preparation::load(&config, args.files.permissions()).map_err(invalid)?;
+    let credential = match &args.key_id {
+        Some(id) => Some(record(&mut preparation, id)?),
+        None if args.key_stdin => Some(preparation.text(read_text(input)?)),
+        None => None,
+    };
+    let policy = preparation.compile().map_err(invalid)?;
+    write!(err, "{}", policy.report())?;
+    for name in &headers.idle {
+        writeln!(err, "header `{name}` has no influence")?;
+    }
+    let request =
+        Request { method: &args.method, address: &address, credential, upgrade: headers.upgrade };
+    let view = View::new(&policy, &request, at, &policy.ask(&request, at));
+    match args.output {
+        Output::Text => write!(out, "{view}")?,
+        Output::Json => {
+            serde_json::to_writer_pretty(&mut *out, &view).map_err(io::Error::from)?;
+            writeln!(out)?;
+        }
+    }
+    out.flush()?;
+    Ok(if view.reason.is_none() { Exit::Fine } else { Exit::No })
+}
+
+fn record(preparation: &mut Preparation, id: &str) -> Result<Credential, Failure> {
+    preparation.record(id).ok_or_else(|| {
+        let problem = Problem::error(Place::default(), format!("unknown key `{id}`"));
+        Failure::Invalid(problem.did_you_mean(id, preparation.ids()).to_string())
+    })
+}
+
+/// What the headers of the request come to.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Headers {
+    upgrade: bool,
+    /// Names of those that have no say.
+    idle: Vec<String>,
+}
+
+impl Headers {
+    fn read(headers: &[String]) -> Result<Self, String> {
+        let mut read = Self::default();
+        for header in headers {
+            let (name, value) = header.split_once(':').ok_or("a header reads `NAME: VALUE`")?;
+            match name.to_ascii_lowercase().as_str() {
+                "authorization" | "x-api-key" => {
+                    return Err(
+                        "a key is not for arguments, which other processes can read — use \
+                                `--key-id` or `--key-stdin`"
+                            .to_owned(),
+                    );
+                }
+                "host" => return Err("the URL or `--host` says the host".to_owned()),
+                // As the proxy reads it: an offer of HTTP/2 may be passed over.
+                "upgrade" => read.upgrade |= !value.trim().eq_ignore_ascii_case("h2c"),
+                _ => read.idle.push(name.escape_debug().to_string()),
+            }
+        }
+        Ok(read)
+    }
+}

@@ -1,0 +1,189 @@
+//! A policy that can be asked why.
+//!
+//! Neither `explain` nor `test` knows the text of a key, only records: a record that is asked for
+//! gets the digest of a made-up text before the policy is compiled, and that text is what is sent.
+//! So the decision is the one that serves, with nothing special in it.
+
+use std::mem;
+
+use zeroize::Zeroizing;
+
+use crate::config::{self, Config, Report};
+use crate::keystore::Permissions;
+use crate::policy::draft::{Draft, DraftKey};
+use crate::policy::explain::{Explanation, Question, explain};
+use crate::policy::key::{KeyDigest, Pepper};
+use crate::policy::{Decision, Place, Query, Snapshot, UnixSeconds, compile_with};
+
+use super::url::Address;
+
+/// A policy as it was written, while keys are given texts.
+pub(in crate::cli) struct Preparation {
+    draft: Draft,
+    report: Report,
+    sent: Vec<Sent>,
+}
+
+/// What can be sent as a key: an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) struct Credential(usize);
+
+struct Sent {
+    text: Zeroizing<String>,
+    /// Its record's index among the keys.
+    record: Option<usize>,
+}
+
+/// A compiled policy, and the rules that it was compiled from.
+pub(in crate::cli) struct Policy {
+    draft: Draft,
+    snapshot: Snapshot,
+    report: Report,
+    sent: Vec<(Zeroizing<String>, Option<DraftKey>)>,
+}
+
+/// A request as far as the policy is concerned.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cli) struct Request<'a> {
+    pub(in crate::cli) method: &'a str,
+    pub(in crate::cli) address: &'a Address,
+    pub(in crate::cli) credential: Option<Credential>,
+    pub(in crate::cli) upgrade: bool,
+}
+
+/// What was decided, and why.
+pub(in crate::cli) struct Answer<'a> {
+    pub(in crate::cli) decision: Decision<'a>,
+    pub(in crate::cli) explanation: Explanation<'a>,
+}
+
+impl Preparation {
+    /// Reads what `config` names.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of those files.
+    pub(in crate::cli) fn load(config: &Config, permissions: Permissions) -> Result<Self, Report> {
+        let (draft, report) = config::load_draft(config, permissions)?;
+        Ok(Self { draft, report, sent: Vec::new() })
+    }
+
+    /// Lets records under a pepper stand where nobody has the pepper: none of their texts is sent.
+    pub(in crate::cli) fn stand_in_for_pepper(&mut self) {
+        self.draft.pepper = Some(Pepper::new([0; 32]));
+    }
+
+    /// A text for the record of that id, if there is one.
+    pub(in crate::cli) fn record(&mut self, id: &str) -> Option<Credential> {
+        let record = self.draft.keys.iter().position(|key| *key.id == *id)?;
+        if let Some(known) = self.sent.iter().position(|sent| sent.record == Some(record)) {
+            return Some(Credential(known));
+        }
+        let text = Zeroizing::new(format!("stand-in:{id}"));
+        if let Some(key) = self.draft.keys.get_mut(record) {
+            key.digest = KeyDigest::blake3(&text);
+        }
+        Some(self.send(text, Some(record)))
+    }
+
+    /// A key of that account without a ceiling, if there is such a workspace.
+    pub(in crate::cli) fn account(&mut self, account: &str, workspace: &str) -> Option<Credential> {
+        let home = self.draft.workspaces.iter().find(|it| it.name.value == workspace)?;
+        let is_free = |id: &String| self.draft.keys.iter().all(|key| *key.id != **id);
+        let id = (self.sent.len() + 1..).map(|number| format!("test-{number}")).find(is_free)?;
+        let text = Zeroizing::new(format!("stand-in:{id}"));
+        self.draft.keys.push(DraftKey {
+            place: Place::default(),
+            id: id.into(),
+            digest: KeyDigest::blake3(&text),
+            workspace: workspace.into(),
+            account: account.into(),
+            environment: home.environment.value.as_str().into(),
+            not_before: None,
+            expires: None,
+            revoked: None,
+            ceiling: None,
+        });
+        let record = self.draft.keys.len() - 1;
+        Some(self.send(text, Some(record)))
+    }
+
+    /// A key that somebody really holds.
+    pub(in crate::cli) fn text(&mut self, text: Zeroizing<String>) -> Credential {
+        let keyed = self.draft.pepper.as_ref().map(|it| KeyDigest::blake3_keyed(&text, it));
+        let plain = [KeyDigest::blake3(&text), KeyDigest::sha256(&text)];
+        let is_of = |key: &DraftKey| plain.contains(&key.digest) || Some(key.digest) == keyed;
+        let record = self.draft.keys.iter().position(is_of);
+        self.send(text, record)
+    }
+
+    fn send(&mut self, text: Zeroizing<String>, record: Option<usize>) -> Credential {
+        self.sent.push(Sent { text, record });
+        Credential(self.sent.len() - 1)
+    }
+
+    /// Ids of the key records.
+    pub(in crate::cli) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.draft.keys.iter().map(|key| &*key.id)
+    }
+
+    /// Names of the workspaces.
+    pub(in crate::cli) fn workspaces(&self) -> impl Iterator<Item = &str> {
+        self.draft.workspaces.iter().map(|workspace| &*workspace.name.value)
+    }
+
+    /// Compiles it.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the policy.
+    pub(in crate::cli) fn compile(mut self) -> Result<Policy, Report> {
+        let keys = mem::take(&mut self.draft.keys);
+        let of = |sent: Sent| (sent.text, sent.record.and_then(|at| keys.get(at)).cloned());
+        let sent = self.sent.into_iter().map(of).collect();
+        match compile_with(&self.draft, keys) {
+            Ok(snapshot) => Ok(Policy { draft: self.draft, snapshot, report: self.report, sent }),
+            Err(problems) => {
+                self.report.extend(problems);
+                Err(self.report)
+            }
+        }
+    }
+}
+
+impl Policy {
+    /// Decides, and says why.
+    pub(in crate::cli) fn ask(&self, request: &Request<'_>, now: UnixSeconds) -> Answer<'_> {
+        let sent = request.credential.and_then(|Credential(at)| self.sent.get(at));
+        let query = Query {
+            method: request.method,
+            host: &request.address.host,
+            target: &request.address.target,
+            credential: sent.map(|(text, _)| text.as_str()),
+            upgrade: request.upgrade,
+        };
+        let key = sent.and_then(|(_, record)| record.as_ref());
+        let question = Question { draft: &self.draft, query, key, now };
+        Answer { decision: self.snapshot.decide(&query, now), explanation: explain(question) }
+    }
+
+    /// The rules.
+    pub(in crate::cli) fn draft(&self) -> &Draft {
+        &self.draft
+    }
+
+    /// What they became.
+    pub(in crate::cli) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// As messages name a place; nothing for what stands in no file.
+    pub(in crate::cli) fn place(&self, place: Place) -> Option<String> {
+        (place != Place::default()).then(|| self.report.place(place))
+    }
+
+    /// What was noticed while the files were read.
+    pub(in crate::cli) fn report(&self) -> &Report {
+        &self.report
+    }
+}
