@@ -209,7 +209,6 @@ fn each_request_is_one_event_with_its_facts() {
     let events = rig.events();
     let common = [
         "timestamp",
-        "level",
         "decision",
         "policy_generation",
         "method",
@@ -226,7 +225,7 @@ fn each_request_is_one_event_with_its_facts() {
     }
     let expected = [
         json!({"decision": "allow", "route": "app", "workspace": "main", "environment": "production",
-               "product": "app", "needed": "view", "account": "writer",
+               "product": "app", "needed": "view", "level": "full", "account": "writer",
                "key_id": "k_writer", "method": "GET", "path_template": "/app", "status": 200,
                "upstream_status": 200, "peer": "127.0.0.1"}),
         json!({"decision": "deny", "reason": "view_only", "route": "app", "account": "reader",
