@@ -15,6 +15,7 @@ use super::extract;
 use super::fault::Fault;
 use super::headers;
 use super::io::Activity;
+use super::preamble;
 use super::record::Record;
 use super::respond::{self, Form};
 use super::settings::Limits;
@@ -65,12 +66,16 @@ pub(super) async fn answer(
         return deny(denial, snapshot, &parts, &trace, record);
     };
     let method = parts.method.clone();
-    if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, &activity) {
+    let mut preamble = worker.room();
+    if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, &activity, &mut preamble) {
         let denial = Denial { reason, facts: Facts::default() };
         return deny(denial, snapshot, &parts, &trace, record);
     }
     let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided, &activity);
-    match pool.exchange(Request::from_parts(parts, body), &upload, &activity).await {
+    let request = Request::from_parts(parts, body);
+    let exchanged = pool.exchange(request, &preamble, &upload, &activity).await;
+    worker.give_back(preamble);
+    match exchanged {
         Ok(response) => {
             let took = clock::instant().saturating_duration_since(decided);
             worker.meters().upstream_answered(upstream, took);
@@ -119,6 +124,7 @@ fn forward(
     parts: &mut Parts,
     trace: &Trace,
     activity: &Activity,
+    preamble: &mut Vec<u8>,
 ) -> Result<(), DenyReason> {
     let target = match permit.rewritten_target() {
         Some(target) => {
@@ -132,9 +138,9 @@ fn forward(
     };
     parts.uri = Uri::from(target);
     parts.version = Version::HTTP_11;
-    headers::clean_request(&mut parts.headers);
     let words = snapshot.describe(&permit.facts());
-    headers::set_identity(&mut parts.headers, &words, trace, activity.peer);
+    preamble::write(preamble, &parts.headers, &words, trace, &activity.peer_text);
+    headers::clean_request(&mut parts.headers);
     Ok(())
 }
 

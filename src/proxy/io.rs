@@ -31,6 +31,8 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Activity {
     pub(super) peer: IpAddr,
+    /// The same, as it is said to upstreams.
+    pub(super) peer_text: Box<str>,
     phase: Cell<Phase>,
     since: Cell<Instant>,
     stalled: Cell<Option<Instant>>,
@@ -45,6 +47,7 @@ impl Activity {
     pub(super) fn new(peer: IpAddr) -> Rc<Self> {
         Rc::new(Self {
             peer,
+            peer_text: peer.to_string().into(),
             phase: Cell::new(Phase::Idle),
             since: Cell::new(clock::instant()),
             stalled: Cell::new(None),

@@ -4,7 +4,7 @@
 //!
 //! `worker` accepts → `connection` runs hyper and every timeout on one timer → `gate` has the
 //! request: `extract` makes of it a policy query (the only reader of credential headers), the
-//! snapshot decides, `respond` refuses, or `headers` cleans it and says who asks, and `pool`
+//! snapshot decides, `respond` refuses, or `headers` cleans it, `preamble` says who asks, and `pool`
 //! exchanges it on a connection to the `upstream`. `record` counts and tells it once, when its last byte is gone.
 //!
 //! # Invariants
@@ -25,6 +25,7 @@ mod gate;
 mod headers;
 mod io;
 mod pool;
+mod preamble;
 mod record;
 mod respond;
 mod settings;
@@ -32,6 +33,7 @@ mod socket;
 mod timer;
 mod trace;
 mod upstream;
+mod wire;
 mod worker;
 
 use std::io::Result;

@@ -47,6 +47,7 @@ impl Pool {
     pub(super) async fn exchange(
         self: &Rc<Self>,
         mut request: Request<RequestBody>,
+        preamble: &[u8],
         upload: &Rc<Upload>,
         activity: &Rc<Activity>,
     ) -> Result<Response<Download>, Fault> {
@@ -56,7 +57,7 @@ impl Pool {
                 // Boxed: it is rare, and its state would be carried by every request.
                 None => (Box::pin(Connection::open(&self.upstream, &self.timeouts)).await?, false),
             };
-            match connection.send(request, upload, activity, &self.timeouts).await {
+            match connection.send(request, preamble, upload, activity, &self.timeouts).await {
                 Sent::Answered(response) => {
                     return Ok(self.download(response, connection, upload, activity));
                 }

@@ -27,13 +27,12 @@ impl Trace {
         }
     }
 
-    pub(super) fn set(&self, headers: &mut HeaderMap) {
-        headers.insert(REQUEST_ID, self.request_id.clone());
-        headers.insert(TRACEPARENT, self.traceparent.clone());
-    }
-
     pub(super) fn request_id(&self) -> &str {
         self.request_id.to_str().unwrap_or_default()
+    }
+
+    pub(super) fn traceparent(&self) -> &str {
+        self.traceparent.to_str().unwrap_or_default()
     }
 
     pub(super) fn request_id_value(&self) -> HeaderValue {
@@ -41,7 +40,7 @@ impl Trace {
     }
 
     pub(super) fn trace_id(&self) -> &str {
-        self.traceparent.to_str().ok().and_then(|text| text.get(3..35)).unwrap_or_default()
+        self.traceparent().get(3..35).unwrap_or_default()
     }
 }
 

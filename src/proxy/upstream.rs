@@ -6,7 +6,6 @@
 //! sending the rest cannot wait for each other.
 
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
@@ -14,15 +13,14 @@ use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::net::TcpStream;
 
 use super::body::{RequestBody, Upload};
 use super::fault::Fault;
 use super::io::Activity;
 use super::settings::{Timeouts, Upstream};
-use super::socket::Socket;
 use super::timer::deadline;
+use super::wire::{Preamble, Wire};
 use crate::telemetry::UpstreamErrorKind;
 
 /// Bytes of an answer's head that are taken from an upstream.
@@ -34,9 +32,10 @@ pub(super) struct Connection {
     sender: SendRequest<RequestBody>,
     /// Gone when it has ended: with it go requests that wait in its queue.
     driver: Option<Driver>,
+    preamble: Preamble,
 }
 
-type Driver = http1::Connection<UpstreamIo, RequestBody>;
+type Driver = http1::Connection<Wire, RequestBody>;
 
 /// What became of a request on one connection.
 pub(super) enum Sent {
@@ -54,22 +53,25 @@ impl Connection {
             .map_err(|_| Fault::Upstream(UpstreamErrorKind::ConnectTimeout))?
             .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
             .map_err(|_| Fault::Upstream(UpstreamErrorKind::Connect))?;
+        let preamble = Preamble::default();
         let (sender, driver) = http1::Builder::new()
             .max_header_size(ANSWER_HEAD_BYTES)
-            .handshake(UpstreamIo { socket: Socket::new(stream), deaf: false })
+            .handshake(Wire::new(stream, preamble.clone()))
             .await
             .map_err(|_| Fault::Upstream(UpstreamErrorKind::Connect))?;
-        Ok(Box::new(Self { sender, driver: Some(driver) }))
+        Ok(Box::new(Self { sender, driver: Some(driver), preamble }))
     }
 
-    /// Sends a request and waits for the head of its answer.
+    /// Sends a request, the preamble behind its first line, and waits for the head of its answer.
     pub(super) async fn send(
         &mut self,
         request: Request<RequestBody>,
+        preamble: &[u8],
         upload: &Upload,
         activity: &Activity,
         timeouts: &Timeouts,
     ) -> Sent {
+        self.preamble.set(preamble);
         let mut answer = pin!(self.sender.try_send_request(request));
         let driver = &mut self.driver;
         poll_fn(|cx| {
@@ -113,7 +115,7 @@ impl Connection {
 
     /// Lets the connection end by itself, in a task of its own.
     pub(super) fn detach(self: Box<Self>) {
-        let Self { sender, driver } = *self;
+        let Self { sender, driver, .. } = *self;
         drop(sender);
         if let Some(driver) = driver {
             tokio::task::spawn_local(async move {
@@ -159,70 +161,4 @@ fn fault_of(error: &hyper::Error, upload: &Upload) -> Fault {
     } else {
         UpstreamErrorKind::Reset
     })
-}
-
-/// An upstream's socket. Where it takes no more, what it said before is still read: the read side
-/// tells how it ended.
-#[derive(Debug)]
-struct UpstreamIo {
-    socket: Socket,
-    deaf: bool,
-}
-
-impl UpstreamIo {
-    fn heard<T>(&mut self, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if matches!(poll, Poll::Ready(Err(_))) {
-            self.deaf = true;
-            return Poll::Pending;
-        }
-        poll
-    }
-}
-
-impl Read for UpstreamIo {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, buffer)
-    }
-}
-
-impl Write for UpstreamIo {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        if self.deaf {
-            return Poll::Pending;
-        }
-        let poll = Pin::new(&mut self.socket).poll_write(cx, bytes);
-        self.heard(poll)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if self.deaf {
-            return Poll::Pending;
-        }
-        let poll = Pin::new(&mut self.socket).poll_write_vectored(cx, buffers);
-        self.heard(poll)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
-    }
 }

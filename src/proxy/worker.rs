@@ -25,6 +25,8 @@ use crate::telemetry::{RequestEvent, WorkerMeters};
 
 /// How often idle upstream connections are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
+/// Buffers that are kept for requests to come.
+const KEPT_ROOMS: usize = 64;
 /// How long a listener rests when the process has no file left for a connection.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
@@ -48,6 +50,8 @@ pub(super) struct Worker {
     meters: RefCell<WorkerMeters>,
     pools: Vec<Rc<Pool>>,
     random: RefCell<fastrand::Rng>,
+    /// Empty buffers that were used before.
+    rooms: RefCell<Vec<Vec<u8>>>,
     sample: f64,
     drain: Notify,
     draining: Cell<bool>,
@@ -75,6 +79,7 @@ impl Worker {
             meters: RefCell::new(meters),
             pools,
             random: RefCell::new(fastrand::Rng::new()),
+            rooms: RefCell::default(),
             sample,
             drain: Notify::new(),
             draining: Cell::new(false),
@@ -142,6 +147,20 @@ impl Worker {
 
     pub(super) fn trace(&self, headers: &HeaderMap) -> Trace {
         Trace::of(headers, &mut self.random.borrow_mut())
+    }
+
+    /// An empty buffer.
+    pub(super) fn room(&self) -> Vec<u8> {
+        self.rooms.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Keeps a buffer for the next who asks for one.
+    pub(super) fn give_back(&self, mut room: Vec<u8>) {
+        let mut rooms = self.rooms.borrow_mut();
+        if rooms.len() < KEPT_ROOMS {
+            room.clear();
+            rooms.push(room);
+        }
     }
 
     /// Whether this request is told of even if it is allowed.

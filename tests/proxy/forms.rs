@@ -4,7 +4,6 @@ use crate::rig::{Rig, WRITER};
 
 #[test]
 fn whole_answers_of_every_form_go_through() {
-    let mut rig = Rig::new("");
     let cases: &[(&str, &str, u16, &str)] = &[
         ("length", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, "hello"),
         (
@@ -35,6 +34,8 @@ fn whole_answers_of_every_form_go_through() {
         ("304 with a length", "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", 304, ""),
     ];
     for (what, bytes, status, body) in cases {
+        // Each with an upstream of its own: one that has just closed a connection may be asked on it.
+        let mut rig = Rig::new("");
         let (mut client, mut peer) = rig.asked();
         peer.send(bytes);
         drop(peer);
