@@ -77,7 +77,7 @@ struct PolicyGauges {
     generation: IntGauge,
     last_successful: IntGauge,
     last_success: Gauge,
-    reloads: IntGaugeVec,
+    reloads: IntCounterVec,
     keys: IntGauge,
     routes: IntGauge,
     expiring: IntGaugeVec,
@@ -157,8 +157,7 @@ impl Telemetry {
     pub fn render(&self, current: &Current) -> String {
         self.policy.set(current);
         if let Some(log) = self.log.get() {
-            let counted = self.log_dropped.get();
-            self.log_dropped.inc_by((log.dropped_lines() as u64).saturating_sub(counted));
+            count_up_to(&self.log_dropped, log.dropped_lines() as u64);
         }
         let workers = self.lock_workers();
         self.connections.set(workers.iter().map(|worker| worker.connections()).sum());
@@ -188,7 +187,7 @@ impl PolicyGauges {
                 let name = "sidegate_policy_last_reload_success_timestamp_seconds";
                 made.register(Gauge::new(name, "When the policy in force was loaded.")?)?
             },
-            reloads: made.gauges(
+            reloads: made.counters(
                 "policy_reloads_total",
                 "Attempts to load the policy, by result.",
                 &["result"],
@@ -210,14 +209,19 @@ impl PolicyGauges {
         self.generation.set(number(generation.number));
         self.last_successful.set(i64::from(status.failing.is_none()));
         self.last_success.set(status.succeeded_at.0 as f64);
-        self.reloads.with_label_values(&["success"]).set(number(status.successes));
-        self.reloads.with_label_values(&["failure"]).set(number(status.failures));
+        count_up_to(&self.reloads.with_label_values(&["success"]), status.successes);
+        count_up_to(&self.reloads.with_label_values(&["failure"]), status.failures);
         self.keys.set(number(generation.snapshot.key_count() as u64));
         self.routes.set(number(generation.snapshot.route_count() as u64));
         for (within, count) in expiring(&generation.snapshot) {
             self.expiring.with_label_values(&[within]).set(count);
         }
     }
+}
+
+/// Makes a counter say what somebody else has counted since the start.
+fn count_up_to(counter: &IntCounter, all: u64) {
+    counter.inc_by(all.saturating_sub(counter.get()));
 }
 
 /// Good keys that stop being good within a day, a week, a month.
