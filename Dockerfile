@@ -26,6 +26,6 @@ COPY --from=builder /sidegate /sidegate
 USER 65532:65532
 EXPOSE 8080 9464
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
-    CMD ["/sidegate", "status", "--ready"]
+    CMD ["/sidegate", "status", "--ready", "--admin", "127.0.0.1:9464"]
 ENTRYPOINT ["/sidegate"]
 CMD ["serve", "-c", "/etc/sidegate/sidegate.toml"]

@@ -159,10 +159,10 @@ impl Snapshot {
             return Err(DenyReason::MethodRefused);
         }
         let found = if whole_server { None } else { self.routes.find(&host, target.path()) };
-        if let Some((number, route)) = found
+        facts.route = found.map(|(number, _)| number);
+        if let Some((_, route)) = found
             && route.scope == Scope::Public
         {
-            facts.route = Some(number);
             return if route.takes(query.method) {
                 Ok((target, route))
             } else {
@@ -171,8 +171,7 @@ impl Snapshot {
         }
         let (number, key) = self.good_key(query.credential, now, facts)?;
         facts.key = Some(number);
-        let (number, route) = found.ok_or(DenyReason::RouteUnknown)?;
-        facts.route = Some(number);
+        let (_, route) = found.ok_or(DenyReason::RouteUnknown)?;
         if !route.takes(query.method) {
             return Err(DenyReason::MethodRefused);
         }

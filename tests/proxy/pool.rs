@@ -13,11 +13,7 @@ fn a_pooled_connection_that_was_closed_is_never_seen() {
             let (mut client, mut peer) = rig.asked();
             peer.send(OK);
             assert_eq!(client.answer().status(), 200);
-            if reset {
-                peer.reset();
-            } else {
-                drop(peer);
-            }
+            peer.close(reset);
             client.send(request);
             let mut peer = rig.upstream.next();
             let seen = peer.message(false).unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use socket2::SockRef;
 
-use crate::harness::PATIENCE;
+use crate::harness::{PATIENCE, until};
 
 /// How a message ended before it was whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +74,17 @@ impl Wire {
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, read: Vec::new() }
+    }
+
+    /// Closes the connection, and waits until the other end's kernel knows: under load it can
+    /// learn that later than what is sent to it on another connection.
+    pub(crate) fn close(self, reset: bool) {
+        let port = self.stream.peer_addr().unwrap().port();
+        match reset {
+            true => self.reset(),
+            false => drop(self),
+        }
+        until("the close to arrive", || !is_established(port));
     }
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -274,4 +285,13 @@ impl Wire {
 fn field(line: &str) -> (String, String) {
     let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("{line:?}"));
     (name.to_owned(), value.trim().to_owned())
+}
+
+/// Whether the socket of that local port is open both ways.
+fn is_established(port: u16) -> bool {
+    let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    sockets.lines().skip(1).any(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        fields[1].ends_with(&format!(":{port:04X}")) && fields[3] == "01"
+    })
 }
