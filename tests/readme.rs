@@ -1,0 +1,74 @@
+//! What the README says of the policy language is true of this binary.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+const README: &str = include_str!("../README.md");
+
+/// The fenced blocks of one kind, one after the other.
+fn blocks(kind: &str) -> String {
+    let fence = format!("```{kind}\n");
+    let texts = README.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap());
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_policy_compiles_and_its_cases_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let settings = "[upstream.vault]\nurls = [\"http://127.0.0.1:9000\"]\n";
+    fs::write(at("sidegate.toml"), settings).unwrap();
+    fs::write(at("policy.toml"), blocks("toml policy")).unwrap();
+    fs::write(at("tests.toml"), blocks("toml tests")).unwrap();
+    fs::write(at("keys.jsonl"), "\n").unwrap();
+    fs::set_permissions(at("keys.jsonl"), fs::Permissions::from_mode(0o600)).unwrap();
+
+    let run = |arguments: &[&str]| {
+        let sidegate = env!("CARGO_BIN_EXE_sidegate");
+        let output = Command::new(sidegate).args(arguments).current_dir(&folder).output().unwrap();
+        let text = String::from_utf8([output.stderr, output.stdout].concat()).unwrap();
+        if !output.status.success() {
+            panic!("{arguments:?}: {text}");
+        }
+        text
+    };
+    let checked = run(&["check", "-c", "sidegate.toml"]);
+    assert!(checked.contains("ok: 1 workspace, 4 routes, 0 keys"), "{checked}");
+    let tested = run(&["test", "tests.toml"]);
+    let said = README.split("$ sidegate test tests.toml\n").nth(1).unwrap();
+    let said = said.split("```").next().unwrap();
+    assert!(tested.starts_with(said), "said:\n{said}\nprinted:\n{tested}");
+}
+
+#[test]
+fn every_command_and_metric_is_named() {
+    let help = Command::new(env!("CARGO_BIN_EXE_sidegate")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let commands = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    for line in commands.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
+        let name = line.split_whitespace().next().unwrap();
+        let named = name == "help" || README.contains(&format!("`{name}"));
+        assert!(named, "README does not name the command `{name}`");
+    }
+    let source = include_str!("../src/telemetry/metrics.rs");
+    let names = source.split('"').filter(|text| {
+        text.len() > 4
+            && text.contains('_')
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+    });
+    for name in names.filter(|name| !["connect_timeout"].contains(name)) {
+        let name = name.trim_start_matches("sidegate_");
+        assert!(README.contains(&format!("sidegate_{name}")), "README does not name `{name}`");
+    }
+}
+
+#[test]
+fn every_reason_is_in_the_table() {
+    for reason in sidegate::policy::DenyReason::ALL {
+        let code = format!("`{}`", reason.code());
+        assert!(README.contains(&code), "README does not have {code}");
+    }
+}
