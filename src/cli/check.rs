@@ -155,6 +155,42 @@ mod tests {
         assert_eq!(outcome["problems"][0]["severity"], "error");
     }
 
+    /// A route with a fault of its own once hid that no order could separate it from another.
+    #[test]
+    fn five_mistakes_of_five_kinds_are_told_together() {
+        let (folder, config) = starter();
+        let change = |file: &str, changes: &[(&str, &str)]| {
+            let path = folder.path().join(file);
+            let mut text = std::fs::read_to_string(&path).unwrap();
+            for (from, to) in changes {
+                assert!(text.contains(from), "{from}");
+                text = text.replacen(from, to, 1);
+            }
+            std::fs::write(path, text).unwrap();
+        };
+        let mistakes = [
+            ("name = \"members\"", "nmae = \"members\""),
+            ("permission = \"reports\"", "permission = \"report\""),
+            ("to = \"group:analysts\"", "to = \"account:svc-nigthly\""),
+            ("prefix = \"/vault/reports\"", "prefix = \"/vault\""),
+        ];
+        change("policy.toml", &mistakes);
+        change("keys.jsonl", &[("\"environment\":\"production\"", "\"environment\":\"staging\"")]);
+        let (code, out, err) = check(&config, Output::Text);
+        assert_eq!((code, out.as_str()), (Exit::Invalid, ""));
+        let told = [
+            "account `svc-nigthly` is not a member of the workspace — did you mean `svc-nightly`?",
+            "no order can separate it from route `vault`",
+            "unknown permission `report` of product `vault` — did you mean `reports`?",
+            "unknown field `nmae` — did you mean `name`?",
+            "environment `staging` is not that of workspace `acme` (`production`)",
+        ];
+        for (line, told) in err.lines().zip(told) {
+            assert!(line.contains(told), "{line}");
+        }
+        assert!(err.ends_with("\n5 errors\n"), "{err}");
+    }
+
     #[test]
     fn no_configuration_is_invalid() {
         let folder = tempfile::tempdir().unwrap();

@@ -140,31 +140,30 @@ impl Routes {
     ) -> Self {
         let mut routes = Self::default();
         let mut names: Map<Box<str>, u32> = Map::default();
-        for draft in drafts {
+        for (number, draft) in drafts.iter().enumerate() {
             let name = draft.label();
-            let reader = Reader { name, draft, catalog, workspaces, upstreams, problems };
-            let Some((host, path, route)) = reader.read() else { continue };
-            let number = routes.list.len() as u32;
-            if let Some(first) = names.insert(route.name.clone(), draft.place.line) {
+            if let Some(first) = names.insert(name.as_str().into(), draft.place.line) {
                 problems.push(Problem::error(
                     draft.name.as_ref().map_or(draft.place, |name| name.place),
-                    format!("route `{}` is declared twice, first in line {first}", route.name),
+                    format!("route `{name}` is declared twice, first in line {first}"),
                 ));
             }
-            if let Err(before) = routes.trie.insert(&host, &path, number) {
-                let before = routes.list.get(before as usize).map_or("", |route| &*route.name);
+            let reader =
+                Reader { name: name.clone(), draft, catalog, workspaces, upstreams, problems };
+            let Some((host, path, route)) = reader.read() else { continue };
+            // A route with a fault of its own has a place, too. Where it is not in the list, its
+            // fault keeps the list from being used.
+            routes.list.extend(route);
+            if let Err(before) = routes.trie.insert(&host, &path, number as u32) {
+                let before = drafts.get(before as usize).map(DraftRoute::label).unwrap_or_default();
                 problems.push(
                     Problem::error(
                         draft.prefix.place,
-                        format!(
-                            "route `{}`: no order can separate it from route `{before}`",
-                            route.name
-                        ),
+                        format!("route `{name}`: no order can separate it from route `{before}`"),
                     )
                     .hint("give one of them another host or prefix, or join them"),
                 );
             }
-            routes.list.push(route);
         }
         if drafts.is_empty() {
             let place = crate::policy::problem::Place::default();
@@ -205,7 +204,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read(mut self) -> Option<(HostPattern, PathPattern, Route)> {
+    /// The place of a route that has one, and the route if it has no fault.
+    fn read(mut self) -> Option<(HostPattern, PathPattern, Option<Route>)> {
         let draft = self.draft;
         self.check_label();
         let host = self.host();
@@ -226,19 +226,20 @@ impl Reader<'_> {
         let view_methods = self.methods(draft.view_methods.as_deref());
         let protect = self.protect(path.as_ref());
         let (host, path) = (host?, path?);
-        let route = Route {
+        let whole = upstream.zip(scope).zip(workspace);
+        let route = whole.map(|((upstream, scope), workspace)| Route {
             name: self.name.into(),
             template: draft.template().into(),
-            upstream: upstream?,
-            scope: scope?,
-            workspace: workspace?,
+            upstream,
+            scope,
+            workspace,
             account: path.account,
             allow: methods.as_ref().map_or(method::ALLOW_ALL.into(), Methods::allow),
             view_methods,
             methods,
             protect: protect.into(),
             strip: if draft.strip_prefix { path.steps.len() } else { 0 },
-        };
+        });
         Some((host, path, route))
     }
 
