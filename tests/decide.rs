@@ -403,6 +403,9 @@ const ROUTES: &[Row] = &[
     ("adam", "GET /order/x/b", 0, "no_access"),
     ("adam", "GET /order/x", 0, "route_unknown"),
     ("adam", "GET /order/a/b/c", 0, "full"),
+    // A literal that leads to no route leaves the path to the next: here a captured workspace.
+    ("olga", "GET /order/people/olga", 0, "wrong_workspace"),
+    ("olga", "GET /order/peoples/olga", 0, "route_unknown"),
     // An exact host before a label before no host; the next is asked where one has no route.
     ("vera", "GET api.acme.example /vault", 0, "view"),
     ("bill", "GET api.acme.example /billing", 0, "no_access"),
