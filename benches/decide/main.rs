@@ -11,7 +11,7 @@ mod requests;
 mod resident;
 mod world;
 
-use std::cell::RefCell;
+use std::cell::{LazyCell, RefCell};
 use std::collections::BTreeMap;
 use std::env;
 use std::hint::black_box;
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion};
 use sidegate::clock;
-use sidegate::policy::{Snapshot, UnixSeconds, compile};
+use sidegate::policy::{Snapshot, compile};
 
 use requests::{Case, Requests};
 
@@ -54,15 +54,10 @@ fn main() {
         .configure_from_args();
     for &keys in keys {
         for &routes in routes {
-            let snapshot = compile(world::draft(keys, routes)).unwrap();
+            // Nothing is made for what the command line filters out.
+            let snapshot = LazyCell::new(|| compile(world::draft(keys, routes)).unwrap());
             for case in Case::ALL {
-                let requests = Requests::new(case, keys, routes);
-                assert_eq!(
-                    requests.outcome(&snapshot),
-                    case.name(),
-                    "{keys} keys, {routes} routes"
-                );
-                bench(&mut criterion, &snapshot, &requests, (case, keys, routes), &samples);
+                bench(&mut criterion, &snapshot, (case, keys, routes), &samples);
             }
         }
     }
@@ -74,16 +69,17 @@ fn main() {
 
 fn bench(
     criterion: &mut Criterion,
-    snapshot: &Snapshot,
-    requests: &Requests,
+    snapshot: &LazyCell<Snapshot, impl FnOnce() -> Snapshot>,
     place: (Case, usize, usize),
     samples: &RefCell<Samples>,
 ) {
     let (case, keys, routes) = place;
     let name = BenchmarkId::new(case.name(), format!("{keys} keys, {routes} routes"));
-    let now: UnixSeconds = case.now();
-    let mut queries = requests.queries().cycle();
     criterion.bench_with_input(name, &place, |bencher, place| {
+        let requests = Requests::new(case, keys, routes);
+        assert_eq!(requests.outcome(snapshot), case.name(), "{keys} keys, {routes} routes");
+        let mut queries = requests.queries().cycle();
+        let now = case.now();
         bencher.iter_custom(|times| {
             let start = clock::instant();
             for query in queries.by_ref().take(usize::try_from(times).unwrap()) {
