@@ -187,7 +187,7 @@ fn spelled(word: &str, spelling: Spelling) -> String {
         Spelling::OtherCase => word.chars().map(other_case).collect(),
         Spelling::Plain | Spelling::Encoded | Spelling::EncodedInLowerCase => word.to_owned(),
     };
-    let odd = |at: usize, byte: u8| at % 2 == 0 || !byte.is_ascii_alphanumeric();
+    let odd = |at: usize, byte: u8| at.is_multiple_of(2) || !byte.is_ascii_alphanumeric();
     let byte = |(at, byte): (usize, u8)| match spelling {
         Spelling::Encoded if odd(at, byte) => format!("%{byte:02X}"),
         Spelling::EncodedInLowerCase if odd(at, byte) => format!("%{byte:02x}"),
