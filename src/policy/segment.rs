@@ -3,15 +3,29 @@
 use std::borrow::Cow;
 
 /// The segments of a canonical path. A slash at the end adds none.
-pub(super) fn segments(path: &str) -> impl Iterator<Item = &str> + Clone {
-    let inner = path.strip_prefix('/').unwrap_or(path);
-    let inner = inner.strip_suffix('/').unwrap_or(inner);
-    inner.split('/').filter(|segment| !segment.is_empty())
+pub(super) fn segments(path: &str) -> Segments<'_> {
+    Segments(path.strip_prefix('/').unwrap_or(path))
+}
+
+/// What of a canonical path is yet to be walked. Segments are short: a search that is set up for
+/// long texts costs more than they do.
+#[derive(Debug, Clone)]
+pub(super) struct Segments<'p>(&'p str);
+
+impl<'p> Iterator for Segments<'p> {
+    type Item = &'p str;
+
+    fn next(&mut self) -> Option<&'p str> {
+        let end = self.0.bytes().position(|byte| byte == b'/').unwrap_or(self.0.len());
+        let (segment, rest) = self.0.split_at_checked(end)?;
+        self.0 = rest.get(1..).unwrap_or_default();
+        (!segment.is_empty()).then_some(segment)
+    }
 }
 
 /// A segment as an upstream will read it. Canonical segments decode to UTF-8, in one way.
 pub(super) fn decoded(segment: &str) -> Cow<'_, str> {
-    if !segment.contains('%') {
+    if !segment.bytes().any(|byte| byte == b'%') {
         return Cow::Borrowed(segment);
     }
     let mut bytes = Vec::with_capacity(segment.len());
