@@ -19,11 +19,10 @@ impl<'a> Host<'a> {
                 let (name, port) = text.split_at_checked(end + 1)?;
                 (name, port.strip_prefix(':').or(port.is_empty().then_some("")))
             }
-            None => {
-                let colon = text.bytes().position(|byte| byte == b':');
-                let (name, port) = text.split_at_checked(colon.unwrap_or(text.len()))?;
-                (name, Some(port.strip_prefix(':').unwrap_or("")))
-            }
+            None => match text.bytes().position(|byte| byte == b':') {
+                Some(colon) => (text.get(..colon)?, text.get(colon + 1..)),
+                None => (text, Some("")),
+            },
         };
         let port = port?;
         let digits = port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
@@ -47,6 +46,14 @@ impl<'a> Host<'a> {
     }
 }
 
+fn two_by_two(name: &str) -> impl Iterator<Item = (u8, u8)> {
+    name.bytes().zip(name.get(1..).unwrap_or_default().bytes())
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'_') | (byte == b'.')
+}
+
 fn is_address_in_brackets(name: &str) -> bool {
     name.strip_prefix('[')
         .and_then(|name| name.strip_suffix(']'))
@@ -54,18 +61,13 @@ fn is_address_in_brackets(name: &str) -> bool {
 }
 
 fn is_name(name: &str) -> bool {
-    // A dot at the start, at the end or after another leaves an empty label.
-    let mut after_dot = true;
-    for byte in name.bytes() {
-        match byte {
-            b'.' if after_dot => return false,
-            b'.' => after_dot = true,
-            b'-' | b'_' => after_dot = false,
-            byte if byte.is_ascii_alphanumeric() => after_dot = false,
-            _ => return false,
-        }
-    }
-    !after_dot && name.len() <= 253
+    !name.is_empty()
+        && name.len() <= 253
+        && !name.starts_with('.')
+        && !name.ends_with('.')
+        // No byte ends the loops early: so the compiler looks at many at once.
+        && name.bytes().fold(true, |all, byte| all & is_name_byte(byte))
+        && two_by_two(name).fold(true, |all, two| all & (two != (b'.', b'.')))
 }
 
 #[cfg(test)]

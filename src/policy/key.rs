@@ -152,30 +152,34 @@ pub fn checksum(body: &str) -> [u8; CHECKSUM_CHARACTERS] {
 
 /// Whether `text` can be a key at all: somebody else's format, or ours with a right checksum.
 pub fn is_well_formed(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    // Without an early end, so that the compiler looks at many bytes at a time.
-    let graphic = bytes.iter().fold(true, |all, byte| all & byte.is_ascii_graphic());
-    if bytes.is_empty() || bytes.len() > LONGEST_KEY || !graphic {
+    if text.is_empty() || text.len() > LONGEST_KEY || !all(text, |b| b.is_ascii_graphic()) {
         return false;
     }
-    if !bytes.starts_with(b"sg_") {
-        return true;
-    }
-    let Some((body, sum)) = cut(text, CHECKSUM_CHARACTERS) else { return false };
-    let Some((before, random)) = body.strip_suffix('_').and_then(|b| cut(b, RANDOM_CHARACTERS))
+    let Some(own) = text.strip_prefix("sg_") else { return true };
+    let Some((summed, sum)) = split_before_last(text, CHECKSUM_CHARACTERS) else { return false };
+    let parts = split_before_last(own, RANDOM_CHARACTERS + 1 + CHECKSUM_CHARACTERS);
+    let Some((Some(environment), random)) =
+        parts.map(|(start, rest)| (start.strip_suffix('_'), rest))
     else {
         return false;
     };
-    let alphanumeric = random.bytes().fold(true, |all, byte| all & byte.is_ascii_alphanumeric());
-    alphanumeric
-        && before.len() > "sg__".len()
-        && before.ends_with('_')
-        && checksum(body).as_slice() == sum.as_bytes()
+    let Some((random, underscore)) = random.split_at_checked(RANDOM_CHARACTERS) else {
+        return false;
+    };
+    !environment.is_empty()
+        && underscore.starts_with('_')
+        && all(random, |b| b.is_ascii_alphanumeric())
+        && checksum(summed).as_slice() == sum.as_bytes()
 }
 
-/// What stands before the last `length` bytes, and those.
-fn cut(text: &str, length: usize) -> Option<(&str, &str)> {
-    text.split_at_checked(text.len().checked_sub(length)?)
+fn split_before_last(text: &str, characters: usize) -> Option<(&str, &str)> {
+    text.split_at_checked(text.len().checked_sub(characters)?)
+}
+
+/// Whether every byte is such a one. It does not stop at the first that is not: so the compiler
+/// looks at many at once, and this is on every request's path.
+fn all(text: &str, is: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(true, |all, byte| all & is(byte))
 }
 
 #[cfg(test)]

@@ -4,20 +4,36 @@ use super::level::Level;
 
 /// A list of methods, as a policy names them. GET brings HEAD with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Methods(Box<[Box<str>]>);
+pub(super) struct Methods {
+    names: Box<[Box<str>]>,
+    /// A bit for each of [`COMMON`]: these are not looked for in other places of memory.
+    common: u8,
+}
+
+const COMMON: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+fn common(method: &str) -> Option<u8> {
+    COMMON.iter().position(|name| *name == method).map(|bit| 1 << bit)
+}
 
 impl Methods {
     pub(super) fn new(names: impl IntoIterator<Item = String>) -> Self {
-        Self(names.into_iter().map(String::into_boxed_str).collect())
+        let names: Box<[Box<str>]> = names.into_iter().map(String::into_boxed_str).collect();
+        let with_head = names.iter().any(|name| **name == *"GET").then_some("HEAD");
+        let bits = names.iter().map(|name| &**name).chain(with_head).filter_map(common);
+        Self { common: bits.fold(0, |all, bit| all | bit), names }
     }
 
     pub(super) fn contains(&self, method: &str) -> bool {
-        self.0.iter().any(|name| **name == *method || (&**name == "GET" && method == "HEAD"))
+        match common(method) {
+            Some(bit) => self.common & bit != 0,
+            None => self.names.iter().any(|name| **name == *method),
+        }
     }
 
     /// As the `Allow` field lists them (RFC 9110 §10.2.1).
     pub(super) fn allow(&self) -> Box<str> {
-        let mut names: Vec<&str> = self.0.iter().map(|name| &**name).collect();
+        let mut names: Vec<&str> = self.names.iter().map(|name| &**name).collect();
         if names.contains(&"GET") && !names.contains(&"HEAD") {
             names.push("HEAD");
         }

@@ -30,6 +30,17 @@
 //! - Account names that differ only in case are refused, and a name captured by `{account}` finds
 //!   its account in any case: `protect` cannot be walked around by spelling.
 //! - `*.domain` and `{workspace}.domain` match exactly one label.
+//! - Which route wins: an exact host before one label before no host; then, segment by segment from
+//!   the left, a literal before `*` or a capture, and only then the longer prefix. A host or branch
+//!   that has no route for the rest leaves it to the next.
+//! - Hosts have no case and labels no dots: a workspace with a capital or a dot in its name is
+//!   captured by paths only.
+//! - `*` means the same wherever levels stand by name, in grants too: what is not named, and of a
+//!   product's rows the product itself.
+//! - A list of methods with GET has HEAD; methods are compared with their case.
+//! - `protect` asks in addition to the route's own scope, for as much as the method needs there, and
+//!   a key's ceiling counts on both.
+//! - A key that is yet to be revoked and whose workspace is gone reaches nothing.
 //! - On a public route a key is neither asked for nor looked at.
 //! - `OPTIONS *` belongs to no route.
 //!

@@ -3,25 +3,23 @@
 use std::borrow::Cow;
 
 /// The segments of a canonical path. A slash at the end adds none.
-pub(super) fn segments(path: &str) -> impl Iterator<Item = &str> + Clone {
+pub(super) fn segments(path: &str) -> Segments<'_> {
     Segments(path.strip_prefix('/').unwrap_or(path))
 }
 
-/// Walks by bytes: segments are short, and a searcher for characters costs more to set up.
-#[derive(Clone)]
-struct Segments<'p>(&'p str);
+/// What of a canonical path is yet to be walked. Segments are short: a search that is set up for
+/// long texts costs more than they do.
+#[derive(Debug, Clone)]
+pub(super) struct Segments<'p>(&'p str);
 
 impl<'p> Iterator for Segments<'p> {
     type Item = &'p str;
 
     fn next(&mut self) -> Option<&'p str> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let slash = self.0.bytes().position(|byte| byte == b'/').unwrap_or(self.0.len());
-        let (segment, rest) = self.0.split_at_checked(slash)?;
-        self.0 = rest.strip_prefix('/').unwrap_or(rest);
-        Some(segment)
+        let end = self.0.bytes().position(|byte| byte == b'/').unwrap_or(self.0.len());
+        let (segment, rest) = self.0.split_at_checked(end)?;
+        self.0 = rest.get(1..).unwrap_or_default();
+        (!segment.is_empty()).then_some(segment)
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod catalog;
+mod directory;
 mod keys;
 mod members;
 mod names;

@@ -1,12 +1,15 @@
 //! What a member reaches, computed once; members that reach the same share one table.
 
+use std::num::NonZeroU32;
+
 use super::catalog::{RoleLevels, Row};
 use super::names::Map;
 use crate::policy::level::Level;
 
-/// Which table of levels a member has: an index into [`AccessTables`].
+/// Which table of levels a member has: the first one of [`AccessTables`] is 1. Each key has room for
+/// one or none, which is no more than for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::policy) struct AccessId(u32);
+pub(in crate::policy) struct AccessId(NonZeroU32);
 
 /// What a member reaches, before subscription and ceiling.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -77,7 +80,7 @@ pub(in crate::policy) struct AccessTables(Vec<Access>);
 
 impl AccessTables {
     pub(in crate::policy) fn table(&self, id: AccessId) -> Option<&Access> {
-        self.0.get(id.0 as usize)
+        self.0.get(id.0.get() as usize - 1)
     }
 }
 
@@ -94,7 +97,7 @@ impl Interner {
         if let Some(id) = self.ids.get(&access) {
             return *id;
         }
-        let id = AccessId(self.tables.len() as u32);
+        let id = AccessId(NonZeroU32::MIN.saturating_add(self.tables.len() as u32));
         self.tables.push(access.clone());
         self.ids.insert(access, id);
         id

@@ -4,21 +4,23 @@ use hashbrown::HashTable;
 
 use super::access::AccessId;
 use super::catalog::Catalog;
+use super::directory::Directory;
 use super::names::{Map, Names};
 use super::workspaces::Workspaces;
 use crate::policy::draft::{DraftCeiling, DraftKey};
 use crate::policy::key::{DigestKind, KeyDigest, Pepper};
 use crate::policy::level::Level;
-use crate::policy::problem::Problem;
+use crate::policy::problem::{Place, Problem};
 use crate::policy::time::UnixSeconds;
 
 /// Every key record.
 #[derive(Debug, Default)]
 pub(in crate::policy) struct Keys {
+    /// By kind of digest, then by digest.
     records: Vec<Key>,
     ids: String,
-    /// One table a kind: a digest of one kind is never taken for one of another.
-    tables: [HashTable<u32>; DigestKind::ALL.len()],
+    /// One a kind: a digest of one kind is never taken for one of another.
+    directories: [Directory; DigestKind::ALL.len()],
     pepper: Option<Pepper>,
     ceilings: Vec<Ceiling>,
 }
@@ -97,6 +99,9 @@ impl Ceiling {
     }
 }
 
+/// Where an id stands in the one string, its length, and its line.
+type Ids = HashTable<(u32, u8, u32)>;
+
 impl Keys {
     pub(super) fn compile(
         drafts: Vec<DraftKey>,
@@ -108,15 +113,15 @@ impl Keys {
         let open = Ceiling { level: Level::Full, only: None };
         let mut keys = Self {
             records: Vec::with_capacity(drafts.len()),
+            ids: String::with_capacity(drafts.iter().map(|draft| draft.id.len()).sum()),
             pepper,
             ceilings: vec![open],
             ..Self::default()
         };
         let mut ceilings: Map<DraftCeiling, u32> = Map::default();
-        let mut ids: HashTable<u32> = HashTable::with_capacity(drafts.len());
-        let mut lines: Vec<u32> = Vec::with_capacity(drafts.len());
+        let mut ids: Ids = HashTable::with_capacity(drafts.len());
+        let mut of_kinds: [Vec<(Key, Place)>; DigestKind::ALL.len()] = Default::default();
         for draft in drafts {
-            let number = keys.records.len() as u32;
             let mut reader = Reader { catalog, workspaces, problems, draft: &draft };
             let (workspace, account, access) = reader.holder();
             let ceiling = match &draft.ceiling {
@@ -126,10 +131,11 @@ impl Keys {
                     keys.ceilings.len() as u32 - 1
                 }),
             };
-            keys.check_id(&draft, number, &mut ids, &lines, problems);
-            keys.check_digest(&draft, number, &lines, problems);
-            lines.push(draft.place.line);
-            keys.records.push(Key {
+            let id_at = keys.ids.len() as u32;
+            keys.ids.push_str(&draft.id);
+            keys.check_id(&draft, id_at, &mut ids, problems);
+            keys.check_digest(&draft, problems);
+            let key = Key {
                 digest: draft.digest.bytes,
                 not_before: draft.not_before.unwrap_or(UnixSeconds::DISTANT_PAST),
                 expires: draft.expires.unwrap_or(UnixSeconds::DISTANT_FUTURE),
@@ -138,51 +144,42 @@ impl Keys {
                 account,
                 access,
                 ceiling,
-                id_at: keys.ids.len() as u32,
+                id_at,
                 id_length: draft.id.len() as u8,
-            });
-            keys.ids.push_str(&draft.id);
+            };
+            if let Some(keys) = of_kinds.get_mut(draft.digest.kind as usize) {
+                keys.push((key, draft.place));
+            }
+        }
+        for (kind, of_kind) in DigestKind::ALL.into_iter().zip(of_kinds) {
+            keys.take(kind, of_kind, problems);
         }
         keys
     }
 
-    fn check_id(
-        &self,
-        draft: &DraftKey,
-        number: u32,
-        ids: &mut HashTable<u32>,
-        lines: &[u32],
-        problems: &mut Vec<Problem>,
-    ) {
+    fn check_id(&self, draft: &DraftKey, at: u32, ids: &mut Ids, problems: &mut Vec<Problem>) {
         if draft.id.is_empty() || draft.id.len() > 64 || !draft.id.bytes().all(is_id_byte) {
             problems.push(
                 Problem::error(draft.place, format!("key `{}`: its id is not one", draft.id))
                     .hint("an id has 1 to 64 letters, digits, `_` or `-`"),
             );
         }
-        let text = |number: u32| self.records.get(number as usize).map_or("", |key| self.id(key));
+        let text = |(at, length, _): &(u32, u8, u32)| self.id_at(*at, *length);
         let hash = |id: &str| crc32fast::hash(id.as_bytes()).into();
-        match ids.find(hash(&draft.id), |other| text(*other) == &*draft.id) {
-            Some(other) => {
-                let line = lines.get(*other as usize).copied().unwrap_or_default();
-                problems.push(Problem::error(
-                    draft.place,
-                    format!("key `{}`: line {line} has the same id", draft.id),
-                ));
+        match ids.find(hash(&draft.id), |other| text(other) == &*draft.id) {
+            Some((.., line)) => problems.push(Problem::error(
+                draft.place,
+                format!("key `{}`: line {line} has the same id", draft.id),
+            )),
+            None => {
+                let id = (at, draft.id.len() as u8, draft.place.line);
+                ids.insert_unique(hash(&draft.id), id, |other| hash(text(other)));
             }
-            None => drop(ids.insert_unique(hash(&draft.id), number, |other| hash(text(*other)))),
         }
     }
 
-    fn check_digest(
-        &mut self,
-        draft: &DraftKey,
-        number: u32,
-        lines: &[u32],
-        problems: &mut Vec<Problem>,
-    ) {
-        let KeyDigest { kind, bytes } = draft.digest;
-        if kind == DigestKind::Blake3Keyed && self.pepper.is_none() {
+    fn check_digest(&self, draft: &DraftKey, problems: &mut Vec<Problem>) {
+        if draft.digest.kind == DigestKind::Blake3Keyed && self.pepper.is_none() {
             problems.push(
                 Problem::error(
                     draft.place,
@@ -194,40 +191,41 @@ impl Keys {
                 .hint("name the 32-byte file in `sidegate.toml`: pepper = \"pepper.bin\""),
             );
         }
-        let Some(table) = self.tables.get_mut(kind as usize) else { return };
-        let digest = |number: u32| self.records.get(number as usize).map(|key| &key.digest);
-        match table.find(hash(&bytes), |other| digest(*other) == Some(&bytes)) {
-            Some(other) => {
-                let line = lines.get(*other as usize).copied().unwrap_or_default();
-                problems.push(Problem::error(
-                    draft.place,
-                    format!("key `{}`: line {line} has the same hash", draft.id),
-                ));
-            }
-            None => {
-                let rehash = |other: &u32| digest(*other).map_or(0, hash);
-                table.insert_unique(hash(&bytes), number, |other| {
-                    if *other == number { hash(&bytes) } else { rehash(other) }
-                });
-            }
+    }
+
+    /// Takes the keys of one kind of digest, each with its place.
+    fn take(&mut self, kind: DigestKind, mut keys: Vec<(Key, Place)>, problems: &mut Vec<Problem>) {
+        keys.sort_unstable_by(|(one, here), (other, there)| {
+            one.digest.cmp(&other.digest).then(here.cmp(there))
+        });
+        for same in keys.chunk_by(|(one, _), (other, _)| one.digest == other.digest) {
+            let Some(((_, first), others)) = same.split_first() else { continue };
+            problems.extend(others.iter().map(|(key, place)| {
+                let (id, line) = (self.id(key), first.line);
+                Problem::error(*place, format!("key `{id}`: line {line} has the same hash"))
+            }));
         }
+        if let Some(directory) = self.directories.get_mut(kind as usize) {
+            let digests = keys.iter().map(|(key, _)| &key.digest);
+            *directory = Directory::new(self.records.len() as u32, digests);
+        }
+        self.records.extend(keys.into_iter().map(|(key, _)| key));
     }
 
     /// The key of that text, whatever kind of digest is kept of it.
     pub(in crate::policy) fn find(&self, text: &str) -> Option<(u32, &Key)> {
         DigestKind::ALL.into_iter().find_map(|kind| {
-            let table = self.tables.get(kind as usize).filter(|table| !table.is_empty())?;
+            let directory = self.directories.get(kind as usize).filter(|all| !all.is_empty())?;
             let digest = match (kind, &self.pepper) {
                 (DigestKind::Blake3, _) => KeyDigest::blake3(text),
                 (DigestKind::Blake3Keyed, Some(pepper)) => KeyDigest::blake3_keyed(text, pepper),
                 (DigestKind::Blake3Keyed, None) => return None,
                 (DigestKind::Sha256, _) => KeyDigest::sha256(text),
             };
-            let is = |number: &u32| {
-                self.records.get(*number as usize).is_some_and(|key| key.digest == digest.bytes)
-            };
-            let number = *table.find(hash(&digest.bytes), is)?;
-            Some((number, self.records.get(number as usize)?))
+            let range = directory.range(&digest.bytes);
+            let near = self.records.get(range.clone())?;
+            let at = near.binary_search_by(|key| key.digest.cmp(&digest.bytes)).ok()?;
+            Some(((range.start + at) as u32, near.get(at)?))
         })
     }
 
@@ -236,8 +234,12 @@ impl Keys {
     }
 
     pub(in crate::policy) fn id(&self, key: &Key) -> &str {
-        let at = key.id_at as usize;
-        self.ids.get(at..at + usize::from(key.id_length)).unwrap_or("")
+        self.id_at(key.id_at, key.id_length)
+    }
+
+    fn id_at(&self, at: u32, length: u8) -> &str {
+        let at = at as usize;
+        self.ids.get(at..at + usize::from(length)).unwrap_or("")
     }
 
     pub(in crate::policy) fn ceiling(&self, key: &Key) -> Option<&Ceiling> {
@@ -255,11 +257,6 @@ impl Keys {
 
 fn is_id_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
-}
-
-/// A digest's bytes are as good as random: eight of them are its hash.
-fn hash(digest: &[u8; 32]) -> u64 {
-    digest.first_chunk().map_or(0, |first| u64::from_le_bytes(*first))
 }
 
 /// Reads whose one key is and what bounds it. A revoked key may name what is no longer there.

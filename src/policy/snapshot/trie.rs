@@ -21,19 +21,32 @@ struct NodeId(u32);
 struct Node {
     any: Option<NodeId>,
     route: Option<u32>,
+    /// The first literal that leads on, in most nodes the only one: it is compared in place, where
+    /// the segments of one prefix lie next to each other, and nothing is hashed for it.
+    first: Option<Edge>,
+    /// Whether there are others, in the table.
+    forks: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Edge {
     from: NodeId,
     to: NodeId,
-    segment: Box<str>,
+    segment: Text,
+}
+
+/// Where a segment stands in [`Trie::texts`].
+#[derive(Debug, Clone, Copy)]
+struct Text {
+    at: u32,
+    length: u32,
 }
 
 /// Finds the most specific route.
 #[derive(Debug, Default)]
 pub(super) struct Trie {
     nodes: Vec<Node>,
+    texts: String,
     edges: HashTable<Edge>,
     every: Option<NodeId>,
     exact: Map<Box<str>, NodeId>,
@@ -82,7 +95,7 @@ impl Trie {
     ) -> Option<u32> {
         let node = self.nodes.get(at.0 as usize)?;
         if let Some(segment) = rest.next() {
-            let literal = self.edge(at, &decoded(segment));
+            let literal = self.edge(at, node, &decoded(segment));
             let deeper = literal.and_then(|child| self.descend(child, rest.clone()));
             let deeper = deeper.or_else(|| self.descend(node.any?, rest));
             if deeper.is_some() {
@@ -92,9 +105,21 @@ impl Trie {
         node.route
     }
 
-    fn edge(&self, from: NodeId, segment: &str) -> Option<NodeId> {
-        let same = |edge: &Edge| edge.from == from && *edge.segment == *segment;
+    fn edge(&self, from: NodeId, node: &Node, segment: &str) -> Option<NodeId> {
+        let first = node.first?;
+        if self.text(first.segment) == segment {
+            return Some(first.to);
+        }
+        if !node.forks {
+            return None;
+        }
+        let same = |edge: &Edge| edge.from == from && self.text(edge.segment) == segment;
         self.edges.find(hash(from, segment), same).map(|edge| edge.to)
+    }
+
+    fn text(&self, text: Text) -> &str {
+        let at = text.at as usize;
+        self.texts.get(at..at + text.length as usize).unwrap_or_default()
     }
 
     fn root(&mut self, host: &HostPattern) -> NodeId {
@@ -116,10 +141,11 @@ impl Trie {
     }
 
     fn child(&mut self, from: NodeId, step: &Step) -> NodeId {
-        let known = match step {
-            Step::Any => self.nodes.get(from.0 as usize).and_then(|node| node.any),
-            Step::Literal(segment) => self.edge(from, segment),
-        };
+        let node = self.nodes.get(from.0 as usize);
+        let known = node.and_then(|node| match step {
+            Step::Any => node.any,
+            Step::Literal(segment) => self.edge(from, node, segment),
+        });
         if let Some(child) = known {
             return child;
         }
@@ -131,12 +157,28 @@ impl Trie {
                 }
             }
             Step::Literal(segment) => {
-                let edge = Edge { from, to, segment: segment.clone() };
-                let key = hash(from, segment);
-                self.edges.insert_unique(key, edge, |edge| hash(edge.from, &edge.segment));
+                let text = Text { at: self.texts.len() as u32, length: segment.len() as u32 };
+                self.texts.push_str(segment);
+                self.lead(Edge { from, to, segment: text });
             }
         }
         to
+    }
+
+    fn lead(&mut self, edge: Edge) {
+        let Some(node) = self.nodes.get_mut(edge.from.0 as usize) else { return };
+        if node.first.is_none() {
+            node.first = Some(edge);
+            return;
+        }
+        node.forks = true;
+        let texts = &self.texts;
+        let key = |edge: &Edge| {
+            let at = edge.segment.at as usize;
+            let text = texts.get(at..at + edge.segment.length as usize);
+            hash(edge.from, text.unwrap_or_default())
+        };
+        self.edges.insert_unique(key(&edge), edge, key);
     }
 
     fn node(&mut self) -> NodeId {
