@@ -27,6 +27,8 @@ use crate::telemetry::{RequestEvent, WorkerMeters};
 const SWEEP: Duration = Duration::from_secs(1);
 /// Buffers that are kept for requests to come.
 const KEPT_ROOMS: usize = 64;
+/// Turns of the reactor before a drain: one sees what is there, one reads it, one to spare.
+const TURNS: usize = 3;
 /// How long a listener rests when the process has no file left for a connection.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
@@ -101,10 +103,14 @@ impl Worker {
             () = self.accept(&listener) => {}
             _ = life.wait_for(|life| *life != Life::Running) => {}
         }
-        self.accept_waiting(&listener);
+        // What clients had sent by now is accepted and read first. The reactor has to turn for that:
+        // it may not have seen the last connections, and knows nothing yet of new sockets.
+        for _turn in 0..TURNS {
+            self.accept_waiting(&listener);
+            tokio::task::yield_now().await;
+        }
         drop(listener);
-        // What clients had sent by now is read first: the reactor has to turn for new sockets.
-        for _turn in 0..3 {
+        for _turn in 0..TURNS {
             tokio::task::yield_now().await;
         }
         self.draining.set(true);
