@@ -1,7 +1,7 @@
 //! The commands. `serve` is the only place where all rooms meet; everything else asks one of them
 //! and prints what it says.
 //!
-//! Exit codes ([`Exit`]) are the same everywhere, and so are `-c`, `--output` and
+//! Exit codes (`Exit`) are the same everywhere, and so are `-c`, `--output` and
 //! `--insecure-permissions`. What is for scripts goes to standard output, what explains it to
 //! standard error.
 

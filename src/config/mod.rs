@@ -2,7 +2,7 @@
 //!
 //! Every problem of every file is told in one run, each with its place and, where one can be
 //! guessed, the way out. Syntax and shape are judged here, names by
-//! [`compile`](crate::policy::compile), keys by [`keystore`].
+//! [`compile`], keys by [`keystore`].
 //!
 //! INVARIANT: what comes out is whole. A draft may have gaps while problems are collected, but it
 //! becomes a [`Loaded`] only where there is no error.
