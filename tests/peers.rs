@@ -38,6 +38,7 @@ fn load_meets_no_unexpected_status() {
     for _run in 0..10 {
         requests += Load::start(&gate, folder.path(), 5).finish();
         if requests >= REQUESTS {
+            println!("{requests} requests, each answered with 200");
             return;
         }
     }
@@ -117,6 +118,7 @@ fn a_gibibyte_streams_both_ways_in_little_memory() {
 
     assert_eq!(body_length(&mut waiting), GIBIBYTE);
     let peak = gate.running.peak_memory();
+    println!("peak memory {} MiB after a gibibyte down and one up", peak >> 20);
     assert!(peak < MOST_MEMORY, "{} MiB", peak >> 20);
 }
 
@@ -232,7 +234,8 @@ fn every_edit_takes_effect_under_load(
             status == expected
         });
     }
-    load.stop();
+    let requests = load.stop();
+    println!("{EDITS} edits took effect under {requests} requests, none failed");
     assert_eq!(gate.metric("sidegate_policy_last_reload_successful", ""), 1.0);
 }
 
