@@ -90,7 +90,8 @@ impl Plane {
             config::load(&config, permissions).map_err(Failure::Invalid)?;
         let operators = admin::bind(&config.admin)
             .map_err(|error| taken("[admin] address", config.admin.listen, &error))?;
-        let listeners = Listeners::bind(&config.proxy)
+        let listeners = alone(config.proxy.listen)
+            .and_then(|()| Listeners::bind(&config.proxy))
             .map_err(|error| taken("[listen] address", config.proxy.listen, &error))?;
         let telemetry = Telemetry::new(VERSION)
             .map_err(|error| Failure::Broke(format!("the metrics cannot be set up: {error}")))?;
@@ -135,6 +136,12 @@ impl Plane {
         state.readiness.ready();
         Ok(Service { address, admin_address, operators: self.operators, state, proxy, reload })
     }
+}
+
+/// Fails where somebody listens on `address`. The workers' listeners share their port, and the system
+/// would let another sidegate in, too: each would then judge a part of the requests by its own policy.
+fn alone(address: SocketAddr) -> io::Result<()> {
+    TcpListener::bind(address).map(drop)
 }
 
 fn taken(field: &str, address: SocketAddr, error: &io::Error) -> Failure {
@@ -232,5 +239,29 @@ impl Signals {
             _ = self.interrupt.recv() => Wish::End,
             _ = self.terminate.recv() => Wish::End,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::init::{self, InitArgs};
+
+    #[test]
+    fn a_port_that_another_sidegate_listens_on_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = InitArgs { directory: folder.path().join("etc") };
+        init::print(&args, &mut io::sink(), &mut io::sink()).unwrap();
+        let mut config = config::read(&args.directory.join("sidegate.toml")).unwrap();
+        config.proxy.listen = "127.0.0.1:0".parse().unwrap();
+        config.admin.listen = config.proxy.listen;
+        let bind = |config: &Config| Plane::bind(config.clone(), Permissions::Private);
+        let Ok(first) = bind(&config) else { panic!("the first one could not start") };
+        config.proxy.listen = first.listeners.address();
+        let Err(Failure::Broke(told)) = bind(&config) else { panic!("both listen") };
+        assert!(told.contains("another process has it"), "{told}");
+        assert!(told.ends_with("change `[listen] address`"), "{told}");
+        drop(first);
+        assert!(bind(&config).is_ok());
     }
 }
