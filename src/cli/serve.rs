@@ -50,6 +50,7 @@ pub(super) fn run(args: &ServeArgs) -> Exit {
 }
 
 fn serve(args: &ServeArgs) -> Result<bool, Failure> {
+    outlive_hangups().map_err(could_not_start)?;
     let (path, permissions) = (args.files.path(), args.files.permissions());
     let Ok(config) = config::read(&path) else {
         // With what is wrong in the files that it names.
@@ -64,6 +65,13 @@ fn serve(args: &ServeArgs) -> Result<bool, Failure> {
     plane.telemetry.watch_log(&log);
     let service = plane.start().map_err(could_not_start)?;
     service.until_signalled().map_err(could_not_start)
+}
+
+/// SIGHUP asks for a look at the files, which is what a start does: without a handler it would end the
+/// process. The handler stays when its runtime is gone.
+fn outlive_hangups() -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    runtime.block_on(async { signal(SignalKind::hangup()).map(drop) })
 }
 
 fn could_not_start(error: io::Error) -> Failure {
@@ -244,8 +252,18 @@ impl Signals {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
     use crate::cli::init::{self, InitArgs};
+
+    #[test]
+    fn a_hangup_during_the_start_ends_nothing() {
+        outlive_hangups().unwrap();
+        let pid = std::process::id().to_string();
+        // Without a handler this test's process ends here.
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    }
 
     #[test]
     fn a_port_that_another_sidegate_listens_on_is_taken() {
