@@ -30,7 +30,8 @@ struct Outcome<'a> {
 
 /// Checks and prints. Warnings are fine.
 pub(super) fn run(args: &CheckArgs) -> Exit {
-    print(args, &mut io::stdout().lock(), &mut io::stderr().lock()).unwrap_or(Exit::Broke)
+    let mut err = io::stderr().lock();
+    super::printed(print(args, &mut io::stdout().lock(), &mut err), &mut err)
 }
 
 fn print(args: &CheckArgs, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {

@@ -28,7 +28,8 @@ pub(super) struct InitArgs {
 
 /// Writes the files and says what to do next.
 pub(super) fn run(args: &InitArgs) -> Exit {
-    print(args, &mut io::stdout().lock(), &mut io::stderr().lock()).unwrap_or(Exit::Broke)
+    let mut err = io::stderr().lock();
+    super::printed(print(args, &mut io::stdout().lock(), &mut err), &mut err)
 }
 
 pub(super) fn print(

@@ -14,6 +14,7 @@ mod serve;
 mod status;
 mod test;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -80,6 +81,16 @@ enum Output {
     Json,
 }
 
+/// How a command ended whose words could not all be printed: said, because what was lost may be a
+/// key or a verdict.
+fn printed(ended: io::Result<Exit>, err: &mut impl Write) -> Exit {
+    ended.unwrap_or_else(|error| {
+        // Where nothing can be said either, the exit code says it.
+        let _ = writeln!(err, "cannot print: {error}");
+        Exit::Broke
+    })
+}
+
 /// Which files, and how strictly.
 #[derive(Debug, Clone, Default, Args)]
 struct FileArgs {
@@ -114,4 +125,19 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(&args),
     }
     .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_printed_is_said() {
+        let mut err = Vec::new();
+        assert_eq!(printed(Ok(Exit::No), &mut err), Exit::No);
+        assert_eq!(err, b"");
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert_eq!(printed(Err(full), &mut err), Exit::Broke);
+        assert_eq!(String::from_utf8(err).unwrap(), "cannot print: no storage space\n");
+    }
 }

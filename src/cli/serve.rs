@@ -50,6 +50,7 @@ pub(super) fn run(args: &ServeArgs) -> Exit {
 }
 
 fn serve(args: &ServeArgs) -> Result<bool, Failure> {
+    outlive_hangups().map_err(could_not_start)?;
     let (path, permissions) = (args.files.path(), args.files.permissions());
     let Ok(config) = config::read(&path) else {
         // With what is wrong in the files that it names.
@@ -64,6 +65,13 @@ fn serve(args: &ServeArgs) -> Result<bool, Failure> {
     plane.telemetry.watch_log(&log);
     let service = plane.start().map_err(could_not_start)?;
     service.until_signalled().map_err(could_not_start)
+}
+
+/// SIGHUP asks for a look at the files, which is what a start does: without a handler it would end the
+/// process. The handler stays when its runtime is gone.
+fn outlive_hangups() -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    runtime.block_on(async { signal(SignalKind::hangup()).map(drop) })
 }
 
 fn could_not_start(error: io::Error) -> Failure {
@@ -90,7 +98,8 @@ impl Plane {
             config::load(&config, permissions).map_err(Failure::Invalid)?;
         let operators = admin::bind(&config.admin)
             .map_err(|error| taken("[admin] address", config.admin.listen, &error))?;
-        let listeners = Listeners::bind(&config.proxy)
+        let listeners = alone(config.proxy.listen)
+            .and_then(|()| Listeners::bind(&config.proxy))
             .map_err(|error| taken("[listen] address", config.proxy.listen, &error))?;
         let telemetry = Telemetry::new(VERSION)
             .map_err(|error| Failure::Broke(format!("the metrics cannot be set up: {error}")))?;
@@ -135,6 +144,12 @@ impl Plane {
         state.readiness.ready();
         Ok(Service { address, admin_address, operators: self.operators, state, proxy, reload })
     }
+}
+
+/// Fails where somebody listens on `address`. The workers' listeners share their port, and the system
+/// would let another sidegate in, too: each would then judge a part of the requests by its own policy.
+fn alone(address: SocketAddr) -> io::Result<()> {
+    TcpListener::bind(address).map(drop)
 }
 
 fn taken(field: &str, address: SocketAddr, error: &io::Error) -> Failure {
@@ -232,5 +247,39 @@ impl Signals {
             _ = self.interrupt.recv() => Wish::End,
             _ = self.terminate.recv() => Wish::End,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::cli::init::{self, InitArgs};
+
+    #[test]
+    fn a_hangup_during_the_start_ends_nothing() {
+        outlive_hangups().unwrap();
+        let pid = std::process::id().to_string();
+        // Without a handler this test's process ends here.
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    }
+
+    #[test]
+    fn a_port_that_another_sidegate_listens_on_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = InitArgs { directory: folder.path().join("etc") };
+        init::print(&args, &mut io::sink(), &mut io::sink()).unwrap();
+        let mut config = config::read(&args.directory.join("sidegate.toml")).unwrap();
+        config.proxy.listen = "127.0.0.1:0".parse().unwrap();
+        config.admin.listen = config.proxy.listen;
+        let bind = |config: &Config| Plane::bind(config.clone(), Permissions::Private);
+        let Ok(first) = bind(&config) else { panic!("the first one could not start") };
+        config.proxy.listen = first.listeners.address();
+        let Err(Failure::Broke(told)) = bind(&config) else { panic!("both listen") };
+        assert!(told.contains("another process has it"), "{told}");
+        assert!(told.ends_with("change `[listen] address`"), "{told}");
+        drop(first);
+        assert!(bind(&config).is_ok());
     }
 }

@@ -96,6 +96,49 @@ fn every_mistake_of_a_policy_is_told() {
 }
 
 #[test]
+fn a_product_whose_subscription_nobody_states_is_an_error() {
+    let missing = "`subscription` is missing — such as `subscription = \"active\"`";
+    let typo = "unknown field `subscripton` — did you mean `subscription`?";
+    for (table, expected) in [
+        ("[workspace.a.product.vault]\n", Some(missing)),
+        ("[workspace.a.product.vault]\nsubscription_ends = 2027-03-31T00:00:00Z\n", Some(missing)),
+        ("[workspace.a.product.vault]\nsubscripton = \"suspended\"\n", Some(typo)),
+        ("[workspace.a.product.vault]\nsubscription = \"suspended\"\n", None),
+    ] {
+        let policy = format!("version = 1\n[workspace.a]\nenvironment = \"e\"\n{table}");
+        let folder = folder(&[("policy.toml", policy.as_bytes())]);
+        let (_, problems) = draft_of(folder.path().join("policy.toml"));
+        let found: Vec<_> = problems
+            .iter()
+            .filter_map(|problem| problem.split_once("workspace `a`: product `vault`: "))
+            .map(|(_, message)| message)
+            .collect();
+        assert_eq!(found, Vec::from_iter(expected), "{table}");
+        assert_eq!(problems.len(), found.len(), "{problems:?}");
+    }
+}
+
+#[test]
+fn what_bounds_a_caller_is_an_error_on_a_public_route() {
+    let (public, area) = ("public = true", "area = \"a\"\nworkspace = \"w\"");
+    for (scope, field, expected) in [
+        (public, "protect = { owner = \"ownership\" }", Some("`protect` bounds nobody")),
+        (public, "view_methods = [\"GET\"]", Some("`view_methods` bounds nobody")),
+        (public, "methods = [\"GET\"]", None),
+        (area, "protect = { owner = \"ownership\" }", None),
+        (area, "view_methods = [\"GET\"]", None),
+    ] {
+        let route = "[[route]]\nprefix = \"/{account}\"\nupstream = \"vault\"";
+        let policy = format!("version = 1\n{route}\n{scope}\n{field}\n");
+        let folder = folder(&[("policy.toml", policy.as_bytes())]);
+        let (_, problems) = draft_of(folder.path().join("policy.toml"));
+        assert_eq!(problems.len(), usize::from(expected.is_some()), "{problems:?}");
+        let told = |expected| problems.iter().any(|problem| problem.contains(expected));
+        assert!(expected.is_none_or(told), "{problems:?}");
+    }
+}
+
+#[test]
 fn every_mistake_of_the_settings_is_told_together_with_those_of_the_policy() {
     insta::assert_snapshot!(told(&folder(&[
         ("sidegate.toml", include_bytes!("samples/sidegate-mistakes.toml")),

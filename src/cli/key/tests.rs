@@ -28,6 +28,7 @@ environment = "production"
 "bob@acme.example" = "owner"
 svc-reporting = "member"
 [workspace.acme-prod.product.vault]
+subscription = "active"
 [workspace.acme-dev]
 environment = "staging"
 [workspace.acme-dev.members]

@@ -53,7 +53,8 @@ enum Form {
 }
 
 pub(super) fn run(args: &TestArgs) -> Exit {
-    print(args, &mut io::stdout().lock(), &mut io::stderr().lock()).unwrap_or(Exit::Broke)
+    let mut err = io::stderr().lock();
+    super::printed(print(args, &mut io::stdout().lock(), &mut err), &mut err)
 }
 
 fn print(args: &TestArgs, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {

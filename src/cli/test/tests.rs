@@ -189,7 +189,7 @@ fn problems_of_tests_and_policy_are_told_at_once() {
     assert_eq!(exit, Exit::Invalid);
     assert!(err.contains("tests.toml:3:1: case `x`: `expect` is missing"), "{err}");
     assert!(
-        err.contains("policy.toml:27:8: workspace `acme`: grant: unknown role `analist`"),
+        err.contains("policy.toml:28:8: workspace `acme`: grant: unknown role `analist`"),
         "{err}"
     );
 }

@@ -19,6 +19,9 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DraftRoute> {
     let methods = fields.texts("methods");
     let protect = protect(&mut fields);
     let strip_prefix = fields.flag("strip_prefix");
+    if matches!(scope, Some(DraftScope::Public)) {
+        bounds_nobody(&fields);
+    }
     let lacks_workspace = workspace.is_none() && fields.has("workspace");
     let guessed = fields.finish();
 
@@ -74,6 +77,15 @@ fn scope(fields: &mut Fields<'_>) -> Option<DraftScope> {
         (Some(product), _) => Some(DraftScope::Product(product, permission)),
         (None, Some(area)) => Some(DraftScope::Area(area)),
         (None, None) => None,
+    }
+}
+
+/// Fields that bound a caller, on a route that asks for none: whoever wrote them thinks it is closed.
+fn bounds_nobody(fields: &Fields<'_>) {
+    for field in ["protect", "view_methods"].into_iter().filter(|field| fields.has(field)) {
+        let message = format!("`{field}` bounds nobody on a public route");
+        let problem = Problem::error(fields.place_of_field(field), message);
+        fields.report(problem.hint(format!("drop `{field}`, or `public` and name the scope")));
     }
 }
 

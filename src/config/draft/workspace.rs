@@ -3,8 +3,8 @@
 use super::grant;
 use crate::config::fields::Fields;
 use crate::config::time;
-use crate::policy::At;
 use crate::policy::draft::{DraftSubscription, DraftWorkspace, Subscription};
+use crate::policy::{At, Problem};
 
 pub(super) fn read(name: At<String>, mut fields: Fields<'_>) -> Option<DraftWorkspace> {
     let page = fields.page();
@@ -65,6 +65,11 @@ fn groups(fields: &mut Fields<'_>) -> Vec<(At<String>, Vec<At<String>>)> {
 
 fn subscription(product: At<String>, mut fields: Fields<'_>) -> DraftSubscription {
     fields.describe(format!("product `{}`", product.value));
+    // A paid product is not open because nobody said whether it is.
+    if !fields.has("subscription") {
+        let problem = Problem::error(fields.place(), "`subscription` is missing");
+        fields.absent(problem.hint("such as `subscription = \"active\"`"), &["subscription"]);
+    }
     let state = fields.choice("subscription", &Subscription::ALL, Subscription::name);
     let ends = time::instant(&mut fields, "subscription_ends");
     fields.finish();
