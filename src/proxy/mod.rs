@@ -38,7 +38,7 @@ mod worker;
 
 use std::io::Result;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -130,15 +130,21 @@ impl Proxy {
         let names: Vec<String> = settings.upstreams.iter().map(|it| it.name.clone()).collect();
         let (life, _) = watch::channel(Life::Running);
         let mut threads = Vec::with_capacity(listeners.sockets.len());
+        let (report, started) = mpsc::channel();
         for (number, socket) in listeners.sockets.into_iter().enumerate() {
             let (settings, current) = (Arc::clone(&settings), Arc::clone(current));
             let (meters, life) = (telemetry.worker(&names), life.subscribe());
             let name = format!("sidegate-{number}");
+            let report = report.clone();
             threads.push(thread::Builder::new().name(name).spawn(move || {
-                if let Err(error) = run(socket, settings, current, meters, sample, life) {
-                    tracing::error!(%error, "a worker could not start");
+                if let Err(error) = run(socket, settings, current, meters, sample, life, &report) {
+                    // Whoever starts the workers waits for this.
+                    let _ = report.send(Err(error));
                 }
             })?);
+        }
+        for _ in &threads {
+            started.recv().map_err(std::io::Error::other)??;
         }
         Ok(Self { threads, control: Control(life) })
     }
@@ -172,10 +178,12 @@ fn run(
     meters: WorkerMeters,
     sample: f64,
     life: watch::Receiver<Life>,
+    report: &mpsc::Sender<Result<()>>,
 ) -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(socket)?;
+        let _ = report.send(Ok(()));
         let worker = Worker::new(settings, Reader::new(current), meters, sample);
         worker.run(listener, life).await;
         Ok(())
