@@ -10,8 +10,8 @@
 //! GET and HEAD; any other path is 404, any other method 405, a body 413: as
 //! `application/problem+json`. Nothing here changes anything, and no answer holds a secret.
 //!
-//! INVARIANT: every connection carries one request and ends within ten seconds; there are 64 of
-//! them at most, so that a health check always has its turn.
+//! INVARIANT: every connection carries one request, has its head within a second and ends within
+//! ten; there are 64 of them at most, so that a health check has its turn within its own patience.
 //!
 //! Start at `answer.rs`.
 

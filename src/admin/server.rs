@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -24,6 +24,8 @@ const CONNECTIONS: usize = 64;
 const HEAD_BYTES: usize = 8 * 1024;
 /// From a connection's first byte to its end.
 const LIFE: Duration = Duration::from_secs(10);
+/// From there to the end of its head: silent connections make room for a health check in time.
+const HEAD: Duration = Duration::from_secs(1);
 /// How long to wait when the system has no connection to give.
 const RESPITE: Duration = Duration::from_millis(100);
 
@@ -75,8 +77,8 @@ async fn connection(stream: TcpStream, state: Arc<State>) {
     let connection = http1::Builder::new()
         .keep_alive(false)
         .max_buf_size(HEAD_BYTES)
-        // The whole connection has a time limit, which needs no timer of hyper's.
-        .header_read_timeout(None)
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
         .serve_connection(TokioIo::new(stream), service);
     match timeout(LIFE, connection).await {
         Ok(Ok(())) => {}

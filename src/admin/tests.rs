@@ -197,6 +197,18 @@ fn a_slow_client_keeps_nobody_waiting() {
     assert_eq!(Answer::read(slow).code(), "200");
 }
 
+/// Patience of a container's health check is 3 s; connections live for 10.
+#[test]
+fn silent_connections_do_not_keep_a_health_check_waiting() {
+    let plane = Plane::new();
+    let silent: Vec<_> = (0..64).map(|_| plane.connect()).collect();
+    let mut check = plane.connect();
+    check.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    check.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    assert_eq!(Answer::read(check).code(), "200");
+    drop(silent);
+}
+
 #[test]
 fn a_port_that_is_taken_is_an_error() {
     let plane = Plane::new();

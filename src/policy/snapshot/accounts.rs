@@ -2,7 +2,7 @@
 
 use super::names::{Map, is_account};
 use crate::policy::draft::DraftAccount;
-use crate::policy::problem::{At, Place, Problem};
+use crate::policy::problem::{At, Place, Problem, nearest};
 
 /// Accounts by name. Names that differ only in case are refused, so that a name captured from a
 /// path finds its account however the client spelled it.
@@ -76,13 +76,40 @@ impl Accounts {
         let name = &account.name;
         match self.exact(&name.value).and_then(|at| self.suspended.get_mut(at as usize)) {
             Some(suspended) => *suspended = account.suspended,
-            None => problems.push(
-                Problem::error(
-                    name.place,
-                    format!("account `{}` is a member of no workspace", name.value),
-                )
-                .did_you_mean(&name.value, self.names.iter().map(|name| &**name)),
-            ),
+            None => {
+                let message = format!("account `{}` is a member of no workspace", name.value);
+                let known = self.names.iter().map(|name| &**name);
+                problems.push(match nearest(&name.value, known) {
+                    Some(near) => {
+                        Problem::error(name.place, message).hint(format!("did you mean `{near}`?"))
+                    }
+                    // As an error it would keep in force the policy in which it still was one.
+                    None => Problem::warning(name.place, message).hint("remove the entry"),
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::problem::Severity;
+
+    /// Once an error: suspending an account and removing its last membership was refused as a whole.
+    #[test]
+    fn a_suspended_account_that_has_left_keeps_no_policy_from_force() {
+        let mut accounts = Accounts::default();
+        let name = |text: &str| At::new(text.to_owned(), Place::default());
+        accounts.declare(&name("mallory@acme.example"), &mut Vec::new());
+        for (text, expected) in [
+            ("mallory@acme.example", None),
+            ("malory@acme.example", Some(Severity::Error)),
+            ("somebody", Some(Severity::Warning)),
+        ] {
+            let mut problems = Vec::new();
+            accounts.suspend(&DraftAccount { name: name(text), suspended: true }, &mut problems);
+            assert_eq!(problems.first().map(|problem| problem.severity), expected, "{text}");
         }
     }
 }
