@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -16,7 +16,7 @@ use super::fault::Fault;
 use super::io::Activity;
 use super::settings::{Timeouts, Upstream};
 use super::timer::deadline;
-use super::upstream::{Connection, Sent};
+use super::upstream::{Connection, RESET, Sent};
 use crate::clock;
 use crate::telemetry::UpstreamErrorKind;
 
@@ -26,6 +26,17 @@ pub(super) struct Pool {
     upstream: Upstream,
     timeouts: Timeouts,
     idle: RefCell<Vec<Idle>>,
+}
+
+/// A request that does the same when it is done twice (RFC 9110 §9.2.2), without a body that would
+/// have to be kept.
+struct Repeatable(Method);
+
+impl Repeatable {
+    fn of(request: &Request<RequestBody>) -> Option<Self> {
+        let repeats = matches!(request.body(), RequestBody::Empty);
+        (repeats && request.method().is_idempotent()).then(|| Self(request.method().clone()))
+    }
 }
 
 #[derive(Debug)]
@@ -41,6 +52,9 @@ impl Pool {
 
     /// Sends a request and waits for the head of its answer.
     ///
+    /// An upstream may close an idle connection at any time, also while a request is on its way on
+    /// it: what can be sent twice then goes once more, on a new one (RFC 9112 §9.3.1).
+    ///
     /// # Errors
     ///
     /// What the client is to be told.
@@ -51,21 +65,56 @@ impl Pool {
         upload: &Rc<Upload>,
         activity: &Rc<Activity>,
     ) -> Result<Response<Download>, Fault> {
-        loop {
-            let (mut connection, reused) = match self.take(upload.progress()) {
-                Some(connection) => (connection, true),
-                // Boxed: it is rare, and its state would be carried by every request.
-                None => (Box::pin(Connection::open(&self.upstream, &self.timeouts)).await?, false),
-            };
-            match connection.send(request, preamble, upload, activity, &self.timeouts).await {
+        while let Some(mut connection) = self.take(upload.progress()) {
+            connection.preamble().set(preamble);
+            let repeatable = Repeatable::of(&request);
+            match connection.send(request, upload, activity, &self.timeouts).await {
                 Sent::Answered(response) => {
                     return Ok(self.download(response, connection, upload, activity));
                 }
-                // The upstream closed an idle connection; a new one says whether it is there.
-                Sent::Unsent(unsent) if reused => request = *unsent,
-                Sent::Unsent(_) => return Err(Fault::Upstream(UpstreamErrorKind::Reset)),
+                Sent::Unsent(unsent) => request = *unsent,
+                Sent::Unheard(head) => {
+                    let repeatable = repeatable.ok_or(RESET)?;
+                    // Boxed, as what is rare: its state would be carried by every request.
+                    return Box::pin(self.repeat(repeatable, head, upload, activity)).await;
+                }
                 Sent::Failed(fault) => return Err(fault),
             }
+        }
+        let mut connection = Box::pin(Connection::open(&self.upstream, &self.timeouts)).await?;
+        connection.preamble().set(preamble);
+        let sent = connection.send(request, upload, activity, &self.timeouts).await;
+        self.answered(sent, connection, upload, activity)
+    }
+
+    async fn repeat(
+        self: &Rc<Self>,
+        Repeatable(method): Repeatable,
+        head: Vec<u8>,
+        upload: &Rc<Upload>,
+        activity: &Rc<Activity>,
+    ) -> Result<Response<Download>, Fault> {
+        let mut connection = Connection::open(&self.upstream, &self.timeouts).await?;
+        connection.preamble().set_head(head);
+        let mut request = Request::new(RequestBody::Empty);
+        // By its method it is known whether its answer has a body.
+        *request.method_mut() = method;
+        let sent = connection.send(request, upload, activity, &self.timeouts).await;
+        self.answered(sent, connection, upload, activity)
+    }
+
+    /// What came on a new connection.
+    fn answered(
+        self: &Rc<Self>,
+        sent: Sent,
+        connection: Box<Connection>,
+        upload: &Rc<Upload>,
+        activity: &Rc<Activity>,
+    ) -> Result<Response<Download>, Fault> {
+        match sent {
+            Sent::Answered(response) => Ok(self.download(response, connection, upload, activity)),
+            Sent::Failed(fault) => Err(fault),
+            Sent::Unsent(_) | Sent::Unheard(_) => Err(RESET),
         }
     }
 

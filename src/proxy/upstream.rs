@@ -6,7 +6,7 @@
 //! sending the rest cannot wait for each other.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::{Context, Poll};
 
 use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
@@ -26,22 +26,33 @@ use crate::telemetry::UpstreamErrorKind;
 /// Bytes of an answer's head that are taken from an upstream.
 const ANSWER_HEAD_BYTES: usize = 128 * 1024;
 
+/// It closed before its answer was there.
+pub(super) const RESET: Fault = Fault::Upstream(UpstreamErrorKind::Reset);
+
 /// A connection to an upstream. Its waits end by the timer of the client whose request it has.
 #[derive(Debug)]
 pub(super) struct Connection {
     sender: SendRequest<RequestBody>,
-    /// Gone when it has ended: with it go requests that wait in its queue.
-    driver: Option<Driver>,
+    driver: Driver,
     preamble: Preamble,
 }
 
-type Driver = http1::Connection<Wire, RequestBody>;
+/// What reads and writes.
+#[derive(Debug, Default)]
+struct Driver {
+    /// Gone when it has ended: with it go requests that wait in its queue.
+    running: Option<http1::Connection<Wire, RequestBody>>,
+    /// What it has left.
+    ended: Option<http1::Parts<Wire>>,
+}
 
 /// What became of a request on one connection.
 pub(super) enum Sent {
     Answered(Response<Incoming>),
     /// Nothing of it was written: it can go on another connection.
     Unsent(Box<Request<RequestBody>>),
+    /// Its head was written, this one, and then the connection closed without a byte.
+    Unheard(Vec<u8>),
     Failed(Fault),
 }
 
@@ -59,30 +70,37 @@ impl Connection {
             .handshake(Wire::new(stream, preamble.clone()))
             .await
             .map_err(|_| Fault::Upstream(UpstreamErrorKind::Connect))?;
-        Ok(Box::new(Self { sender, driver: Some(driver), preamble }))
+        let driver = Driver { running: Some(driver), ended: None };
+        Ok(Box::new(Self { sender, driver, preamble }))
     }
 
-    /// Sends a request, the preamble behind its first line, and waits for the head of its answer.
+    /// What the next request says of us: see [`Preamble`].
+    pub(super) fn preamble(&self) -> &Preamble {
+        &self.preamble
+    }
+
+    /// Sends a request and waits for the head of its answer.
     pub(super) async fn send(
         &mut self,
         request: Request<RequestBody>,
-        preamble: &[u8],
         upload: &Upload,
         activity: &Activity,
         timeouts: &Timeouts,
     ) -> Sent {
-        self.preamble.set(preamble);
         let mut answer = pin!(self.sender.try_send_request(request));
         let driver = &mut self.driver;
         poll_fn(|cx| {
-            drive(driver, cx);
+            driver.drive(cx);
             if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
                 return Poll::Ready(match answer {
                     Ok(response) if is_sound(&response) => Sent::Answered(response),
                     Ok(_) => Sent::Failed(Fault::Upstream(UpstreamErrorKind::Protocol)),
                     Err(mut error) => match error.take_message() {
                         Some(request) => Sent::Unsent(Box::new(request)),
-                        None => Sent::Failed(fault_of(error.error(), upload)),
+                        None => match (fault_of(error.error(), upload), driver.unheard()) {
+                            (RESET, Some(head)) => Sent::Unheard(head),
+                            (fault, _) => Sent::Failed(fault),
+                        },
                     },
                 });
             }
@@ -101,11 +119,11 @@ impl Connection {
     }
 
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
-        drive(&mut self.driver, cx);
+        self.driver.drive(cx);
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.driver.is_none()
+        self.driver.running.is_none()
     }
 
     /// Whether the answer was read to its end and another request can be sent.
@@ -117,18 +135,27 @@ impl Connection {
     pub(super) fn detach(self: Box<Self>) {
         let Self { sender, driver, .. } = *self;
         drop(sender);
-        if let Some(driver) = driver {
+        if let Some(running) = driver.running {
             tokio::task::spawn_local(async move {
                 // Whoever reads the answer's body is told of an error there.
-                let _ = driver.await;
+                let _ = running.await;
             });
         }
     }
 }
 
-fn drive(driver: &mut Option<Driver>, cx: &mut Context<'_>) {
-    if driver.as_mut().is_some_and(|driver| Pin::new(driver).poll(cx).is_ready()) {
-        *driver = None;
+impl Driver {
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        let Some(running) = &mut self.running else { return };
+        if running.poll_without_shutdown(cx).is_ready() {
+            self.ended = self.running.take().map(http1::Connection::into_parts);
+        }
+    }
+
+    /// The last request's head, if nothing came since.
+    fn unheard(&mut self) -> Option<Vec<u8>> {
+        let ended = self.ended.take_if(|ended| ended.read_buf.is_empty())?;
+        Some(ended.io.into_head()).filter(|head| !head.is_empty())
     }
 }
 
@@ -156,9 +183,5 @@ fn fault_of(error: &hyper::Error, upload: &Upload) -> Fault {
     if let Some(fault) = upload.fault() {
         return fault;
     }
-    Fault::Upstream(if error.is_parse() {
-        UpstreamErrorKind::Protocol
-    } else {
-        UpstreamErrorKind::Reset
-    })
+    if error.is_parse() { Fault::Upstream(UpstreamErrorKind::Protocol) } else { RESET }
 }

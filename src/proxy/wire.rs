@@ -14,16 +14,28 @@ use super::socket::Socket;
 /// Bytes that follow a head in one piece with it. What is longer goes by itself.
 const TOGETHER: usize = 16 * 1024;
 
-/// What is to be said right behind the next request's first line. Set by whoever sends the request,
-/// taken by the [`Wire`] when the head goes out.
+/// What is to be said right behind the next request's first line, or in place of its whole head.
+/// Set by whoever sends the request, taken by the [`Wire`] when the head goes out.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Preamble(Rc<RefCell<Vec<u8>>>);
+pub(super) struct Preamble(Rc<RefCell<Said>>);
+
+#[derive(Debug, Default)]
+struct Said {
+    bytes: Vec<u8>,
+    is_head: bool,
+}
 
 impl Preamble {
     pub(super) fn set(&self, lines: &[u8]) {
-        let mut room = self.0.borrow_mut();
-        room.clear();
-        room.extend_from_slice(lines);
+        let mut said = self.0.borrow_mut();
+        said.is_head = false;
+        said.bytes.clear();
+        said.bytes.extend_from_slice(lines);
+    }
+
+    /// A head as another [`Wire`] wrote it.
+    pub(super) fn set_head(&self, head: Vec<u8>) {
+        *self.0.borrow_mut() = Said { bytes: head, is_head: true };
     }
 }
 
@@ -35,7 +47,7 @@ pub(super) struct Wire {
     socket: Socket,
     deaf: bool,
     preamble: Preamble,
-    /// A head with its preamble, as far as it is not written yet.
+    /// The last request's head with its preamble, and how much of it is written.
     head: Vec<u8>,
     written: usize,
 }
@@ -46,12 +58,22 @@ impl Wire {
         Self { socket, deaf: false, preamble, head: Vec::new(), written: 0 }
     }
 
+    /// The head of the last request. What is said of a body goes with it, if it was short.
+    pub(super) fn into_head(self) -> Vec<u8> {
+        self.head
+    }
+
     /// Takes what hyper writes as the start of a request, if one is about to begin, and returns how
     /// much of it.
     fn begin(&mut self, buffers: &[&[u8]]) -> io::Result<Option<usize>> {
-        let mut lines = self.preamble.0.borrow_mut();
+        let Said { bytes: lines, is_head } = &mut *self.preamble.0.borrow_mut();
         if lines.is_empty() {
             return Ok(None);
+        }
+        if *is_head {
+            self.head = std::mem::take(lines);
+            self.written = 0;
+            return Ok(Some(buffers.iter().map(|part| part.len()).sum()));
         }
         let first = buffers.first().copied().unwrap_or_default();
         let at = end_of_request_line(first).ok_or_else(|| {
@@ -61,7 +83,7 @@ impl Wire {
         let (line, rest) = first.split_at_checked(at).unwrap_or_default();
         self.head.clear();
         self.written = 0;
-        for part in [line, &lines, rest] {
+        for part in [line, lines, rest] {
             self.head.extend_from_slice(part);
         }
         lines.clear();

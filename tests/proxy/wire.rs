@@ -21,7 +21,7 @@ pub(crate) enum Broken {
 }
 
 /// A message as it came.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
     /// The request or status line.
     pub(crate) first: String,
