@@ -12,6 +12,8 @@
 //! workspace = "acme"                 # record's id; or neither: no key
 //! methods = ["GET", "HEAD"]          # or `method`
 //! urls = ["/reports", "/reports/1"]  # or `url`: every method with every URL
+//! upgrade = "websocket"              # where the request is for one
+//! preflight = true                   # where it is a CORS preflight; the method is OPTIONS
 //! expect = "allow"                   # with `level`, if it matters; or "deny" with `reason`, and
 //! level = "view"                     # `status`, if it matters
 //! ```
@@ -25,7 +27,7 @@ use super::files::{Files, Reading};
 use super::page::{Notes, Page, quoted};
 use super::report::Report;
 use super::time;
-use crate::policy::{At, DenyReason, Level, Problem, UnixSeconds};
+use crate::policy::{At, DenyReason, Level, Problem, UnixSeconds, Upgrade};
 
 /// Bytes of one file of tests: 4 MiB.
 const LARGEST: u64 = 4 << 20;
@@ -54,6 +56,10 @@ pub struct Case {
     pub methods: Vec<At<String>>,
     /// The URLs.
     pub urls: Vec<At<String>>,
+    /// The other protocol that they ask for.
+    pub upgrade: Upgrade,
+    /// Whether they are CORS preflights.
+    pub preflight: bool,
     /// What should become of it.
     pub expect: Expect,
 }
@@ -138,6 +144,8 @@ fn case(mut fields: Fields<'_>, defaults: &Defaults) -> Option<Case> {
     let at = time::instant(&mut fields, "at").or(defaults.at);
     let methods = one_or_many(&mut fields, ["method", "methods"], "`method = \"GET\"`");
     let urls = one_or_many(&mut fields, ["url", "urls"], "`url = \"https://host/path\"`");
+    let upgrade = fields.choice("upgrade", &[Upgrade::WebSocket], |_| "websocket");
+    let preflight = preflight(&mut fields, methods.as_deref().unwrap_or_default());
     let expect = expect(&mut fields);
     fields.finish();
     Some(Case {
@@ -148,6 +156,8 @@ fn case(mut fields: Fields<'_>, defaults: &Defaults) -> Option<Case> {
         host: defaults.host.clone(),
         methods: methods?,
         urls: urls?,
+        upgrade: upgrade.unwrap_or_default(),
+        preflight,
         expect: expect?,
     })
 }
@@ -211,6 +221,15 @@ fn one_or_many(
             None
         }
     }
+}
+
+fn preflight(fields: &mut Fields<'_>, methods: &[At<String>]) -> bool {
+    let preflight = fields.flag("preflight");
+    if let Some(other) = methods.iter().find(|method| preflight && method.value != "OPTIONS") {
+        let message = format!("a preflight with method {}", quoted(&other.value));
+        fields.report(Problem::error(other.place, message).hint("its method is OPTIONS"));
+    }
+    preflight
 }
 
 fn expect(fields: &mut Fields<'_>) -> Option<Expect> {
@@ -304,15 +323,23 @@ mod tests {
             status = 404
             [[case]]
             name = "c"
-            method = "GET"
+            method = "OPTIONS"
             url = "/"
+            preflight = true
             expect = "deny"
             reason = "key_missing"
+            [[case]]
+            name = "d"
+            key = "k_1"
+            method = "GET"
+            url = "/"
+            upgrade = "websocket"
+            expect = "allow"
         "#;
         let cases = read(text).unwrap().cases;
         let texts =
             |list: &[At<String>]| list.iter().map(|it| it.value.clone()).collect::<Vec<_>>();
-        let [a, b, c] = cases.as_slice() else { panic!("{cases:?}") };
+        let [a, b, c, d] = cases.as_slice() else { panic!("{cases:?}") };
         assert!(matches!(&a.who, Who::Account(account, workspace)
             if account.value == "svc" && workspace.value == "acme"));
         assert_eq!((a.from.as_deref(), a.at), (Some("here"), UnixSeconds(1_795_176_000)));
@@ -323,6 +350,8 @@ mod tests {
         assert_eq!(texts(&b.urls), ["/x", "https://other.example/"]);
         assert_eq!(b.expect, Expect::Deny(DenyReason::NoAccess, Some(404)));
         assert_eq!(c.who, Who::Nobody);
+        assert_eq!((c.upgrade, c.preflight), (Upgrade::None, true));
+        assert_eq!((d.upgrade, d.preflight), (Upgrade::WebSocket, false));
         assert_eq!(c.expect, Expect::Deny(DenyReason::KeyMissing, None));
     }
 }

@@ -42,6 +42,10 @@
 //!   a key's ceiling counts on both.
 //! - A key that is yet to be revoked and whose workspace is gone reaches nothing.
 //! - On a public route a key is neither asked for nor looked at.
+//! - A WebSocket needs the route's `upgrade` or what its method needs, whichever is more, on the
+//!   route's scope and where `protect` asks for an area. On a public route any level lets it through.
+//! - A preflight that goes on without a key is held against neither `methods` nor the workspace:
+//!   nothing of either is asked for. With a key it is a request as any other, on public routes too.
 //! - `OPTIONS *` belongs to no route.
 //!
 //! Start at [`Snapshot::decide`].
@@ -60,7 +64,7 @@ mod snapshot;
 mod target;
 mod time;
 
-pub use decide::{Decision, Denial, Description, Facts, Permit, Query};
+pub use decide::{Decision, Denial, Description, Facts, Permit, Query, Upgrade};
 pub use draft::Draft;
 pub use host::Host;
 pub use level::Level;

@@ -27,7 +27,7 @@ pub enum DenyReason {
     KeyRevoked,
     /// No such hash.
     KeyUnknown,
-    /// TRACE, CONNECT, an upgrade, or a method that the route does not take.
+    /// TRACE, CONNECT, an upgrade or a method that the route does not take.
     MethodRefused,
     /// The level is none, before subscription and ceiling.
     NoAccess,

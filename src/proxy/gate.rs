@@ -49,6 +49,10 @@ pub(super) async fn answer(
     }
     let (decision, decided) = decide(&worker, snapshot, &parts);
     let permit = match decision {
+        Decision::Allow(permit) if permit.upgrades() => {
+            let denial = Denial { reason: DenyReason::MethodRefused, facts: permit.facts() };
+            return deny(denial, snapshot, &parts, &trace, record);
+        }
         Decision::Allow(permit) => permit,
         Decision::Deny(denial) => {
             let mut response = deny(denial, snapshot, &parts, &trace, record);

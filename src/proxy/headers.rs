@@ -6,13 +6,17 @@
 
 use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 
+use super::protocols;
+
 pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// Takes out of a permitted request what does not go on.
 pub(super) fn clean_request(headers: &mut HeaderMap) {
     let chunked = headers.contains_key(TRANSFER_ENCODING);
     remove_named_by_connection(headers);
+    protocols::remove_key(headers);
     remove(headers, is_dropped_from_request);
     if chunked {
         // Without a word on it, hyper takes a GET or HEAD to have no body.
@@ -34,7 +38,17 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
 
 /// Whether a `Connection` field must not name this one.
 pub(super) fn is_kept_from_connection(name: &str) -> bool {
-    let kept = ["host", "content-length", "authorization", "x-api-key", "x-request-id"];
+    let kept = [
+        "host",
+        "content-length",
+        "authorization",
+        "x-api-key",
+        "x-request-id",
+        // Without one of these it would be another request than the one that was judged.
+        "access-control-request-method",
+        "origin",
+        "sec-websocket-protocol",
+    ];
     kept.iter().any(|kept| folds_to(name, kept)) || is_ours_or_forwarding(name)
 }
 
@@ -94,6 +108,8 @@ fn is_dropped_from_request(name: &str) -> bool {
         Some(b'a') => name == "authorization",
         Some(b'f') => is_ours_or_forwarding(name),
         Some(b'h') => name == "http2-settings",
+        // The name itself is read, and what is left of it goes on.
+        Some(b's') => name != "sec-websocket-protocol" && folds_to(name, "sec-websocket-protocol"),
         Some(b't') if name == "traceparent" => true,
         Some(b'x') => {
             folds_to(name, "x-api-key")
@@ -156,6 +172,9 @@ mod tests {
             ("authorization", "Bearer k"),
             ("x-api-key", "k"),
             ("x_api_key", "k"),
+            ("sec-websocket-protocol", "bearer, k"),
+            ("sec_websocket_protocol", "bearer, k"),
+            ("sec-websocket-key", "kept"),
             ("x-sidegate-account", "root"),
             ("x_sidegate_account", "root"),
             ("X-Sidegate_Level", "full"),
@@ -185,6 +204,6 @@ mod tests {
         clean_request(&mut headers);
         let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
-        assert_eq!(left, ["accept", "from", "host", "x-custom"]);
+        assert_eq!(left, ["accept", "from", "host", "sec-websocket-key", "x-custom"]);
     }
 }

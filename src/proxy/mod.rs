@@ -26,6 +26,7 @@ mod headers;
 mod io;
 mod pool;
 mod preamble;
+mod protocols;
 mod record;
 mod respond;
 mod settings;
@@ -47,6 +48,7 @@ use tokio::sync::watch;
 
 use crate::current::{Current, Reader};
 use crate::telemetry::{Telemetry, WorkerMeters};
+pub(crate) use extract::asks;
 pub use settings::{Limits, Settings, Timeouts, Upstream};
 use worker::{Life, Worker};
 

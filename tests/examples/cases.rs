@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
-use sidegate::policy::{Decision, DenyReason, Level, Query, Snapshot, UnixSeconds};
+use sidegate::policy::{Decision, DenyReason, Level, Query, Snapshot, UnixSeconds, Upgrade};
 
 use crate::example::{Example, key_of_account, key_of_record};
 
@@ -90,7 +90,14 @@ impl Cases {
                     None => (self.host.as_deref().unwrap(), url),
                 };
                 let credential = credential.as_deref();
-                let query = Query { method, host, target, credential, upgrade: false };
+                let query = Query {
+                    method,
+                    host,
+                    target,
+                    credential,
+                    upgrade: Upgrade::None,
+                    preflight: false,
+                };
                 let (denied, facts) = match snapshot.decide(&query, now) {
                     Decision::Allow(permit) => (None, permit.facts()),
                     Decision::Deny(denial) => (Some(denial.reason), denial.facts),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sidegate::policy::{Decision, DenyReason, Query};
+use sidegate::policy::{Decision, DenyReason, Query, Upgrade};
 
 use crate::cases::{Answer, Case};
 use crate::example::{Example, folder};
@@ -107,7 +107,8 @@ fn texts_that_are_no_keys_are_told_apart() {
                 host: "a.example",
                 target: "/",
                 credential: Some(credential),
-                upgrade: false,
+                upgrade: Upgrade::None,
+                preflight: false,
             };
             match snapshot.decide(&query, example.cases.at()) {
                 Decision::Deny(denial) => assert_eq!(denial.reason, expected, "{credential:?}"),

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 
 use proptest::collection::vec;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
-use sidegate::policy::{Decision, DenyReason, Query, Snapshot, UnixSeconds, compile};
+use sidegate::policy::{Decision, DenyReason, Query, Snapshot, UnixSeconds, Upgrade, compile};
 
 use judge::Answer;
 use model::Request;
@@ -86,7 +86,12 @@ fn decided(snapshot: &Snapshot, request: &Request) -> Answer {
         host: &request.host,
         target: &request.target,
         credential: request.credential.as_deref(),
-        upgrade: request.upgrade,
+        upgrade: match request.upgrade {
+            None => Upgrade::None,
+            Some("websocket") => Upgrade::WebSocket,
+            Some(_) => Upgrade::Unknown,
+        },
+        preflight: request.preflight,
     };
     match snapshot.decide(&query, UnixSeconds(request.now)) {
         Decision::Allow(permit) => {

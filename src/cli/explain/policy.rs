@@ -13,7 +13,7 @@ use crate::keystore::Permissions;
 use crate::policy::draft::{Draft, DraftKey};
 use crate::policy::explain::{Explanation, Question, explain};
 use crate::policy::key::{KeyDigest, Pepper};
-use crate::policy::{Decision, Place, Query, Snapshot, UnixSeconds, compile_with};
+use crate::policy::{Decision, Place, Query, Snapshot, UnixSeconds, Upgrade, compile_with};
 
 use super::url::Address;
 
@@ -48,7 +48,8 @@ pub(in crate::cli) struct Request<'a> {
     pub(in crate::cli) method: &'a str,
     pub(in crate::cli) address: &'a Address,
     pub(in crate::cli) credential: Option<Credential>,
-    pub(in crate::cli) upgrade: bool,
+    pub(in crate::cli) upgrade: Upgrade,
+    pub(in crate::cli) preflight: bool,
 }
 
 /// What was decided, and why.
@@ -161,6 +162,7 @@ impl Policy {
             target: &request.address.target,
             credential: sent.map(|(text, _)| text.as_str()),
             upgrade: request.upgrade,
+            preflight: request.preflight,
         };
         let key = sent.and_then(|(_, record)| record.as_ref());
         let question = Question { draft: &self.draft, query, key, now };

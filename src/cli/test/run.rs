@@ -109,12 +109,14 @@ impl Ready<'_> {
         coverage: &mut Coverage,
         outcome: &mut FileOutcome,
     ) {
-        let Case { name, from, at, methods, expect, .. } = self.case;
+        let Case { name, from, at, methods, upgrade, preflight, expect, .. } = self.case;
         for (method, address) in
             methods.iter().flat_map(|m| self.addresses.iter().map(move |a| (m, a)))
         {
             let credential = self.credential;
-            let request = Request { method: &method.value, address, credential, upgrade: false };
+            let (upgrade, preflight) = (*upgrade, *preflight);
+            let request =
+                Request { method: &method.value, address, credential, upgrade, preflight };
             let answer = policy.ask(&request, *at);
             coverage.touch(policy, &answer);
             let got = Got::of(policy, &answer.decision);

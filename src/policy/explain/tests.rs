@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use super::*;
 use crate::policy::draft::*;
 use crate::policy::key::KeyDigest;
-use crate::policy::{At, Decision, Place, compile_with};
+use crate::policy::{At, Decision, Place, Upgrade, compile_with};
 
 const ACCOUNTS: [&str; 4] = ["boss", "u1", "u2@x", "Gone"];
 const AREAS: [&str; 2] = ["members", "ownership"];
@@ -149,7 +149,7 @@ impl Tape<'_> {
             Some("*.example"),
             Some("{workspace}.example"),
         ];
-        const PREFIXES: [&str; 8] = [
+        const PREFIXES: [&str; 10] = [
             "/",
             "/a",
             "/a/b",
@@ -157,6 +157,8 @@ impl Tape<'_> {
             "/a/*",
             "/w/{workspace}/b",
             "/{workspace}/{account}",
+            "/{workspace}/{account}",
+            "/a/{account}",
             "/a/{account}",
         ];
         let mut places = BTreeSet::new();
@@ -191,6 +193,8 @@ impl Tape<'_> {
                 upstream: at("up"),
                 view_methods: self.seldom(4).then(|| list(&["GET", "POST"])),
                 methods: self.seldom(4).then(|| list(&["GET", "DELETE"])),
+                upgrade: self.level(),
+                preflight: self.below(2) == 1,
                 protect: protects.then(|| (at("owner"), at("ownership"))).into_iter().collect(),
                 strip_prefix: self.seldom(4),
             });
@@ -247,10 +251,12 @@ fn agree(tape: &Tape<'_>) -> Result<Option<DenyReason>, TestCaseError> {
     let snapshot = compile_with(&draft, vec![key.clone()])
         .map_err(|problems| TestCaseError::fail(format!("{problems:?}")))?;
     let path = &tape.path(&draft);
-    let (method, upgrade) = (tape.pick(&METHODS), tape.seldom(16));
+    let upgrades = [&[Upgrade::None; 24][..], &[Upgrade::WebSocket; 4], &[Upgrade::Unknown]];
+    let (method, upgrade) = (tape.pick(&METHODS), tape.pick(&upgrades.concat()));
+    let preflight = tape.below(2) == 0;
     let credential = tape.pick(&[&[Some("good"); 12][..], &[None, Some("bad"), Some("")]].concat());
     let host = tape.pick(&["acme.example", "ACME.example.", "globex.example", "x.y.example", "/"]);
-    let query = Query { method, host, target: path, credential, upgrade };
+    let query = Query { method, host, target: path, credential, upgrade, preflight };
     let record = (credential == Some("good")).then_some(&key);
 
     let decision = snapshot.decide(&query, NOW);

@@ -5,11 +5,12 @@ mod reader;
 use super::catalog::{Catalog, Row};
 use super::names::{Map, Names};
 use super::trie::Trie;
+use crate::policy::decide::{Query, Upgrade};
 use crate::policy::draft::DraftRoute;
 use crate::policy::host::Host;
 use crate::policy::level::Level;
 use crate::policy::method::{self, Methods};
-use crate::policy::problem::Problem;
+use crate::policy::problem::{Place, Problem};
 use crate::policy::segment::{decoded, segments};
 use reader::Reader;
 
@@ -32,6 +33,9 @@ pub struct Route {
     view_methods: Option<Methods>,
     methods: Option<Methods>,
     allow: Box<str>,
+    /// What a WebSocket needs; none refuses it.
+    upgrade: Level,
+    preflight: bool,
     /// By role: the area that is asked for in addition.
     protect: Box<[(u32, u32)]>,
     /// How many segments are taken off before forwarding.
@@ -83,16 +87,27 @@ impl Route {
         &self.allow
     }
 
-    pub(in crate::policy) fn takes(&self, method: &str) -> bool {
-        self.methods.as_ref().is_none_or(|methods| methods.contains(method))
+    /// Whether it takes the method, and the upgrade.
+    pub(in crate::policy) fn takes(&self, query: &Query<'_>) -> bool {
+        self.methods.as_ref().is_none_or(|methods| methods.contains(query.method))
+            && (query.upgrade == Upgrade::None || self.upgrade > Level::None)
     }
 
-    pub(in crate::policy) fn needed(&self, method: &str) -> Level {
-        match &self.view_methods {
-            Some(view) if view.contains(method) => Level::View,
+    pub(in crate::policy) fn needed(&self, query: &Query<'_>) -> Level {
+        let by_method = match &self.view_methods {
+            Some(view) if view.contains(query.method) => Level::View,
             Some(_) => Level::Full,
-            None => method::needed_by_default(method),
+            None => method::needed_by_default(query.method),
+        };
+        match query.upgrade {
+            Upgrade::None => by_method,
+            Upgrade::Unknown | Upgrade::WebSocket => by_method.max(self.upgrade),
         }
+    }
+
+    /// Whether preflights without a key go on.
+    pub(in crate::policy) fn passes_preflights(&self) -> bool {
+        self.preflight
     }
 
     pub(in crate::policy) fn captured_account<'p>(&self, path: &'p str) -> Option<&'p str> {
@@ -168,10 +183,12 @@ impl Routes {
             }
         }
         if drafts.is_empty() {
-            let place = crate::policy::problem::Place::default();
             problems.push(
-                Problem::warning(place, "the policy has no route: every request is refused")
-                    .hint("add a `[[route]]`"),
+                Problem::warning(
+                    Place::default(),
+                    "the policy has no route: every request is refused",
+                )
+                .hint("add a `[[route]]`"),
             );
         }
         routes

@@ -2,8 +2,9 @@
 
 use super::{Route, RouteWorkspace, Scope};
 use crate::policy::draft::{DraftRoute, DraftScope};
+use crate::policy::level::Level;
 use crate::policy::method::{self, Methods};
-use crate::policy::problem::{At, Problem};
+use crate::policy::problem::{At, Place, Problem};
 use crate::policy::snapshot::catalog::Catalog;
 use crate::policy::snapshot::names::Names;
 use crate::policy::snapshot::pattern::{HostPattern, PathPattern};
@@ -39,6 +40,11 @@ impl Reader<'_> {
         let upstream = self.upstream();
         let methods = self.methods(draft.methods.as_deref());
         let view_methods = self.methods(draft.view_methods.as_deref());
+        if draft.upgrade > Level::None && methods.as_ref().is_some_and(|it| !it.contains("GET")) {
+            let message = "it lets no WebSocket through: `methods` has no GET";
+            self.warning(draft.place, message.to_owned());
+            self.hint("a WebSocket is opened by GET: add it, or drop `upgrade`");
+        }
         let protect = self.protect(path.as_ref());
         let (host, path) = (host?, path?);
         let whole = upstream.zip(scope).zip(workspace);
@@ -52,6 +58,8 @@ impl Reader<'_> {
             allow: methods.as_ref().map_or(method::ALLOW_ALL.into(), Methods::allow),
             view_methods,
             methods,
+            upgrade: draft.upgrade,
+            preflight: draft.preflight,
             protect: protect.into(),
             strip: if draft.strip_prefix { path.steps.len() } else { 0 },
         });
@@ -61,6 +69,11 @@ impl Reader<'_> {
     fn problem<T>(&mut self, at: &At<T>, message: String) {
         let message = format!("route `{}`: {message}", self.name);
         self.problems.push(Problem::error(at.place, message));
+    }
+
+    fn warning(&mut self, place: Place, message: String) {
+        let message = format!("route `{}`: {message}", self.name);
+        self.problems.push(Problem::warning(place, message));
     }
 
     fn hint(&mut self, hint: impl Into<String>) {
