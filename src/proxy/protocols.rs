@@ -28,6 +28,17 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<&str>, DenyReason> {
     Ok(key)
 }
 
+/// Whether a key was sent here.
+pub(super) fn has_key(headers: &HeaderMap) -> bool {
+    matches!(key(headers), Ok(Some(_)))
+}
+
+/// Chooses `bearer` where the upstream has chosen nothing: browsers that offered something and were
+/// told of no choice close the connection.
+pub(super) fn agree(answer: &mut HeaderMap) {
+    answer.entry(SEC_WEBSOCKET_PROTOCOL).or_insert(HeaderValue::from_static(BEARER));
+}
+
 /// Whether `text` is an element, as a key would be.
 pub(super) fn has(headers: &HeaderMap, text: &[u8]) -> bool {
     elements(headers).any(|element| element.as_bytes() == text)
