@@ -61,6 +61,15 @@ pub(super) async fn answer(
             return response;
         }
     };
+    if let Err(wait) = worker.pace(snapshot, &permit.facts(), decided) {
+        let denial = Denial { reason: DenyReason::RateLimited, facts: permit.facts() };
+        let mut response = deny(denial, snapshot, &parts, &trace, record);
+        respond::retry_after(response.headers_mut(), wait);
+        if !is_drained(&incoming) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        return response;
+    }
     record.allowed(permit.facts());
     let form = Form::of(&parts.headers);
     let upstream = permit.route().upstream();

@@ -28,6 +28,7 @@ mod io;
 mod pool;
 mod preamble;
 mod protocols;
+mod rate;
 mod record;
 mod respond;
 mod settings;
@@ -51,8 +52,8 @@ use tokio::sync::watch;
 use crate::current::{Current, Reader};
 use crate::telemetry::{Telemetry, WorkerMeters};
 pub(crate) use extract::asks;
-pub use settings::{Limits, Settings, Timeouts, Upstream};
-use worker::{Life, Worker};
+pub use settings::{Limits, Rate, Settings, Timeouts, Upstream};
+use worker::{Life, Shared, Worker};
 
 /// Connections that the kernel holds for a worker that is busy.
 const BACKLOG: i32 = 1024;
@@ -130,18 +131,19 @@ impl Proxy {
         telemetry: &Arc<Telemetry>,
         sample: f64,
     ) -> Result<Self> {
-        let settings = Arc::new(settings);
-        let names: Vec<String> = settings.upstreams.iter().map(|it| it.name.clone()).collect();
+        let shared = Arc::new(Shared::new(settings, sample));
+        let upstreams = &shared.settings().upstreams;
+        let names: Vec<String> = upstreams.iter().map(|it| it.name.clone()).collect();
         let (life, _) = watch::channel(Life::Running);
         let mut threads = Vec::with_capacity(listeners.sockets.len());
         let (report, started) = mpsc::channel();
         for (number, socket) in listeners.sockets.into_iter().enumerate() {
-            let (settings, current) = (Arc::clone(&settings), Arc::clone(current));
+            let (shared, current) = (Arc::clone(&shared), Arc::clone(current));
             let (meters, life) = (telemetry.worker(&names), life.subscribe());
             let name = format!("sidegate-{number}");
             let report = report.clone();
             threads.push(thread::Builder::new().name(name).spawn(move || {
-                if let Err(error) = run(socket, settings, current, meters, sample, life, &report) {
+                if let Err(error) = run(socket, shared, current, meters, life, &report) {
                     // Whoever starts the workers waits for this.
                     let _ = report.send(Err(error));
                 }
@@ -177,10 +179,9 @@ fn listen(address: SocketAddr) -> Result<TcpListener> {
 
 fn run(
     socket: TcpListener,
-    settings: Arc<Settings>,
+    shared: Arc<Shared>,
     current: Arc<Current>,
     meters: WorkerMeters,
-    sample: f64,
     life: watch::Receiver<Life>,
     report: &mpsc::Sender<Result<()>>,
 ) -> Result<()> {
@@ -188,7 +189,7 @@ fn run(
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(socket)?;
         let _ = report.send(Ok(()));
-        let worker = Worker::new(settings, Reader::new(current), meters, sample);
+        let worker = Worker::new(shared, Reader::new(current), meters);
         worker.run(listener, life).await;
         Ok(())
     })

@@ -81,7 +81,8 @@ impl Rig {
         let upstream = Upstream::start();
         let drain = if lines.contains("timeouts.drain") { "" } else { "timeouts.drain = \"1s\"\n" };
         let sample = if lines.contains("log.") { "" } else { "log.sample = 1.0\n" };
-        let lines = format!("workers = 1\n{drain}{sample}{lines}\n");
+        let workers = if lines.contains("workers") { "" } else { "workers = 1\n" };
+        let lines = format!("{workers}{drain}{sample}{lines}\n");
         let gate = Gate::start_with(folder.path(), upstream.port(), &keys, &lines);
         Self { gate, upstream, folder }
     }

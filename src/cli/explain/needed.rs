@@ -66,6 +66,7 @@ impl Words<'_> {
             DenyReason::KeyUnknown => format!("a key that has a record{}", self.of_workspace()),
             DenyReason::MethodRefused => self.method(),
             DenyReason::NoAccess | DenyReason::ViewOnly => self.grant(needed),
+            DenyReason::RateLimited => "fewer requests of this key in the same time".to_owned(),
             DenyReason::NotAMember => {
                 let workspace = self.record().map_or("", |record| &record.workspace);
                 let place = self.access().map(|access| access.workspace.name.place);
