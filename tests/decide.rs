@@ -76,6 +76,7 @@ const KEYS: &[(&str, &str, &str, &str, DigestKind, &str)] = {
             Blake3,
             r#","not_before":"2030-01-01T00:00:10Z","expires":"2030-01-01T00:00:05Z","revoked":"2030-01-01T00:00:20Z""#,
         ),
+        ("astray", "main", "olga", "staging", Blake3, r#","revoked":"2030-01-01T00:00:00Z""#),
         ("gone", "torn-down", "olga", "production", Blake3, r#","revoked":"2030-01-01T00:00:00Z""#),
         ("c-view", "main", "olga", "production", Blake3, r#","ceiling":{"level":"view"}"#),
         ("c-none", "main", "olga", "production", Blake3, r#","ceiling":{"level":"none"}"#),
@@ -285,6 +286,8 @@ const OF_KEYS: &[Row] = &[
     ("revoked", "GET /vault", -1, "full"),
     ("revoked", "GET /vault", 0, "key_revoked"),
     ("gone", "GET /vault", -1, "wrong_environment"),
+    ("astray", "GET /vault", -1, "wrong_environment"),
+    ("astray", "GET /vault", 0, "key_revoked"),
     (
         "sg_production_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg_000000",
         "GET /vault",
@@ -534,6 +537,9 @@ fn without_a_pin_every_environment_is_good() {
         // Its workspace is gone and its last second has not come: it reaches nothing.
         ("gone", "GET /vault", "wrong_workspace"),
         ("gone", "GET /w/torn-down", "wrong_workspace"),
+        // Nor does one whose record is of another environment than its workspace.
+        ("astray", "GET /vault", "wrong_workspace"),
+        ("astray", "GET /w/main", "wrong_workspace"),
     ] {
         assert_eq!(outcome(&snapshot, key, request, -1), expected, "{key}: {request}");
     }
