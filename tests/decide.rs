@@ -76,6 +76,7 @@ const KEYS: &[(&str, &str, &str, &str, DigestKind, &str)] = {
             Blake3,
             r#","not_before":"2030-01-01T00:00:10Z","expires":"2030-01-01T00:00:05Z","revoked":"2030-01-01T00:00:20Z""#,
         ),
+        ("astray", "main", "olga", "staging", Blake3, r#","revoked":"2030-01-01T00:00:00Z""#),
         ("gone", "torn-down", "olga", "production", Blake3, r#","revoked":"2030-01-01T00:00:00Z""#),
         ("c-view", "main", "olga", "production", Blake3, r#","ceiling":{"level":"view"}"#),
         ("c-none", "main", "olga", "production", Blake3, r#","ceiling":{"level":"none"}"#),
@@ -285,6 +286,8 @@ const OF_KEYS: &[Row] = &[
     ("revoked", "GET /vault", -1, "full"),
     ("revoked", "GET /vault", 0, "key_revoked"),
     ("gone", "GET /vault", -1, "wrong_environment"),
+    ("astray", "GET /vault", -1, "wrong_environment"),
+    ("astray", "GET /vault", 0, "key_revoked"),
     (
         "sg_production_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg_000000",
         "GET /vault",
@@ -512,13 +515,10 @@ fn every_row_is_decided_as_it_says() {
     assert_eq!(wrong, "");
 }
 
-/// `bad_request` is what `proxy` says of framing, headers and credentials before it has a query, and
-/// `rate_limited` of what was decided: the decision core has no way to say either.
 #[test]
 fn the_table_of_reasons_has_every_reason_of_the_core() {
     let told: BTreeSet<_> = REASONS.iter().map(|(.., outcome)| *outcome).collect();
-    let others = [DenyReason::BadRequest, DenyReason::RateLimited];
-    let of_the_core = DenyReason::ALL.into_iter().filter(|reason| !others.contains(reason));
+    let of_the_core = DenyReason::ALL.into_iter().filter(|reason| reason.is_of_policy());
     assert_eq!(told, of_the_core.map(DenyReason::code).collect());
     let levels: BTreeSet<_> = TABLES.concat().iter().map(|(.., outcome)| *outcome).collect();
     assert!(["view", "full", "public"].iter().all(|level| levels.contains(level)));
@@ -535,6 +535,9 @@ fn without_a_pin_every_environment_is_good() {
         // Its workspace is gone and its last second has not come: it reaches nothing.
         ("gone", "GET /vault", "wrong_workspace"),
         ("gone", "GET /w/torn-down", "wrong_workspace"),
+        // Nor does one whose record is of another environment than its workspace.
+        ("astray", "GET /vault", "wrong_workspace"),
+        ("astray", "GET /w/main", "wrong_workspace"),
     ] {
         assert_eq!(outcome(&snapshot, key, request, -1), expected, "{key}: {request}");
     }

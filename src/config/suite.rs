@@ -9,7 +9,8 @@
 //! name = "an analyst reads reports"
 //! from = "Roles / Analyst"           # where the rule comes from, if anywhere
 //! account = "svc"                    # with `workspace`: a key without a ceiling; or `key`, a
-//! workspace = "acme"                 # record's id; or neither: no key
+//! workspace = "acme"                 # record's id; or `send_key`, a text that is nobody's key, whole
+//!                                    # or not; or none of them: no key
 //! methods = ["GET", "HEAD"]          # or `method`
 //! urls = ["/reports", "/reports/1"]  # or `url`: every method with every URL
 //! upgrade = "websocket"              # where the request is for one
@@ -73,6 +74,8 @@ pub enum Who {
     Key(At<String>),
     /// Somebody without a key.
     Nobody,
+    /// Somebody who sends this in its place.
+    Text(At<String>),
 }
 
 /// What should become of a request.
@@ -166,6 +169,17 @@ fn who(fields: &mut Fields<'_>) -> Option<Who> {
     let key = fields.text("key");
     let account = fields.text("account");
     let workspace = fields.text("workspace");
+    let text = fields.text("send_key");
+    if fields.has("send_key") {
+        let mut others = ["key", "account", "workspace"].into_iter();
+        let Some(other) = others.find(|field| fields.has(field)) else {
+            return text.map(Who::Text);
+        };
+        let message = format!("`send_key` and `{other}` at once");
+        let problem = Problem::error(fields.place_of_field("send_key"), message);
+        fields.report(problem.hint("`send_key` is a text that is nobody's key"));
+        return None;
+    }
     match (fields.has("key"), fields.has("account"), fields.has("workspace")) {
         (false, false, false) => Some(Who::Nobody),
         (true, false, false) => key.map(Who::Key),
@@ -182,7 +196,8 @@ fn who(fields: &mut Fields<'_>) -> Option<Who> {
         }
         (false, false, true) => {
             let problem = Problem::error(fields.place(), "`workspace` without an `account`");
-            fields.absent(problem.hint("add `account = \"NAME\"`"), &["account", "key"]);
+            fields
+                .absent(problem.hint("add `account = \"NAME\"`"), &["account", "key", "send_key"]);
             None
         }
     }
@@ -335,11 +350,18 @@ mod tests {
             url = "/"
             upgrade = "websocket"
             expect = "allow"
+            [[case]]
+            name = "e"
+            send_key = "made up"
+            method = "GET"
+            url = "/"
+            expect = "deny"
+            reason = "key_malformed"
         "#;
         let cases = read(text).unwrap().cases;
         let texts =
             |list: &[At<String>]| list.iter().map(|it| it.value.clone()).collect::<Vec<_>>();
-        let [a, b, c, d] = cases.as_slice() else { panic!("{cases:?}") };
+        let [a, b, c, d, e] = cases.as_slice() else { panic!("{cases:?}") };
         assert!(matches!(&a.who, Who::Account(account, workspace)
             if account.value == "svc" && workspace.value == "acme"));
         assert_eq!((a.from.as_deref(), a.at), (Some("here"), UnixSeconds(1_795_176_000)));
@@ -350,6 +372,7 @@ mod tests {
         assert_eq!(texts(&b.urls), ["/x", "https://other.example/"]);
         assert_eq!(b.expect, Expect::Deny(DenyReason::NoAccess, Some(404)));
         assert_eq!(c.who, Who::Nobody);
+        assert!(matches!(&e.who, Who::Text(text) if text.value == "made up"));
         assert_eq!((c.upgrade, c.preflight), (Upgrade::None, true));
         assert_eq!((d.upgrade, d.preflight), (Upgrade::WebSocket, false));
         assert_eq!(c.expect, Expect::Deny(DenyReason::KeyMissing, None));

@@ -108,6 +108,12 @@ impl DenyReason {
         }
     }
 
+    /// Whether the policy says it. The others are said before it is asked, of what has no query in
+    /// it, and after it has answered, of keys that ask too often.
+    pub fn is_of_policy(self) -> bool {
+        !matches!(self, Self::BadRequest | Self::RateLimited)
+    }
+
     /// The HTTP status (RFC 9110 §15.5). `hide_none` is the policy's word: what a caller has no
     /// level on answers as if it were not there.
     pub fn status(self, hide_none: bool) -> u16 {

@@ -27,6 +27,7 @@ pub(crate) struct Case {
     pub(crate) key: Option<String>,
     pub(crate) account: Option<String>,
     pub(crate) workspace: Option<String>,
+    send_key: Option<String>,
     at: Option<toml::value::Datetime>,
     method: Option<String>,
     methods: Option<Vec<String>>,
@@ -119,6 +120,9 @@ impl Cases {
 
 impl Case {
     fn credential(&self) -> Option<String> {
+        if let Some(text) = &self.send_key {
+            return Some(text.clone());
+        }
         match (&self.key, &self.account, &self.workspace) {
             (Some(id), None, None) => Some(key_of_record(id)),
             (None, Some(account), Some(workspace)) => Some(key_of_account(account, workspace)),

@@ -101,6 +101,10 @@ impl Words<'_> {
             DenyReason::WrongWorkspace => {
                 let own = self.record().map_or("", |record| &record.workspace);
                 match self.route_workspace() {
+                    // Its record's environment is not its workspace's: a revocation is due.
+                    Some(name) if name == own => {
+                        format!("a key of workspace `{name}` and its environment{}", self.create())
+                    }
                     Some(name) if self.has_workspace(name) => {
                         format!("a key of workspace `{name}`: this one is of `{own}`")
                     }

@@ -16,7 +16,7 @@ mod route;
 mod tests;
 
 use super::decide::Query;
-use super::draft::{Draft, DraftKey, DraftScope};
+use super::draft::{Draft, DraftKey, DraftScope, DraftWorkspace};
 use super::host::Host;
 use super::key;
 use super::level::Level;
@@ -180,9 +180,15 @@ fn fault(draft: &Draft, record: &DraftKey, now: UnixSeconds) -> Option<DenyReaso
         return Some(DenyReason::KeyExpired);
     }
     let pin = draft.environment.as_ref()?;
-    let workspace = draft.workspaces.iter().find(|it| *it.name.value == *record.workspace);
-    let lives_there = workspace.is_some_and(|workspace| workspace.environment.value == *pin);
+    let lives_there = home(draft, record).is_some_and(|home| home.environment.value == *pin);
     (!lives_there).then_some(DenyReason::WrongEnvironment)
+}
+
+/// A key's workspace; none where it is gone, or of another environment than the key. The latter
+/// compiles only where somebody has revoked the key, for now or for later.
+fn home<'a>(draft: &'a Draft, record: &DraftKey) -> Option<&'a DraftWorkspace> {
+    let workspace = draft.workspaces.iter().find(|it| *it.name.value == *record.workspace)?;
+    (*workspace.environment.value == *record.environment).then_some(workspace)
 }
 
 /// The level of a row: the one that names it, or else the one of `*`.

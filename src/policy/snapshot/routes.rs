@@ -43,7 +43,7 @@ pub struct Route {
 }
 
 /// What a route needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::policy) enum Scope {
     /// An area of the workspace.
     Area(u32),
@@ -116,6 +116,11 @@ impl Route {
 
     pub(in crate::policy) fn protection(&self, role: u32) -> Option<u32> {
         self.protect.iter().find(|(protected, _)| *protected == role).map(|(_, area)| *area)
+    }
+
+    /// The areas that `protect` may ask for.
+    pub(in crate::policy) fn protecting_areas(&self) -> impl Iterator<Item = u32> {
+        self.protect.iter().map(|(_, area)| *area)
     }
 
     /// Whether a captured name, percent-encoded or not, is `name`. Fixed workspaces are compared by

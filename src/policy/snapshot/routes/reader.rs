@@ -40,10 +40,8 @@ impl Reader<'_> {
         let upstream = self.upstream();
         let methods = self.methods(draft.methods.as_deref());
         let view_methods = self.methods(draft.view_methods.as_deref());
-        if draft.upgrade > Level::None && methods.as_ref().is_some_and(|it| !it.contains("GET")) {
-            let message = "it lets no WebSocket through: `methods` has no GET";
-            self.warning(draft.place, message.to_owned());
-            self.hint("a WebSocket is opened by GET: add it, or drop `upgrade`");
+        if let Some(methods) = &methods {
+            self.check_methods(methods);
         }
         let protect = self.protect(path.as_ref());
         let (host, path) = (host?, path?);
@@ -89,6 +87,10 @@ impl Reader<'_> {
                 || !name.value.bytes().all(|byte| byte.is_ascii_graphic()))
         {
             self.problem(name, "a name has 1 to 128 visible ASCII characters".to_owned());
+        }
+        if let Some(name) = self.draft.name.as_ref().filter(|name| name.value == "none") {
+            self.problem(name, "it cannot be named `none`".to_owned());
+            self.hint("metrics say `none` where there is no route: choose another name");
         }
     }
 
@@ -182,6 +184,28 @@ impl Reader<'_> {
             }
         }
         Some(Methods::new(names?.iter().map(|name| name.value.clone())))
+    }
+
+    /// Warns of what a list of methods makes idle.
+    fn check_methods(&mut self, methods: &Methods) {
+        let draft = self.draft;
+        if draft.methods.as_ref().is_some_and(Vec::is_empty) {
+            self.warning(draft.place, "`methods` is empty: it takes no request".to_owned());
+            self.hint("name its methods, or drop `methods` to take all");
+            return;
+        }
+        for name in draft.view_methods.iter().flatten() {
+            if !methods.contains(&name.value) {
+                let message = format!("`view_methods` has {}, `methods` has not", name.value);
+                self.warning(name.place, message);
+                self.hint("the route does not take it: add it to `methods`, or drop it");
+            }
+        }
+        if draft.upgrade > Level::None && !methods.contains("GET") {
+            let message = "it lets no WebSocket through: `methods` has no GET";
+            self.warning(draft.place, message.to_owned());
+            self.hint("a WebSocket is opened by GET: add it, or drop `upgrade`");
+        }
     }
 
     fn protect(&mut self, path: Option<&PathPattern>) -> Vec<(u32, u32)> {
