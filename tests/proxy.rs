@@ -22,6 +22,8 @@ mod client;
 mod early;
 #[path = "proxy/forms.rs"]
 mod forms;
+#[path = "proxy/frames.rs"]
+mod frames;
 #[path = "proxy/hygiene.rs"]
 mod hygiene;
 #[path = "proxy/life.rs"]
