@@ -22,6 +22,8 @@ mod client;
 mod early;
 #[path = "proxy/forms.rs"]
 mod forms;
+#[path = "proxy/framing.rs"]
+mod framing;
 #[path = "proxy/hygiene.rs"]
 mod hygiene;
 #[path = "proxy/life.rs"]
@@ -34,6 +36,8 @@ mod pool;
 mod rig;
 #[path = "proxy/secrets.rs"]
 mod secrets;
+#[path = "proxy/table.rs"]
+mod table;
 #[path = "proxy/upstream.rs"]
 mod upstream;
 #[path = "proxy/wire.rs"]

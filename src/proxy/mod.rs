@@ -2,8 +2,9 @@
 //!
 //! # The life of a request
 //!
-//! `worker` accepts → `connection` runs hyper and every timeout on one timer → `gate` has the
-//! request: `extract` makes of it a policy query (the only reader of credential headers), the
+//! `worker` accepts → `connection` runs hyper and every timeout on one timer → `inlet` gives hyper
+//! one message at a time, and none whose framing is in doubt (`head` says what that is) → `gate` has
+//! the request: `extract` makes of it a policy query (the only reader of credential headers), the
 //! snapshot decides, `respond` refuses, or `headers` cleans it, `preamble` says who asks, and `pool`
 //! exchanges it on a connection to the `upstream`. `record` counts and tells it once, when its last byte is gone.
 //!
@@ -18,11 +19,14 @@
 //! Start at `gate`.
 
 mod body;
+mod chunks;
 mod connection;
 mod extract;
 mod fault;
 mod gate;
+mod head;
 mod headers;
+mod inlet;
 mod io;
 mod pool;
 mod preamble;

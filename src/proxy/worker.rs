@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 
 use super::connection;
 use super::fault::Fault;
+use super::head::Flaw;
 use super::io::Activity;
 use super::pool::Pool;
 use super::respond;
@@ -191,7 +192,8 @@ impl Worker {
     pub(super) fn head_refused(&self, status: u16, activity: &Activity) {
         let generation = self.generation();
         let (number, snapshot) = (generation.number, &generation.snapshot);
-        let bad = Denial { reason: DenyReason::BadRequest, facts: Facts::default() };
+        let reason = activity.flaw().map_or(DenyReason::BadRequest, Flaw::reason);
+        let bad = Denial { reason, facts: Facts::default() };
         let denial = (status == 400).then_some(bad);
         let took = clock::instant().saturating_duration_since(activity.since());
         let mut meters = self.meters();
