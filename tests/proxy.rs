@@ -20,10 +20,14 @@ mod answers;
 mod client;
 #[path = "proxy/early.rs"]
 mod early;
+#[path = "proxy/fields.rs"]
+mod fields;
 #[path = "proxy/forms.rs"]
 mod forms;
 #[path = "proxy/framing.rs"]
 mod framing;
+#[path = "proxy/hosts.rs"]
+mod hosts;
 #[path = "proxy/hygiene.rs"]
 mod hygiene;
 #[path = "proxy/life.rs"]
@@ -38,6 +42,8 @@ mod rig;
 mod secrets;
 #[path = "proxy/table.rs"]
 mod table;
+#[path = "proxy/targets.rs"]
+mod targets;
 #[path = "proxy/upstream.rs"]
 mod upstream;
 #[path = "proxy/wire.rs"]

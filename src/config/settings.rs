@@ -12,6 +12,7 @@ use super::Config;
 use super::fields::Fields;
 use super::files::{Files, Reading};
 use super::page::{Notes, Page, quoted};
+use super::trusted;
 use super::units;
 use super::upstream::Target;
 use crate::policy::{At, Problem};
@@ -71,6 +72,7 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
     let proxy = proxy::Settings {
         listen,
         workers: workers.map_or_else(cores, |workers| as_usize(workers.value)),
+        trusted_proxies: trusted::proxies(&mut fields),
         upstreams: upstreams(&mut fields),
         timeouts: timeouts(&mut fields),
         limits: limits(&mut fields),

@@ -41,7 +41,7 @@ enum End {
 
 /// Serves a connection until it is closed, times out, or is drained.
 pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
-    let activity = Activity::new(peer.ip());
+    let activity = Activity::new(peer.ip(), worker.trusts(peer.ip()));
     let requests = {
         let (worker, activity) = (Rc::clone(&worker), Rc::clone(&activity));
         service_fn(move |request| {

@@ -38,6 +38,8 @@ pub(super) struct Activity {
     pub(super) peer: IpAddr,
     /// The same, as it is said to upstreams.
     pub(super) peer_text: Box<str>,
+    /// Whether the peer's forwarding fields are kept.
+    pub(super) trusted: bool,
     phase: Cell<Phase>,
     since: Cell<Instant>,
     stalled: Cell<Option<Instant>>,
@@ -52,10 +54,11 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    pub(super) fn new(peer: IpAddr) -> Rc<Self> {
+    pub(super) fn new(peer: IpAddr, trusted: bool) -> Rc<Self> {
         Rc::new(Self {
             peer,
             peer_text: peer.to_string().into(),
+            trusted,
             phase: Cell::new(Phase::Idle),
             since: Cell::new(clock::instant()),
             stalled: Cell::new(None),

@@ -28,6 +28,7 @@ mod head;
 mod headers;
 mod inlet;
 mod io;
+mod network;
 mod pool;
 mod preamble;
 mod record;
@@ -51,6 +52,7 @@ use tokio::sync::watch;
 
 use crate::current::{Current, Reader};
 use crate::telemetry::{Telemetry, WorkerMeters};
+pub use network::{Network, NetworkError};
 pub use settings::{Limits, Settings, Timeouts, Upstream};
 use worker::{Life, Worker};
 

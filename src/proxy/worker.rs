@@ -1,7 +1,7 @@
 //! One worker: a thread, a runtime, a listener, and everything that its requests share.
 
 use std::cell::{Cell, RefCell, RefMut};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,6 +137,11 @@ impl Worker {
 
     pub(super) fn timeouts(&self) -> &Timeouts {
         &self.settings.timeouts
+    }
+
+    /// Whether this client's forwarding fields are kept.
+    pub(super) fn trusts(&self, peer: IpAddr) -> bool {
+        self.settings.trusted_proxies.iter().any(|network| network.contains(peer))
     }
 
     pub(super) fn generation(&self) -> Rc<Held> {

@@ -1,6 +1,8 @@
 //! Rows of bytes, and what becomes of them.
 
-use crate::rig::{GET, OK, READER, Rig, WRITER};
+use crate::harness::until;
+use crate::rig::{GET, OK, Rig, WRITER};
+use crate::wire::{Message, Wire};
 
 /// What becomes of a message that a client sent, and of a request behind it.
 #[derive(Debug, Clone, Copy)]
@@ -15,8 +17,8 @@ pub(crate) enum Fate {
     Last(&'static str, &'static str),
 }
 
-/// Sends `bytes`, where `{W}` and `{R}` stand for lines that say who asks, and a request behind
-/// them in the same write.
+/// Sends `bytes`, where `{W}` stands for lines that say who asks, and a request behind them in the
+/// same write.
 pub(crate) fn check(rig: &mut Rig, bytes: &[u8], fate: Fate) {
     let text = String::from_utf8_lossy(bytes).into_owned();
     let bytes = filled(bytes);
@@ -74,15 +76,25 @@ pub(crate) fn check(rig: &mut Rig, bytes: &[u8], fate: Fate) {
 fn filled(bytes: &[u8]) -> Vec<u8> {
     let mut rest = bytes;
     let mut filled = Vec::new();
-    while let Some((first, more)) = rest.split_first() {
-        let (lines, after) = match rest {
-            [b'{', b'W', b'}', after @ ..] => (WRITER.as_bytes(), after),
-            [b'{', b'R', b'}', after @ ..] => (READER.as_bytes(), after),
-            [b'{', b'K', b'}', after @ ..] => (&b"X-API-Key: key-writer\r\n"[..], after),
-            _ => (std::slice::from_ref(first), more),
-        };
-        filled.extend_from_slice(lines);
-        rest = after;
+    while let Some(at) = rest.windows(3).position(|window| window == b"{W}") {
+        filled.extend_from_slice(&rest[..at]);
+        filled.extend_from_slice(WRITER.as_bytes());
+        rest = &rest[at + 3..];
     }
+    filled.extend_from_slice(rest);
     filled
+}
+
+/// What the upstream got of the one request that a client has sent, or the status of a refusal.
+pub(crate) fn seen(rig: &mut Rig, client: &mut Wire, answer: &str) -> Result<Message, u16> {
+    until("an answer or a request", || rig.upstream.waiting() > 0 || client.has_answer());
+    if rig.upstream.waiting() == 0 {
+        return Err(client.answer().status());
+    }
+    let mut peer = rig.upstream.next();
+    let seen = peer.message(false).unwrap();
+    peer.send(answer.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+    assert_eq!(client.answer().status(), 200, "{seen:?}");
+    assert_eq!(rig.upstream.waiting(), 0, "{seen:?}");
+    Ok(seen)
 }
