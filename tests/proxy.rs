@@ -46,5 +46,7 @@ mod table;
 mod targets;
 #[path = "proxy/upstream.rs"]
 mod upstream;
+#[path = "proxy/websocket.rs"]
+mod websocket;
 #[path = "proxy/wire.rs"]
 mod wire;

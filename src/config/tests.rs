@@ -136,6 +136,25 @@ fn every_mistake_of_a_policy_is_told() {
 }
 
 #[test]
+fn what_can_never_act_is_warned_of() {
+    let idle = include_bytes!("samples/idle.toml");
+    insta::assert_snapshot!(told(&folder(&[("policy.toml", idle)])));
+}
+
+#[test]
+fn no_route_has_the_name_that_metrics_give_to_none() {
+    let route = |name: &str| {
+        format!(
+            "version = 1\n[[route]]\nname = \"{name}\"\nprefix = \"/\"\npublic = true\nupstream = \"vault\"\n"
+        )
+    };
+    let expected = "policy.toml:3:8: route `none`: it cannot be named `none` — metrics say `none` \
+                    where there is no route: choose another name\n";
+    assert_eq!(told(&folder(&[("policy.toml", route("none").as_bytes())])), expected);
+    assert_eq!(told(&folder(&[("policy.toml", route("None").as_bytes())])), "");
+}
+
+#[test]
 fn a_product_whose_subscription_nobody_states_is_an_error() {
     let missing = "`subscription` is missing — such as `subscription = \"active\"`";
     let typo = "unknown field `subscripton` — did you mean `subscription`?";
@@ -308,8 +327,8 @@ fn every_setting_can_be_set() {
         admin = { address = "127.0.0.1:2" }
         upstream.z = { urls = ["http://z:1"], idle_connections = 0 }
         upstream.a = { urls = ["http://[::1]"] }
-        timeouts = { header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", drain = "6s" }
-        limits = { connections = 1, requests = 2, headers = 3, header_bytes = "8KiB", target_bytes = 100, body_bytes = "2GiB" }
+        timeouts = { header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", tunnel = "7s", drain = "6s" }
+        limits = { connections = 1, requests = 2, headers = 3, header_bytes = "8KiB", target_bytes = 100, body_bytes = "2GiB", key_rate = 5, key_burst = 6 }
         log = { format = "text", level = "debug", sample = 1 }
     "#;
     let folder = folder(&[("sidegate.toml", settings)]);

@@ -18,6 +18,7 @@ use super::head::Flaw;
 use super::inlet::Inlet;
 use super::respond;
 use super::socket::Socket;
+use super::tunnel::Tunnel;
 use crate::clock;
 
 /// What a client connection is doing.
@@ -51,6 +52,7 @@ pub(super) struct Activity {
     engaged: Cell<bool>,
     turn: RefCell<Option<Waker>>,
     flaw: Cell<Option<Flaw>>,
+    tunnel: RefCell<Option<Box<Tunnel>>>,
 }
 
 impl Activity {
@@ -69,6 +71,7 @@ impl Activity {
             engaged: Cell::new(false),
             turn: RefCell::default(),
             flaw: Cell::new(None),
+            tunnel: RefCell::default(),
         })
     }
 
@@ -110,6 +113,16 @@ impl Activity {
     /// Whether the wait is over, asked once: the next one begins anew.
     pub(super) fn is_overdue(&self) -> bool {
         self.overdue.replace(false)
+    }
+
+    /// What becomes of the connection when its request has been answered.
+    pub(super) fn set_tunnel(&self, tunnel: Tunnel) {
+        *self.tunnel.borrow_mut() = Some(Box::new(tunnel));
+    }
+
+    /// To be asked when hyper is done: the tunnel's record knows this, and would keep it for ever.
+    pub(super) fn take_tunnel(&self) -> Option<Box<Tunnel>> {
+        self.tunnel.take()
     }
 
     /// Whether a request's body is still to come, though it may have its answer already.

@@ -6,7 +6,8 @@
 //! one message at a time, and none whose framing is in doubt (`head` says what that is) → `gate` has
 //! the request: `extract` makes of it a policy query (the only reader of credential headers), the
 //! snapshot decides, `respond` refuses, or `headers` cleans it, `preamble` says who asks, and `pool`
-//! exchanges it on a connection to the `upstream`. `record` counts and tells it once, when its last byte is gone.
+//! exchanges it on a connection to the `upstream`. `record` counts and tells it once, when its last
+//! byte is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it.
 //!
 //! # Invariants
 //!
@@ -31,12 +32,15 @@ mod io;
 mod network;
 mod pool;
 mod preamble;
+mod protocols;
+mod rate;
 mod record;
 mod respond;
 mod settings;
 mod socket;
 mod timer;
 mod trace;
+mod tunnel;
 mod upstream;
 mod wire;
 mod worker;
@@ -52,9 +56,10 @@ use tokio::sync::watch;
 
 use crate::current::{Current, Reader};
 use crate::telemetry::{Telemetry, WorkerMeters};
+pub(crate) use extract::asks;
 pub use network::{Network, NetworkError};
-pub use settings::{Limits, Settings, Timeouts, Upstream};
-use worker::{Life, Worker};
+pub use settings::{Limits, Rate, Settings, Timeouts, Upstream};
+use worker::{Life, Shared, Worker};
 
 /// Connections that the kernel holds for a worker that is busy.
 const BACKLOG: i32 = 1024;
@@ -132,18 +137,19 @@ impl Proxy {
         telemetry: &Arc<Telemetry>,
         sample: f64,
     ) -> Result<Self> {
-        let settings = Arc::new(settings);
-        let names: Vec<String> = settings.upstreams.iter().map(|it| it.name.clone()).collect();
+        let shared = Arc::new(Shared::new(settings, sample));
+        let upstreams = &shared.settings().upstreams;
+        let names: Vec<String> = upstreams.iter().map(|it| it.name.clone()).collect();
         let (life, _) = watch::channel(Life::Running);
         let mut threads = Vec::with_capacity(listeners.sockets.len());
         let (report, started) = mpsc::channel();
         for (number, socket) in listeners.sockets.into_iter().enumerate() {
-            let (settings, current) = (Arc::clone(&settings), Arc::clone(current));
+            let (shared, current) = (Arc::clone(&shared), Arc::clone(current));
             let (meters, life) = (telemetry.worker(&names), life.subscribe());
             let name = format!("sidegate-{number}");
             let report = report.clone();
             threads.push(thread::Builder::new().name(name).spawn(move || {
-                if let Err(error) = run(socket, settings, current, meters, sample, life, &report) {
+                if let Err(error) = run(socket, shared, current, meters, life, &report) {
                     // Whoever starts the workers waits for this.
                     let _ = report.send(Err(error));
                 }
@@ -179,10 +185,9 @@ fn listen(address: SocketAddr) -> Result<TcpListener> {
 
 fn run(
     socket: TcpListener,
-    settings: Arc<Settings>,
+    shared: Arc<Shared>,
     current: Arc<Current>,
     meters: WorkerMeters,
-    sample: f64,
     life: watch::Receiver<Life>,
     report: &mpsc::Sender<Result<()>>,
 ) -> Result<()> {
@@ -190,7 +195,7 @@ fn run(
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(socket)?;
         let _ = report.send(Ok(()));
-        let worker = Worker::new(settings, Reader::new(current), meters, sample);
+        let worker = Worker::new(shared, Reader::new(current), meters);
         worker.run(listener, life).await;
         Ok(())
     })

@@ -27,6 +27,9 @@ pub(super) fn write(
     peer: &str,
     trusted: bool,
 ) {
+    // A route has a product even where nobody asks, as in a preflight.
+    let nobody = Description::default();
+    let words = if words.account.is_some() { words } else { &nobody };
     let named = [
         ("x-sidegate-account: ", words.account),
         ("x-sidegate-key-id: ", words.key_id),

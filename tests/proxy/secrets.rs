@@ -72,6 +72,7 @@ fn what_clients_write_is_not_said_again() {
         "Content-Length",
         "Transfer-Encoding",
         "X-Sidegate-Account",
+        "Sec-WebSocket-Protocol",
     ];
     let mut number = 1;
     let mut key = || {
@@ -79,13 +80,25 @@ fn what_clients_write_is_not_said_again() {
         planted(number)
     };
     for name in names {
-        for prefix in ["", "Bearer ", "Basic "] {
+        for prefix in ["", "Bearer ", "Basic ", "bearer, "] {
             let host = if name == "Host" { "" } else { "Host: localhost\r\n" };
             let who = if name == "X-API-Key" { "" } else { "X-API-Key: key-writer\r\n" };
             requests
                 .push(format!("GET /app HTTP/1.1\r\n{host}{who}{name}: {prefix}{}\r\n\r\n", key()));
         }
         requests.push(format!("GET /app HTTP/1.1\r\n{WRITER}{}: {name}\r\n\r\n", key()));
+    }
+    // As browsers send it for a WebSocket, and as an id in the log, too.
+    for (key, fields) in [
+        ("key-writer".to_owned(), ""),
+        (key(), "X-Request-Id: KEY\r\n"),
+        ("key-reader".to_owned(), "X-Request-Id: KEY\r\n"),
+    ] {
+        requests.push(format!(
+            "GET /app HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Protocol: bearer, {key}, chat\r\n{}\r\n",
+            fields.replace("KEY", &key)
+        ));
     }
     for target in [
         "/app/KEY",
