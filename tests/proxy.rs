@@ -30,6 +30,8 @@ mod framing;
 mod hosts;
 #[path = "proxy/hygiene.rs"]
 mod hygiene;
+#[path = "proxy/leftovers.rs"]
+mod leftovers;
 #[path = "proxy/life.rs"]
 mod life;
 #[path = "proxy/limits.rs"]

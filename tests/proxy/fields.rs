@@ -56,6 +56,9 @@ const ROWS: &[Row] = &[
     ("X-API_KEY: key-reader\r\n", "x-api_key", Ok(None)),
     ("Proxy-Authorization: Bearer key-writer\r\n", "proxy-authorization", Ok(None)),
     ("X-Request-Id: key-writer\r\nX-Mine: a\r\n", "x-mine", Ok(Some("a"))),
+    ("Sec-WebSocket-Protocol: bearer, key-writer\r\n", "sec-websocket-protocol", Ok(None)),
+    ("Sec-WebSocket-Protocol: bearer, key-reader, chat\r\n", "sec-websocket-protocol", Ok(Some("chat"))),
+    ("Sec_WebSocket_Protocol: bearer, key-writer\r\n", "sec_websocket_protocol", Ok(None)),
     // Our name, in any spelling.
     ("X-Sidegate-Account: root\r\n", "x-sidegate-account", Ok(Some("writer"))),
     ("X-SIDEGATE-LEVEL: root\r\n", "x-sidegate-level", Ok(Some("full"))),
