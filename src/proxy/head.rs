@@ -97,7 +97,7 @@ pub(super) enum Framing {
     Chunked,
 }
 
-/// A head that is being read.
+/// A head that is being read, and when that is whole, the next.
 #[derive(Debug, Default)]
 pub(super) struct Head {
     place: Place,
@@ -136,11 +136,19 @@ impl Head {
                 self.line(&whole)?
             };
             if is_last {
-                return self.framing().map(|framing| Some((start, framing)));
+                let framing = self.framing()?;
+                self.reset();
+                return Ok(Some((start, framing)));
             }
         }
         self.begun.extend_from_slice(bytes.get(start..).unwrap_or_default());
         Ok(None)
+    }
+
+    /// For the next one. Field by field: nothing is freed, and nothing moved.
+    fn reset(&mut self) {
+        let Self { place, length, chunked, old, begun: _ } = self;
+        (*place, *length, *chunked, *old) = (Place::Start, None, false, false);
     }
 
     /// Whether it was the empty line at the end.

@@ -23,6 +23,7 @@ const REFUSED: &[u8] = b"\0\r\n\r\n";
 /// The messages of a connection.
 #[derive(Debug)]
 pub(super) struct Inlet {
+    head: Head,
     due: Due,
     activity: Rc<Activity>,
     /// What was read behind a message whose request is not over.
@@ -32,7 +33,7 @@ pub(super) struct Inlet {
 /// What the next byte is part of.
 #[derive(Debug)]
 enum Due {
-    Head(Head),
+    Head,
     Body(u64),
     Chunks(Chunks),
     /// What was let through is the last: this is said next.
@@ -45,7 +46,7 @@ enum Due {
 
 impl Inlet {
     pub(super) fn new(activity: Rc<Activity>) -> Self {
-        Self { due: Due::head(), activity, beyond: Bytes::new() }
+        Self { head: Head::default(), due: Due::Head, activity, beyond: Bytes::new() }
     }
 
     /// What was read and is not hyper's.
@@ -62,7 +63,7 @@ impl Inlet {
                 Ok(0) => break,
                 Ok(taken) => rest = rest.get(taken..).unwrap_or_default(),
                 Err(flaw) => {
-                    let in_head = matches!(self.due, Due::Head(_));
+                    let in_head = matches!(self.due, Due::Head);
                     self.due = Due::Refusal { flaw, in_head };
                     break;
                 }
@@ -73,31 +74,32 @@ impl Inlet {
 
     /// How many of the bytes are of the part that is due.
     fn advance(&mut self, bytes: &[u8]) -> Result<usize, Flaw> {
-        let (taken, next) = match &mut self.due {
-            Due::Head(_) if self.activity.is_engaged() => (0, None),
-            Due::Head(head) => {
+        let (taken, is_over) = match &mut self.due {
+            Due::Head if self.activity.is_engaged() => (0, false),
+            Due::Head => {
                 self.activity.head_came();
-                match head.read(bytes)? {
-                    Some((end, framing)) => {
-                        self.activity.engage();
-                        (end, Some(Due::after(framing)))
-                    }
-                    None => (bytes.len(), None),
+                let Some((end, framing)) = self.head.read(bytes)? else { return Ok(bytes.len()) };
+                self.activity.engage();
+                match framing {
+                    Framing::Length(0) => {}
+                    Framing::Length(length) => self.due = Due::Body(length),
+                    Framing::Chunked => self.due = Due::Chunks(Chunks::new()),
                 }
+                (end, false)
             }
             Due::Body(left) => {
                 let here = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                 *left -= here as u64;
-                (here, (*left == 0).then(Due::head))
+                (here, *left == 0)
             }
             Due::Chunks(chunks) => match chunks.read(bytes)? {
-                Some(end) => (end, Some(Due::head())),
-                None => (bytes.len(), None),
+                Some(end) => (end, true),
+                None => (bytes.len(), false),
             },
-            Due::Refusal { .. } | Due::End => (0, None),
+            Due::Refusal { .. } | Due::End => (0, false),
         };
-        if let Some(next) = next {
-            self.due = next;
+        if is_over {
+            self.due = Due::Head;
         }
         Ok(taken)
     }
@@ -114,7 +116,7 @@ impl Inlet {
                 return Poll::Ready(self.refuse(flaw, in_head, buffer));
             }
             Due::End => return Poll::Ready(Ok(())),
-            Due::Head(_) | Due::Body(_) | Due::Chunks(_) => {}
+            Due::Head | Due::Body(_) | Due::Chunks(_) => {}
         }
         let admitted = if self.beyond.is_empty() {
             let from = buffer.filled().len();
@@ -158,19 +160,5 @@ impl Inlet {
         }
         // As hyper says it of a body that it cannot read.
         Err(io::Error::new(io::ErrorKind::InvalidData, flaw.detail()))
-    }
-}
-
-impl Due {
-    fn head() -> Self {
-        Self::Head(Head::default())
-    }
-
-    fn after(framing: Framing) -> Self {
-        match framing {
-            Framing::Length(0) => Self::head(),
-            Framing::Length(length) => Self::Body(length),
-            Framing::Chunked => Self::Chunks(Chunks::new()),
-        }
     }
 }
