@@ -25,6 +25,7 @@ mod suite;
 #[cfg(test)]
 mod tests;
 mod time;
+mod trusted;
 mod units;
 mod upstream;
 mod value;

@@ -11,6 +11,7 @@ use super::fields::Fields;
 use super::files::{Files, Reading};
 use super::limits::{limits, timeouts};
 use super::page::{Notes, Page, quoted};
+use super::trusted;
 use super::upstream::Target;
 use crate::policy::{At, Problem};
 use crate::proxy::Upstream;
@@ -60,6 +61,7 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
     let proxy = proxy::Settings {
         listen,
         workers: workers.map_or_else(cores, |workers| as_usize(workers.value)),
+        trusted_proxies: trusted::proxies(&mut fields),
         upstreams: upstreams(&mut fields),
         timeouts: timeouts(&mut fields),
         limits: limits(&mut fields),

@@ -90,6 +90,46 @@ fn compact(shown: &str) -> String {
 }
 
 #[test]
+fn trusted_proxies_are_networks_and_never_everybody() {
+    let read = |list: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sidegate.toml");
+        fs::write(&path, format!("trusted_proxies = {list}\n{SETTINGS}")).unwrap();
+        let mut files = Files::default();
+        let (config, notes) = settings::read(&path, &mut files);
+        let problems = Report::new(files, notes.problems).lines();
+        let prefix = format!("{}:1:", path.display());
+        (config.unwrap().proxy.trusted_proxies.len(), problems.join("\n").replace(&prefix, ""))
+    };
+    for (list, count, told) in [
+        ("[]", 0, ""),
+        (r#"["10.0.0.0/8", "::1"]"#, 2, ""),
+        (
+            r#"["0.0.0.0/0", "127.0.0.1"]"#,
+            1,
+            "20: `trusted_proxies`: `0.0.0.0/0` is everybody — name the proxies that stand before this one",
+        ),
+        (
+            r#"["::/0"]"#,
+            0,
+            "20: `trusted_proxies`: `::/0` is everybody — name the proxies that stand before this one",
+        ),
+        (
+            r#"["10.0.0.1/8"]"#,
+            0,
+            "20: `trusted_proxies`: `10.0.0.1/8` has bits set behind its length — set them to zero, or leave the length away",
+        ),
+        (
+            r#"["proxy.example"]"#,
+            0,
+            "20: `trusted_proxies`: `proxy.example` is not a network — write an address and a length: `10.0.0.0/8`, `fd00::/8`",
+        ),
+    ] {
+        assert_eq!(read(list), (count, told.to_owned()), "{list}");
+    }
+}
+
+#[test]
 fn every_mistake_of_a_policy_is_told() {
     let mistakes = include_bytes!("samples/mistakes.toml");
     insta::assert_snapshot!(told(&folder(&[("policy.toml", mistakes)])));
@@ -282,6 +322,7 @@ fn every_setting_can_be_set() {
         pepper = "pepper.bin"
         environment = "staging"
         workers = 3
+        trusted_proxies = ["10.0.0.0/8", "::1"]
         listen = { address = "[::1]:1" }
         admin = { address = "127.0.0.1:2" }
         upstream.z = { urls = ["http://z:1"], idle_connections = 0 }

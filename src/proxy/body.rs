@@ -133,7 +133,8 @@ impl Body for RequestBody {
         match &result {
             Some(Err(fault)) => upload.fault.set(Some(*fault)),
             None => upload.whole.set(true),
-            Some(Ok(_)) => upload.whole.set(incoming.is_end_stream()),
+            // Nothing follows trailers, and whoever reads the body does not ask.
+            Some(Ok(frame)) => upload.whole.set(frame.is_trailers() || incoming.is_end_stream()),
         }
         if upload.whole.get() {
             activity.set_uploading(false);

@@ -121,11 +121,13 @@ fn is_hop_by_hop(name: &str) -> bool {
 fn is_dropped_from_request(name: &str) -> bool {
     match name.as_bytes().first() {
         Some(b'a') => name == "authorization",
+        // Framing, to an upstream that folds.
+        Some(b'c') if name == "content_length" => true,
         Some(b'f') => is_ours_or_forwarding(name),
         Some(b'h') => name == "http2-settings",
         // The name itself is read, and what is left of it goes on.
         Some(b's') => name != "sec-websocket-protocol" && folds_to(name, "sec-websocket-protocol"),
-        Some(b't') if name == "traceparent" => true,
+        Some(b't') if matches!(name, "traceparent" | "transfer_encoding") => true,
         Some(b'x') => {
             folds_to(name, "x-api-key")
                 || folds_to(name, "x-request-id")
@@ -201,6 +203,8 @@ mod tests {
             ("x-real-ip", "1"),
             ("x-http-method-override", "DELETE"),
             ("x_http_method_override", "DELETE"),
+            ("content_length", "5"),
+            ("transfer_encoding", "chunked"),
             ("x-original-url", "/admin"),
             ("x-rewrite-url", "/admin"),
             ("x_request_id", "1"),

@@ -2,8 +2,9 @@
 //!
 //! # The life of a request
 //!
-//! `worker` accepts → `connection` runs hyper and every timeout on one timer → `gate` has the
-//! request: `extract` makes of it a policy query (the only reader of credential headers), the
+//! `worker` accepts → `connection` runs hyper and every timeout on one timer → `inlet` gives hyper
+//! one message at a time, and none whose framing is in doubt (`head` says what that is) → `gate` has
+//! the request: `extract` makes of it a policy query (the only reader of credential headers), the
 //! snapshot decides, `respond` refuses, or `headers` cleans it, `preamble` says who asks, and `pool`
 //! exchanges it on a connection to the `upstream`. `record` counts and tells it once, when its last
 //! byte is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it.
@@ -19,12 +20,16 @@
 //! Start at `gate`.
 
 mod body;
+mod chunks;
 mod connection;
 mod extract;
 mod fault;
 mod gate;
+mod head;
 mod headers;
+mod inlet;
 mod io;
+mod network;
 mod pool;
 mod preamble;
 mod protocols;
@@ -52,6 +57,7 @@ use tokio::sync::watch;
 use crate::current::{Current, Reader};
 use crate::telemetry::{Telemetry, WorkerMeters};
 pub(crate) use extract::asks;
+pub use network::{Network, NetworkError};
 pub use settings::{Limits, Rate, Settings, Timeouts, Upstream};
 use worker::{Life, Shared, Worker};
 

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::network::Network;
+
 /// Settings of the data plane. `config` fills them from `sidegate.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -10,6 +12,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Threads, each with its own listener and pools; at least 1.
     pub workers: usize,
+    /// Clients whose forwarding fields are kept; others' are dropped.
+    pub trusted_proxies: Vec<Network>,
     /// Where permitted requests go, in the order of the ids that the policy was compiled with.
     pub upstreams: Vec<Upstream>,
     /// How long things may take.

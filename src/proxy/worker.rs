@@ -1,7 +1,7 @@
 //! One worker: a thread, a runtime, a listener, and everything that its requests share.
 
 use std::cell::{Cell, RefCell, RefMut};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 
 use super::connection;
 use super::fault::Fault;
+use super::head::Flaw;
 use super::io::Activity;
 use super::pool::Pool;
 use super::rate::Rates;
@@ -156,6 +157,11 @@ impl Worker {
         &self.shared.settings.timeouts
     }
 
+    /// Whether this client's forwarding fields are kept.
+    pub(super) fn trusts(&self, peer: IpAddr) -> bool {
+        self.shared.settings.trusted_proxies.iter().any(|network| network.contains(peer))
+    }
+
     pub(super) fn generation(&self) -> Rc<Held> {
         self.reader.borrow_mut().load()
     }
@@ -230,7 +236,8 @@ impl Worker {
     pub(super) fn head_refused(&self, status: u16, activity: &Activity) {
         let generation = self.generation();
         let (number, snapshot) = (generation.number, &generation.snapshot);
-        let bad = Denial { reason: DenyReason::BadRequest, facts: Facts::default() };
+        let reason = activity.flaw().map_or(DenyReason::BadRequest, Flaw::reason);
+        let bad = Denial { reason, facts: Facts::default() };
         let denial = (status == 400).then_some(bad);
         let took = clock::instant().saturating_duration_since(activity.since());
         let mut meters = self.meters();

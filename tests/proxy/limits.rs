@@ -37,7 +37,6 @@ fn a_trickled_head_is_cut_all_the_same() {
 }
 
 #[test]
-#[ignore = "bug: a head that is pipelined in part waits for the idle timeout, not the header's"]
 fn a_slow_head_behind_a_request_is_408() {
     let rig = Rig::new("timeouts.header = \"300ms\"\n");
     let mut client = rig.sent(format!("GET /app HTTP/1.1\r\n{NOBODY}\r\nGET /app HT"));
