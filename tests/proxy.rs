@@ -38,8 +38,12 @@ mod leftovers;
 mod life;
 #[path = "proxy/limits.rs"]
 mod limits;
+#[path = "proxy/nasty.rs"]
+mod nasty;
 #[path = "proxy/pool.rs"]
 mod pool;
+#[path = "proxy/reading.rs"]
+mod reading;
 #[path = "proxy/rig.rs"]
 mod rig;
 #[path = "proxy/secrets.rs"]

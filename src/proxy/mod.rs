@@ -61,6 +61,21 @@ pub use network::{Network, NetworkError};
 pub use settings::{Limits, Rate, Settings, Timeouts, Upstream};
 use worker::{Life, Shared, Worker};
 
+/// How a request's head is read, for the fuzzer of it alone.
+///
+/// # Errors
+///
+/// Why the request has more than one reading.
+#[cfg(fuzzing)]
+pub fn query<'q>(
+    method: &'q http::Method,
+    uri: &'q http::Uri,
+    version: http::Version,
+    headers: &'q http::HeaderMap,
+) -> std::result::Result<crate::policy::Query<'q>, crate::policy::DenyReason> {
+    extract::query(method, uri, version, headers)
+}
+
 /// Connections that the kernel holds for a worker that is busy.
 const BACKLOG: i32 = 1024;
 

@@ -25,6 +25,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::key::{Failure, When, read_text};
 use super::{Exit, FileArgs, Output};
+use crate::policy::key::redacted;
 use crate::policy::{Place, Problem, UnixSeconds, Upgrade};
 use crate::proxy::asks;
 use crate::{clock, config};
@@ -108,17 +109,18 @@ fn print(
     let policy = preparation.compile().map_err(invalid)?;
     write!(err, "{}", policy.report())?;
     for name in &headers.idle {
-        writeln!(err, "header `{name}` has no influence")?;
+        writeln!(err, "header `{}` has no influence", redacted(name))?;
     }
     let Headers { upgrade, preflight, .. } = headers;
     let request =
         Request { method: &args.method, address: &address, credential, upgrade, preflight };
     let view = View::new(&policy, &request, at, &policy.ask(&request, at));
     match args.output {
-        Output::Text => write!(out, "{view}")?,
+        // The URL is repeated, and may have a key in it.
+        Output::Text => write!(out, "{}", redacted(&view.to_string()))?,
         Output::Json => {
-            serde_json::to_writer_pretty(&mut *out, &view).map_err(io::Error::from)?;
-            writeln!(out)?;
+            let text = serde_json::to_string_pretty(&view).map_err(io::Error::from)?;
+            writeln!(out, "{}", redacted(&text))?;
         }
     }
     out.flush()?;
