@@ -24,6 +24,8 @@ mod early;
 mod fields;
 #[path = "proxy/forms.rs"]
 mod forms;
+#[path = "proxy/frames.rs"]
+mod frames;
 #[path = "proxy/framing.rs"]
 mod framing;
 #[path = "proxy/hosts.rs"]

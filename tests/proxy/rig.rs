@@ -74,6 +74,15 @@ impl Rig {
 
     /// With more keys than those of [`ACCOUNTS`].
     pub(crate) fn with(lines: &str, more: &[Value]) -> Self {
+        Self::start(lines, more, None)
+    }
+
+    /// Before a server of the test's own.
+    pub(crate) fn before(port: u16) -> Self {
+        Self::start("", &[], Some(port))
+    }
+
+    fn start(lines: &str, more: &[Value], server: Option<u16>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("policy.toml"), format!("{POLICY}{SOCKETS}")).unwrap();
         let mut keys: Vec<Value> = ACCOUNTS.iter().map(|name| record(name, name)).collect();
@@ -83,7 +92,8 @@ impl Rig {
         let sample = if lines.contains("log.") { "" } else { "log.sample = 1.0\n" };
         let workers = if lines.contains("workers") { "" } else { "workers = 1\n" };
         let lines = format!("{workers}{drain}{sample}{lines}\n");
-        let gate = Gate::start_with(folder.path(), upstream.port(), &keys, &lines);
+        let gate =
+            Gate::start_with(folder.path(), server.unwrap_or(upstream.port()), &keys, &lines);
         Self { gate, upstream, folder }
     }
 
