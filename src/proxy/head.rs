@@ -37,7 +37,7 @@
 //! superset of this one. What follows a message is not shown to hyper before its request is over
 //! (see [`inlet`](super::inlet)).
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr_iter;
 
 use crate::policy::DenyReason;
 
@@ -128,14 +128,15 @@ impl Head {
         for end in memchr_iter(b'\n', bytes) {
             let line = bytes.get(start..end).unwrap_or_default();
             start = end + 1;
-            let is_last = if self.begun.is_empty() {
-                self.line(line)?
+            let joined;
+            let line = if self.begun.is_empty() {
+                line
             } else {
-                let mut whole = std::mem::take(&mut self.begun);
-                whole.extend_from_slice(line);
-                self.line(&whole)?
+                self.begun.extend_from_slice(line);
+                joined = std::mem::take(&mut self.begun);
+                &joined
             };
-            if is_last {
+            if self.line(line)? {
                 let framing = self.framing()?;
                 self.reset();
                 return Ok(Some((start, framing)));
@@ -153,11 +154,20 @@ impl Head {
 
     /// Whether it was the empty line at the end.
     fn line(&mut self, line: &[u8]) -> Result<bool, Flaw> {
-        let line = line.strip_suffix(b"\r").ok_or(Flaw::LineEnd)?;
+        let Some((b'\r', line)) = line.split_last() else { return Err(Flaw::LineEnd) };
+        match line.first() {
+            _ if self.place != Place::Fields => self.start(line),
+            None => Ok(true),
+            // No other field decides where a message ends, and they are most of them.
+            Some(b'c' | b'C' | b't' | b'T' | b' ' | b'\t') => self.field(line),
+            Some(_) => Ok(false),
+        }
+    }
+
+    fn start(&mut self, line: &[u8]) -> Result<bool, Flaw> {
         match (self.place, line) {
-            (Place::Fields, line) => return self.field(line),
             (Place::Start, []) => self.place = Place::AfterEmptyLine,
-            (Place::AfterEmptyLine, []) => return Err(Flaw::EmptyLine),
+            (_, []) => return Err(Flaw::EmptyLine),
             (_, line) => {
                 self.place = Place::Fields;
                 self.request_line(line)?;
@@ -167,7 +177,8 @@ impl Head {
     }
 
     fn request_line(&mut self, line: &[u8]) -> Result<(), Flaw> {
-        if memchr(b'#', line).is_some() {
+        // No byte ends the loop early: so the compiler looks at many at once.
+        if line.iter().fold(false, |any, byte| any | (*byte == b'#')) {
             return Err(Flaw::Fragment);
         }
         self.old = line.ends_with(b" HTTP/1.0");
@@ -175,26 +186,20 @@ impl Head {
     }
 
     fn field(&mut self, line: &[u8]) -> Result<bool, Flaw> {
-        match line.first() {
-            None => return Ok(true),
-            Some(b' ' | b'\t') => return Err(Flaw::Fold),
-            Some(b'c' | b'C') => {
-                if let Some(value) = value_of(line, b"content-length") {
-                    let length = number(value).ok_or(Flaw::Length)?;
-                    if self.length.replace(length).is_some() {
-                        return Err(Flaw::LengthTwice);
-                    }
-                }
+        if let [b' ' | b'\t', ..] = line {
+            return Err(Flaw::Fold);
+        }
+        if let Some(value) = value_of(line, b"content-length") {
+            let length = number(value).ok_or(Flaw::Length)?;
+            if self.length.replace(length).is_some() {
+                return Err(Flaw::LengthTwice);
             }
-            Some(b't' | b'T') => {
-                if let Some(value) = value_of(line, b"transfer-encoding")
-                    && (!value.eq_ignore_ascii_case(b"chunked")
-                        || std::mem::replace(&mut self.chunked, true))
-                {
-                    return Err(Flaw::Coding);
-                }
+        }
+        if let Some(value) = value_of(line, b"transfer-encoding") {
+            let is_second = std::mem::replace(&mut self.chunked, true);
+            if is_second || !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(Flaw::Coding);
             }
-            Some(_) => {}
         }
         Ok(false)
     }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::chunks::Chunks;
@@ -42,6 +42,21 @@ enum Due {
         in_head: bool,
     },
     End,
+}
+
+/// An inlet and its socket, for one read. tokio's trait lets what was read be seen where hyper will
+/// find it: nothing is copied but what hyper has to wait for.
+pub(super) struct Checked<'i>(pub(super) &'i mut Inlet, pub(super) &'i mut TcpStream);
+
+impl AsyncRead for Checked<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self(inlet, stream) = &mut *self;
+        inlet.poll_read(stream, cx, buffer)
+    }
 }
 
 impl Inlet {
@@ -105,7 +120,7 @@ impl Inlet {
     }
 
     /// Fills `buffer` with what may be read.
-    pub(super) fn poll_read(
+    fn poll_read(
         &mut self,
         stream: &mut TcpStream,
         cx: &mut Context<'_>,

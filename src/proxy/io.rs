@@ -11,11 +11,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::head::Flaw;
-use super::inlet::Inlet;
+use super::inlet::{Checked, Inlet};
 use super::respond;
 use super::socket::Socket;
 use super::tunnel::Tunnel;
@@ -200,9 +199,6 @@ pub(super) struct ClientIo {
     activity: Rc<Activity>,
 }
 
-/// The socket and its inlet, for one read.
-struct Checked<'i>(&'i mut Inlet, &'i mut TcpStream);
-
 impl ClientIo {
     pub(super) fn new(stream: TcpStream, activity: Rc<Activity>) -> Self {
         let inlet = Inlet::new(Rc::clone(&activity));
@@ -216,7 +212,8 @@ impl ClientIo {
 
     /// What is written while a head is read is hyper's own answer to it: it is said in our words.
     fn refusal(&self, bytes: &[u8]) -> Option<String> {
-        if self.activity.phase.get() != Phase::Head {
+        // What the client has not taken yet is of an answer before.
+        if self.activity.phase.get() != Phase::Head || self.activity.stalled.get().is_some() {
             return None;
         }
         let status = match bytes.strip_prefix(b"HTTP/1.1 ")?.get(..3)? {
@@ -259,17 +256,6 @@ impl Read for ClientIo {
     ) -> Poll<io::Result<()>> {
         let Self { socket, inlet, .. } = self.get_mut();
         Pin::new(&mut TokioIo::new(Checked(inlet, socket.stream()))).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncRead for Checked<'_> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let Self(inlet, stream) = &mut *self;
-        inlet.poll_read(stream, cx, buffer)
     }
 }
 
