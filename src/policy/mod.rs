@@ -52,6 +52,7 @@
 //! Start at [`Snapshot::decide`].
 
 mod decide;
+pub mod difference;
 pub mod draft;
 pub mod explain;
 mod host;

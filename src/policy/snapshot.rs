@@ -15,13 +15,15 @@ mod workspaces;
 
 use super::draft::{Draft, DraftKey};
 use super::problem::{Place, Problem, Severity};
+pub(super) use access::AccessId;
 use access::{AccessTables, Interner};
 pub(super) use catalog::Catalog;
-pub(super) use keys::{Key, KeyState, Keys};
+pub(super) use keys::{Key, KeyState, Keys, Times, Told as ToldKey};
+pub(super) use names::Map;
 pub(super) use pattern::{HostPattern, PathPattern, Step};
 pub use routes::Route;
-pub(super) use routes::{RouteWorkspace, Routes, Scope};
-pub(super) use workspaces::Workspaces;
+pub(super) use routes::{RouteWorkspace, Routes, Scope, Told};
+pub(super) use workspaces::{Member, Workspaces};
 
 /// A compiled policy: immutable, and whole.
 ///

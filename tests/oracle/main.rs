@@ -12,6 +12,7 @@
     reason = "a test that cannot go on should stop"
 )]
 
+mod difference;
 mod draft;
 mod judge;
 mod model;

@@ -37,7 +37,7 @@ pub(crate) fn policy() -> impl Strategy<Value = Model> {
 }
 
 /// The nearest policy that has no error.
-fn mended(mut model: Model) -> Model {
+pub(crate) fn mended(mut model: Model) -> Model {
     let count = model.workspaces.len();
     for workspace in &mut model.workspaces {
         let first = workspace.members.iter().position(Option::is_some).unwrap_or(0);

@@ -18,6 +18,11 @@ impl Accounts {
         self.names.get(account as usize).map_or("", |name| name)
     }
 
+    /// Every account's name, by number.
+    pub(in crate::policy) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| &**name)
+    }
+
     pub(in crate::policy) fn is_suspended(&self, account: u32) -> bool {
         self.suspended.get(account as usize).copied().unwrap_or(false)
     }

@@ -1,6 +1,7 @@
 //! What can be granted: areas, products with their permissions, and the bundles that roles are.
 
 use super::names::Names;
+use super::routes::Scope;
 use crate::policy::draft::{DraftProduct, DraftRole, Rows};
 use crate::policy::level::Level;
 use crate::policy::problem::{At, Problem};
@@ -125,6 +126,17 @@ impl Catalog {
 
     pub(super) fn rows_of(&self, product: u32) -> Option<&ProductRows> {
         self.product_rows.get(product as usize)
+    }
+
+    /// Every product's row: product, permission (nothing for the product's own) and row.
+    pub(in crate::policy) fn rows(&self) -> impl Iterator<Item = (&str, Option<&str>, Scope)> {
+        self.products.iter().zip(&self.product_rows).zip(0..).flat_map(
+            |((product, rows), number)| {
+                let permissions = std::iter::once(None).chain(rows.permissions.iter().map(Some));
+                let scopes = rows.all().map(move |row| Scope::Product(number, row));
+                permissions.zip(scopes).map(move |(permission, scope)| (product, permission, scope))
+            },
+        )
     }
 
     /// The name of the permission whose row it is; nothing for the product's own.

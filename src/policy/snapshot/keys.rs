@@ -1,5 +1,7 @@
 //! Keys by digest: one record of fixed size each, their ids in one string.
 
+mod told;
+
 use hashbrown::HashTable;
 
 use super::access::AccessId;
@@ -12,6 +14,8 @@ use crate::policy::key::{DigestKind, KeyDigest, Pepper};
 use crate::policy::level::Level;
 use crate::policy::problem::{Place, Problem};
 use crate::policy::time::UnixSeconds;
+
+pub(in crate::policy) use told::{Times, Told};
 
 /// Every key record.
 #[derive(Debug, Default)]

@@ -1,6 +1,7 @@
 //! Routes: where a request belongs, what it needs, where it goes.
 
 mod reader;
+mod told;
 
 use super::catalog::{Catalog, Row};
 use super::names::{Map, Names};
@@ -13,6 +14,7 @@ use crate::policy::method::{self, Methods};
 use crate::policy::problem::{Place, Problem};
 use crate::policy::segment::{decoded, segments};
 use reader::Reader;
+pub(in crate::policy) use told::Told;
 
 /// Every route.
 #[derive(Debug, Default)]

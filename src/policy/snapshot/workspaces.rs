@@ -50,6 +50,11 @@ impl Subscribed {
     pub(in crate::policy) fn limit(self, now: UnixSeconds) -> Level {
         if now >= self.ends { Level::None } else { self.state.limit() }
     }
+
+    /// The second from which on nothing goes.
+    pub(in crate::policy) fn ends(self) -> UnixSeconds {
+        self.ends
+    }
 }
 
 impl Workspace {
