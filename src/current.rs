@@ -3,12 +3,15 @@
 //! INVARIANT: a generation is whole. Snapshot and number are in one allocation and are swapped as
 //! one; nothing that a request needs is kept in a second cell. Only this file names `arc_swap`.
 
+use std::collections::VecDeque;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use crate::policy::difference::Summary;
 use crate::policy::{Snapshot, UnixSeconds};
 
 /// A compiled policy and its place in the order of policies that this process has served.
@@ -33,6 +36,9 @@ pub struct ReloadStatus {
     pub failures: u64,
     /// Set while the files on disk are not what is in force.
     pub failing: Option<Failure>,
+    /// What the last ten reloads changed, the latest first. One that has just come into force is not
+    /// among them until it was compared.
+    pub changes: VecDeque<Change>,
 }
 
 /// Why the files on disk are not what is in force.
@@ -46,6 +52,22 @@ pub struct Failure {
     pub problems: Vec<String>,
 }
 
+/// What one reload changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// The generation that it began.
+    pub generation: u64,
+    /// When that came into force.
+    pub at: UnixSeconds,
+    /// How long loading and compiling took.
+    pub took: Duration,
+    /// What is in it that was not in the one before, in numbers.
+    pub summary: Summary,
+}
+
+/// So many changes are kept.
+const CHANGES: usize = 10;
+
 /// The policy in force.
 #[derive(Debug)]
 pub struct Current {
@@ -57,7 +79,13 @@ impl Current {
     /// Puts a first policy in force, as generation 1.
     pub fn new(snapshot: Snapshot, now: UnixSeconds) -> Arc<Self> {
         let first = Generation { number: 1, since: now, snapshot };
-        let status = ReloadStatus { succeeded_at: now, successes: 1, failures: 0, failing: None };
+        let status = ReloadStatus {
+            succeeded_at: now,
+            successes: 1,
+            failures: 0,
+            failing: None,
+            changes: VecDeque::new(),
+        };
         Arc::new(Self { cell: ArcSwap::from_pointee(first), status: Mutex::new(status) })
     }
 
@@ -79,6 +107,13 @@ impl Current {
         status.failures += 1;
         status.failing = Some(Failure { since, at: now, problems });
         self.cell.load().number
+    }
+
+    /// Keeps what a reload changed.
+    pub fn note(&self, change: Change) {
+        let changes = &mut self.lock().changes;
+        changes.truncate(CHANGES - 1);
+        changes.push_front(change);
     }
 
     /// The generation in force. For a worker's requests there is [`Reader`].

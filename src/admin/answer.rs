@@ -1,11 +1,12 @@
 //! Which answer a request gets.
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
-use serde_json::json;
+use serde::Serialize;
 
-use super::{Stage, State, Status};
+use super::look::Unsettled;
+use super::{Looked, Stage, State, Status};
 use crate::clock;
 
 const JSON: &str = "application/json";
@@ -19,7 +20,17 @@ enum Page {
     Health,
     Metrics,
     Readiness,
+    Reload,
     Status,
+}
+
+/// What a request gets.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// What is there.
+    Ready(Response<String>),
+    /// What comes of a look at the files: [`looked`].
+    Look,
 }
 
 impl Page {
@@ -28,6 +39,7 @@ impl Page {
             "/healthz" => Some(Self::Health),
             "/metrics" => Some(Self::Metrics),
             "/readyz" => Some(Self::Readiness),
+            "/reload" => Some(Self::Reload),
             "/status" => Some(Self::Status),
             _ => None,
         }
@@ -35,19 +47,27 @@ impl Page {
 }
 
 /// The answer to `request`. The server leaves the body out where the method is HEAD.
-pub(super) fn answer(request: &Request<impl Body>, state: &State) -> Response<String> {
+pub(super) fn answer(request: &Request<impl Body>, state: &State) -> Answer {
     let Some(page) = Page::at(request.uri().path()) else {
-        return problem(StatusCode::NOT_FOUND, "there are /metrics, /healthz, /readyz and /status");
+        let there = "there are /metrics, /healthz, /readyz, /status and /reload";
+        return Answer::Ready(problem(StatusCode::NOT_FOUND, there));
     };
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut refused = problem(StatusCode::METHOD_NOT_ALLOWED, "this is for reading only");
-        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return refused;
+    let (taken, allow, why) = match page {
+        Page::Reload => (*request.method() == Method::POST, "POST", "this is to be posted to"),
+        Page::Health | Page::Metrics | Page::Readiness | Page::Status => {
+            let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+            (reads, "GET, HEAD", "this is for reading only")
+        }
+    };
+    if !taken {
+        let mut refused = problem(StatusCode::METHOD_NOT_ALLOWED, why);
+        refused.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        return Answer::Ready(refused);
     }
     if !request.body().is_end_stream() {
-        return problem(StatusCode::PAYLOAD_TOO_LARGE, "no request here has a body");
+        return Answer::Ready(problem(StatusCode::PAYLOAD_TOO_LARGE, "no request here has a body"));
     }
-    match page {
+    Answer::Ready(match page {
         Page::Health => respond(StatusCode::OK, TEXT, "ok\n".to_owned()),
         Page::Metrics => respond(StatusCode::OK, METRICS, state.telemetry.render(&state.current)),
         Page::Readiness => {
@@ -58,16 +78,37 @@ pub(super) fn answer(request: &Request<impl Body>, state: &State) -> Response<St
             };
             respond(code, TEXT, format!("{}\n", stage.name()))
         }
-        Page::Status => match serde_json::to_string_pretty(&Status::of(state, clock::now())) {
-            Ok(text) => respond(StatusCode::OK, JSON, text + "\n"),
-            Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-        },
+        Page::Reload if request.headers().contains_key(ORIGIN) => {
+            problem(StatusCode::FORBIDDEN, "this is not for pages in browsers")
+        }
+        Page::Reload => return Answer::Look,
+        Page::Status => json(StatusCode::OK, &Status::of(state, clock::now())),
+    })
+}
+
+/// The answer to who asked for a look at the files.
+pub(super) fn looked(looked: Result<Looked, Unsettled>) -> Response<String> {
+    let unavailable = |why| problem(StatusCode::SERVICE_UNAVAILABLE, why);
+    match looked {
+        Ok(looked) if looked.settled => json(StatusCode::OK, &looked),
+        Ok(looked) => json(StatusCode::ACCEPTED, &looked),
+        Err(Unsettled::Crowded) => unavailable("too many wait for the files already: ask again"),
+        Err(Unsettled::Ended | Unsettled::Waiting) => {
+            unavailable("nobody reads the files any more")
+        }
+    }
+}
+
+fn json(status: StatusCode, shown: &impl Serialize) -> Response<String> {
+    match serde_json::to_string_pretty(shown) {
+        Ok(text) => respond(status, JSON, text + "\n"),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }
 
 /// RFC 9457.
 fn problem(status: StatusCode, detail: &str) -> Response<String> {
-    let body = json!({
+    let body = serde_json::json!({
         "type": "about:blank",
         "title": status.canonical_reason(),
         "status": status.as_u16(),

@@ -6,9 +6,12 @@
 //! | `/healthz` | 200 `ok` while the process lives |
 //! | `/readyz` | 200 `ready`, or 503 `starting` or `draining` |
 //! | `/status` | 200 and a [`Status`] as JSON |
+//! | `POST /reload` | 200 and a [`Looked`] as JSON once the files as they are were taken up or refused; 202 and the same while they are not |
 //!
-//! GET and HEAD; any other path is 404, any other method 405, a body 413: as
-//! `application/problem+json`. Nothing here changes anything, and no answer holds a secret.
+//! GET and HEAD but for the last; any other path is 404, any other method 405, a body 413: as
+//! `application/problem+json`. Nothing here changes anything, and no answer holds a secret: a look at
+//! the files loads them only where they differ from what was loaded, as it would come to be anyway. A
+//! browser's page that asks for one is refused with 403.
 //!
 //! INVARIANT: every connection carries one request, has its head within a second and ends within
 //! ten; there are 64 of them at most, so that a health check has its turn within its own patience.
@@ -16,6 +19,7 @@
 //! Start at `answer.rs`.
 
 mod answer;
+mod look;
 mod readiness;
 mod server;
 mod status;
@@ -26,9 +30,10 @@ mod tests;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use self::look::{Look, Looked, Settled};
 pub use self::readiness::{Readiness, Stage};
 pub use self::server::{bind, serve};
-pub use self::status::{Failing, Generation, LastReload, Policy, Status};
+pub use self::status::{Change, Counts, Failing, Generation, LastReload, Policy, Status};
 use crate::current::Current;
 use crate::policy::UnixSeconds;
 use crate::telemetry::Telemetry;
@@ -49,6 +54,8 @@ pub struct State {
     pub telemetry: Arc<Telemetry>,
     /// Whether requests are welcome.
     pub readiness: Arc<Readiness>,
+    /// How to have the files looked at.
+    pub look: Look,
     /// When the process began.
     pub started: UnixSeconds,
     /// The version of sidegate.

@@ -15,7 +15,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use super::answer::answer;
+use super::answer::{Answer, answer, looked};
+use super::look::look;
 use super::{Settings, State};
 
 /// Connections at once; more wait in the listener's queue.
@@ -71,8 +72,13 @@ pub async fn serve(
 
 async fn connection(stream: TcpStream, state: Arc<State>) {
     let service = service_fn(|request| {
-        let response = answer(&request, &state);
-        async { Ok::<_, Infallible>(response) }
+        let (answer, state) = (answer(&request, &state), Arc::clone(&state));
+        async move {
+            Ok::<_, Infallible>(match answer {
+                Answer::Ready(response) => response,
+                Answer::Look => looked(look(&state).await),
+            })
+        }
     });
     let connection = http1::Builder::new()
         .keep_alive(false)

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Stage, State};
-use crate::policy::UnixSeconds;
+use crate::current;
+use crate::policy::{UnixSeconds, difference};
 
 /// What the process says of itself. Times are RFC 3339 in UTC.
 ///
@@ -27,10 +28,21 @@ use crate::policy::UnixSeconds;
 ///       "at": "2026-11-21T09:05:00Z",
 ///       "problems": ["policy.toml:14:12: unknown field `prefx` — did you mean `prefix`?"]
 ///     }
-///   }
+///   },
+///   "changes": [
+///     {
+///       "generation": 7,
+///       "at": "2026-11-20T18:30:00Z",
+///       "duration_ms": 3.2,
+///       "summary": "keys: 1 revoked (1 lost)",
+///       "keys": { "came": 0, "went": 0, "revoked": 1, "changed": 0, "gained": 0, "lost": 1 },
+///       "members": { "came": 0, "went": 0, "revoked": 0, "changed": 0, "gained": 0, "lost": 0 },
+///       "routes": { "came": 0, "went": 0, "revoked": 0, "changed": 0, "gained": 0, "lost": 0 }
+///     }
+///   ]
 /// }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// The version of sidegate.
     pub version: String,
@@ -48,6 +60,9 @@ pub struct Status {
     pub policy: Policy,
     /// What became of the last attempt to load another.
     pub last_reload: LastReload,
+    /// What the last ten reloads changed, the latest first.
+    #[serde(default)]
+    pub changes: Vec<Change>,
 }
 
 /// Which policy is in force.
@@ -98,6 +113,76 @@ pub struct Failing {
     pub problems: Vec<String>,
 }
 
+/// What one reload changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// The generation that it began.
+    pub generation: u64,
+    /// When that came into force.
+    pub at: String,
+    /// How long loading and compiling took, in milliseconds.
+    pub duration_ms: f64,
+    /// All of it in words.
+    pub summary: String,
+    /// Keys.
+    pub keys: Counts,
+    /// Members of workspaces.
+    pub members: Counts,
+    /// Routes.
+    pub routes: Counts,
+}
+
+/// What became of things of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Those that were not there.
+    pub came: usize,
+    /// Those that are there no more.
+    pub went: usize,
+    /// Keys that were revoked.
+    pub revoked: usize,
+    /// Those that changed otherwise.
+    pub changed: usize,
+    /// Of all, those that reach more than before, somewhere at some time.
+    pub gained: usize,
+    /// Of all, those that reach less.
+    pub lost: usize,
+}
+
+impl Counts {
+    fn of(counts: difference::Counts) -> Self {
+        let difference::Counts { came, went, revoked, changed, gained, lost } = counts;
+        Self { came, went, revoked, changed, gained, lost }
+    }
+}
+
+impl Change {
+    fn of(change: &current::Change) -> Self {
+        let summary = &change.summary;
+        Self {
+            generation: change.generation,
+            at: rfc3339(change.at),
+            duration_ms: change.took.as_micros() as f64 / 1000.0,
+            summary: summary.to_string(),
+            keys: Counts::of(summary.keys),
+            members: Counts::of(summary.members),
+            routes: Counts::of(summary.routes),
+        }
+    }
+}
+
+impl Generation {
+    pub(super) fn of(generation: &current::Generation) -> Self {
+        Self { number: generation.number, since: rfc3339(generation.since) }
+    }
+}
+
+impl Failing {
+    pub(super) fn of(failure: current::Failure) -> Self {
+        Self { since: rfc3339(failure.since), at: rfc3339(failure.at), problems: failure.problems }
+    }
+}
+
 impl Status {
     /// The status at `now`.
     pub(super) fn of(state: &State, now: UnixSeconds) -> Self {
@@ -111,7 +196,7 @@ impl Status {
             uptime_seconds: now.0.saturating_sub(state.started.0).max(0),
             stage: stage.name().to_owned(),
             ready: stage == Stage::Ready,
-            generation: Generation { number: in_force.number, since: rfc3339(in_force.since) },
+            generation: Generation::of(&in_force),
             policy: Policy {
                 workspaces: snapshot.workspace_count(),
                 routes: snapshot.route_count(),
@@ -123,12 +208,9 @@ impl Status {
                 succeeded_at: rfc3339(reload.succeeded_at),
                 successes: reload.successes,
                 failures: reload.failures,
-                failing: reload.failing.map(|failure| Failing {
-                    since: rfc3339(failure.since),
-                    at: rfc3339(failure.at),
-                    problems: failure.problems,
-                }),
+                failing: reload.failing.map(Failing::of),
             },
+            changes: reload.changes.iter().map(Change::of).collect(),
         }
     }
 }

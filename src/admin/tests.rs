@@ -22,11 +22,16 @@ struct Plane {
 
 impl Plane {
     fn new() -> Self {
+        Self::with(Look::new("/etc/sidegate.toml".into(), |settled| settled()))
+    }
+
+    fn with(look: Look) -> Self {
         let snapshot = compile(Draft::default()).unwrap();
         let state = State {
             current: Current::new(snapshot, STARTED),
             telemetry: Telemetry::new("test").unwrap(),
             readiness: Arc::new(Readiness::default()),
+            look,
             started: STARTED,
             version: "1.2.3",
         };
@@ -118,15 +123,19 @@ fn every_path_and_method() {
         ("DELETE", "/metrics", "405", problem, r#""title":"Method Not Allowed""#),
         ("GET", "/", "404", problem, r#""status":404"#),
         ("GET", "/healthz/", "404", problem, r#""title":"Not Found""#),
-        ("POST", "/reload", "404", problem, r#""type":"about:blank""#),
+        ("POST", "/reload", "200", json, r#""settled": true"#),
+        ("GET", "/reload", "405", problem, r#""status":405"#),
+        ("HEAD", "/reload", "405", problem, ""),
+        ("POST", "/load", "404", problem, r#""type":"about:blank""#),
         ("HEAD", "/none", "404", problem, ""),
     ] {
         let answer = plane.ask(method, path);
         let case = format!("{method} {path}: {}\n{}", answer.head, answer.body);
+        let allow = if path == "/reload" { "POST" } else { "GET, HEAD" };
         assert_eq!(answer.code(), code, "{case}");
         assert_eq!(answer.header("content-type"), Some(kind), "{case}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{case}");
-        assert_eq!(answer.header("allow"), (code == "405").then_some("GET, HEAD"), "{case}");
+        assert_eq!(answer.header("allow"), (code == "405").then_some(allow), "{case}");
         assert!(answer.body.contains(body), "{case}");
         assert_eq!(answer.body.is_empty(), method == "HEAD", "{case}");
     }
@@ -185,6 +194,55 @@ fn status_says_since_when_the_files_are_bad() {
     assert_eq!(status.generation.number, 2);
     assert_eq!(status.last_reload.failing, None);
     assert_eq!((status.last_reload.successes, status.last_reload.failures), (2, 2));
+}
+
+#[test]
+fn who_asks_for_a_look_is_told_what_is_in_force() {
+    let plane = Plane::new();
+    let asked = || -> Looked {
+        let answer = plane.ask("POST", "/reload");
+        assert_eq!(answer.code(), "200", "{}", answer.body);
+        serde_json::from_str(&answer.body).unwrap()
+    };
+    let looked = asked();
+    assert_eq!((looked.generation.number, looked.failing), (1, None));
+    assert_eq!(looked.settings, "/etc/sidegate.toml");
+    plane.state.current.keep(vec!["policy.toml:3:1: no".to_owned()], STARTED);
+    assert_eq!(asked().failing.unwrap().problems, ["policy.toml:3:1: no"]);
+    plane.state.current.swap(compile(Draft::default()).unwrap(), STARTED);
+    let looked = asked();
+    assert_eq!((looked.generation.number, looked.failing), (2, None));
+}
+
+#[test]
+fn a_look_is_refused_to_pages_and_where_nobody_looks() {
+    let plane = Plane::with(Look::new("sidegate.toml".into(), drop));
+    assert_eq!(plane.ask("POST", "/reload").code(), "503");
+    let page = "POST /reload HTTP/1.1\r\nhost: a\r\norigin: http://evil.example\r\n\r\n";
+    assert_eq!(plane.send(page).code(), "403");
+    let body = "POST /reload HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi";
+    assert_eq!(plane.send(body).code(), "413");
+}
+
+/// Sixteen may wait; the listener has room for others.
+#[test]
+fn who_waits_for_a_look_keeps_nobody_else_waiting() {
+    let (sender, asked) = std::sync::mpsc::channel();
+    let plane = Plane::with(Look::new("sidegate.toml".into(), move |settled| {
+        sender.send(settled).unwrap()
+    }));
+    let wait = || {
+        let mut stream = plane.connect();
+        stream.write_all(b"POST /reload HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+        stream
+    };
+    let waiting: Vec<_> = (0..16).map(|_| (wait(), asked.recv().unwrap())).collect();
+    assert_eq!(plane.ask("POST", "/reload").code(), "503");
+    assert_eq!(plane.ask("GET", "/healthz").code(), "200");
+    for (stream, settled) in waiting {
+        settled();
+        assert_eq!(Answer::read(stream).code(), "200");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::{Exit, FileArgs};
-use crate::admin::{self, Readiness, State};
+use crate::admin::{self, Look, Readiness, State};
 use crate::clock;
 use crate::config::{self, Config, Loaded, Report};
 use crate::current::Current;
@@ -126,13 +126,7 @@ impl Plane {
             routes = generation.snapshot.route_count(),
             "serving"
         );
-        let state = State {
-            current: Arc::clone(&self.current),
-            telemetry: Arc::clone(&self.telemetry),
-            readiness: Arc::new(Readiness::default()),
-            started: clock::now(),
-            version: VERSION,
-        };
+        let started = clock::now();
         let proxy = Proxy::start(
             self.listeners,
             self.config.proxy.clone(),
@@ -140,7 +134,18 @@ impl Plane {
             &self.telemetry,
             self.config.log.sample,
         )?;
+        let settings = self.config.path.canonicalize().unwrap_or_else(|_| self.config.path.clone());
+        let current = Arc::clone(&self.current);
         let reload = reload::spawn(self.config, self.permissions, self.current, self.seen)?;
+        let asker = reload.asker();
+        let state = State {
+            current,
+            telemetry: self.telemetry,
+            readiness: Arc::new(Readiness::default()),
+            look: Look::new(settings, move |settled| asker.ask(settled)),
+            started,
+            version: VERSION,
+        };
         state.readiness.ready();
         Ok(Service { address, admin_address, operators: self.operators, state, proxy, reload })
     }

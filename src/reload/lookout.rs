@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::fingerprint::{Fingerprint, Look, Print, Sources};
 use super::folders::Folders;
-use super::mailbox::{Mailbox, Post, Sign};
+use super::mailbox::{Mailbox, Post, Settled, Sign};
 use crate::clock;
 
 /// How long to wait for what.
@@ -63,6 +63,8 @@ pub(super) enum News<T> {
     Loaded(T, Duration),
     /// They cannot be loaded; one problem a line.
     Refused(Vec<String>),
+    /// Whoever waited for what was made known last has been told: there is time for the rest.
+    Told,
 }
 
 /// The state of the loop.
@@ -89,6 +91,8 @@ struct Pending {
     signs: BTreeMap<PathBuf, Sign>,
     /// A load was asked for, changed or not.
     forced: bool,
+    /// Who waits for the files as they are.
+    asked: Vec<Settled>,
     /// When the files began to differ from what was loaded.
     since: Option<Instant>,
     restless_told: bool,
@@ -109,6 +113,7 @@ where
             seen_at: now,
             signs: BTreeMap::new(),
             forced: false,
+            asked: Vec::new(),
             since: None,
             restless_told: false,
             not_before: now,
@@ -124,6 +129,7 @@ where
 
     fn note(&mut self, pending: &mut Pending, post: Post) {
         pending.forced |= post.triggered;
+        pending.asked.extend(post.asked);
         if post.lost {
             pending.signs.clear();
             pending.seen_at = clock::instant();
@@ -161,6 +167,7 @@ where
                 pending.forced = true;
             }
             if !pending.forced {
+                pending.settle();
                 return self.patience.poll;
             }
             return self.load_when_due(pending, now);
@@ -239,12 +246,19 @@ where
         pending.since = None;
         pending.restless_told = false;
         let again = !post.signs.is_empty() || post.triggered;
-        self.note(pending, post);
+        let asked = !post.asked.is_empty();
         (self.publish)(match result {
             Ok(loaded) => News::Loaded(loaded, took),
             Err(problems) => News::Refused(problems),
         });
-        if again || self.loaded != pending.seen.fingerprint { gap } else { self.patience.poll }
+        pending.settle();
+        (self.publish)(News::Told);
+        self.note(pending, post);
+        match (asked, again || self.loaded != pending.seen.fingerprint) {
+            (true, _) => Duration::ZERO,
+            (false, true) => gap,
+            (false, false) => self.patience.poll,
+        }
     }
 
     fn tell_restless(&mut self, pending: &mut Pending, since: Instant, now: Instant) {
@@ -258,6 +272,14 @@ where
             .map(|path| format!("{}: changes without a pause — {way_out}", path.display()))
             .collect();
         (self.publish)(News::Refused(problems));
+        pending.settle();
+    }
+}
+
+impl Pending {
+    /// Tells everybody who waits that what is known now is of the files as they are.
+    fn settle(&mut self) {
+        self.asked.drain(..).for_each(|settled| settled());
     }
 }
 

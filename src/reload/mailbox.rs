@@ -1,5 +1,6 @@
 //! What the reload thread is told by others, in one bounded place that it waits on.
 
+use std::fmt;
 use std::mem;
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,13 +26,19 @@ pub(super) enum Sign {
     Touched,
 }
 
+/// What is called once the files as they are were taken up or refused; dropped where the thread ends
+/// before.
+pub(super) type Settled = Box<dyn FnOnce() + Send>;
+
 /// Everything that was said since the last [`Mailbox::take`] or [`Mailbox::wait`].
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Post {
     /// The thread is to end.
     pub(super) stop: bool,
     /// Somebody asked for a reload.
     pub(super) triggered: bool,
+    /// Who waits for the files as they are.
+    pub(super) asked: Vec<Settled>,
     /// Signs were dropped: nothing is known of any file.
     pub(super) lost: bool,
     /// In the order in which they happened.
@@ -40,7 +47,18 @@ pub(super) struct Post {
 
 impl Post {
     fn is_empty(&self) -> bool {
-        !self.stop && !self.triggered && !self.lost && self.signs.is_empty()
+        !self.stop
+            && !self.triggered
+            && !self.lost
+            && self.asked.is_empty()
+            && self.signs.is_empty()
+    }
+}
+
+impl fmt::Debug for Post {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stop, triggered, asked, lost, signs } = self;
+        write!(f, "Post {{ {stop}, {triggered}, {} asked, {lost}, {signs:?} }}", asked.len())
     }
 }
 
@@ -58,6 +76,16 @@ impl Mailbox {
 
     pub(super) fn trigger(&self) {
         self.lock().triggered = true;
+        self.arrived.notify_one();
+    }
+
+    pub(super) fn ask(&self, settled: Settled) {
+        let mut post = self.lock();
+        // Of a thread that has ended nobody takes it.
+        if !post.stop {
+            post.asked.push(settled);
+        }
+        drop(post);
         self.arrived.notify_one();
     }
 
@@ -79,10 +107,7 @@ impl Mailbox {
 
     /// What has come, without waiting.
     pub(super) fn take(&self) -> Post {
-        // A stop stays, so that whoever waits next sees it.
-        let mut post = self.lock();
-        let stop = post.stop;
-        mem::replace(&mut *post, Post { stop, ..Post::default() })
+        Self::emptied(&mut self.lock())
     }
 
     /// Waits for post until `until`, and returns none of it before `not_before` but a stop.
@@ -92,11 +117,17 @@ impl Mailbox {
             let now = clock::instant();
             let due = if post.is_empty() { until } else { not_before.min(until) };
             if post.stop || due <= now {
-                return mem::take(&mut *post);
+                return Self::emptied(&mut post);
             }
             let waited = self.arrived.wait_timeout(post, due - now);
             post = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+    }
+
+    /// A stop stays, so that whoever waits or asks next sees it.
+    fn emptied(post: &mut Post) -> Post {
+        let stop = post.stop;
+        mem::replace(post, Post { stop, ..Post::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Post> {

@@ -23,6 +23,7 @@ mod fingerprint;
 mod folders;
 mod lookout;
 mod mailbox;
+mod publish;
 mod trail;
 
 #[cfg(test)]
@@ -32,16 +33,15 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
-use tracing::{error, info, trace};
+use tracing::error;
 
 pub use self::fingerprint::Fingerprint;
 use self::fingerprint::Sources;
 use self::folders::Folders;
-use self::lookout::{Lookout, News, Patience};
+use self::lookout::{Lookout, Patience};
 use self::mailbox::Mailbox;
-use crate::clock;
+use self::publish::Publisher;
 use crate::config::{self, Config};
 use crate::current::Current;
 use crate::keystore::Permissions;
@@ -63,9 +63,10 @@ pub fn spawn(
     let mailbox = Arc::new(Mailbox::default());
     let mut folders = Folders::new(Arc::clone(&mailbox));
     folders.follow(&sources.look().folders);
+    let upstreams = config.proxy.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
+    let mut publisher = Publisher::new(current, upstreams);
     let load = move || load(&config, permissions);
-    let mut logged = Vec::new();
-    let publish = move |news| publish(&current, &mut logged, news);
+    let publish = move |news| publisher.publish(news);
     let patience = Patience::DEFAULT;
     let handle = Arc::clone(&mailbox);
     let lookout = Lookout { sources, patience, mailbox, folders, load, publish, loaded };
@@ -90,9 +91,29 @@ impl Handle {
         self.mailbox.trigger();
     }
 
+    /// Who asks the thread for others, as long as they like.
+    pub fn asker(&self) -> Asker {
+        Asker { mailbox: Arc::clone(&self.mailbox) }
+    }
+
     /// Ends the thread, and waits for a load that is under way.
     pub fn stop(self) {
         drop(self);
+    }
+}
+
+/// Asks the reload thread for a look at the files.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    mailbox: Arc<Mailbox>,
+}
+
+impl Asker {
+    /// Asks for a look now, and calls `settled` once what is in force, or why it is not, is that of
+    /// the files as they are. Files that are as they were loaded are not loaded again. Where the
+    /// thread ends before, `settled` is dropped.
+    pub fn ask(&self, settled: impl FnOnce() + Send + 'static) {
+        self.mailbox.ask(Box::new(settled));
     }
 }
 
@@ -111,38 +132,4 @@ fn load(config: &Config, permissions: Permissions) -> Result<Snapshot, Vec<Strin
         .map_err(|_| vec!["loading broke off, which is a bug in sidegate".to_owned()])?
         .map(|loaded| loaded.snapshot)
         .map_err(|report| report.lines())
-}
-
-/// `logged` is the last refusal that was logged: one that only repeats it is not logged again.
-fn publish(current: &Current, logged: &mut Vec<String>, news: News<Snapshot>) {
-    match news {
-        News::Waiting => trace!("the policy is being changed"),
-        News::Loaded(snapshot, took) => {
-            let (keys, routes) = (snapshot.key_count(), snapshot.route_count());
-            let generation = current.swap(snapshot, clock::now());
-            logged.clear();
-            let duration_ms = milliseconds(took);
-            info!(generation, keys, routes, duration_ms, "policy reloaded");
-        }
-        News::Refused(problems) => {
-            let generation = current.keep(problems.clone(), clock::now());
-            if *logged == problems {
-                return;
-            }
-            let count = problems.len();
-            error!(
-                generation,
-                problems = count,
-                "policy refused, generation {generation} stays in force"
-            );
-            for problem in &problems {
-                error!(generation, problem, "policy problem");
-            }
-            *logged = problems;
-        }
-    }
-}
-
-fn milliseconds(took: Duration) -> f64 {
-    took.as_micros() as f64 / 1000.0
 }

@@ -1,0 +1,125 @@
+//! What is made of each load: a swap or a refusal, then what it changed, in the log and in the status.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{error, info, trace};
+
+use super::lookout::News;
+use crate::clock;
+use crate::current::{Change, Current, Generation};
+use crate::keystore::Timestamp;
+use crate::policy::difference::{Effect, Side, difference};
+use crate::policy::{Snapshot, UnixSeconds};
+
+/// Rows that a reload logs, at most.
+const ROWS: usize = 20;
+/// Levels that a logged row has, at most.
+const LEVELS: usize = 8;
+
+/// Puts in force what was loaded, and says so.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    current: Arc<Current>,
+    upstreams: Vec<String>,
+    /// The last refusal that was logged: one that only repeats it is not logged again.
+    logged: Vec<String>,
+    /// What was in force before the last swap, until it is compared with what followed.
+    replaced: Option<(Arc<Generation>, Duration)>,
+}
+
+impl Publisher {
+    pub(super) fn new(current: Arc<Current>, upstreams: Vec<String>) -> Self {
+        Self { current, upstreams, logged: Vec::new(), replaced: None }
+    }
+
+    pub(super) fn publish(&mut self, news: News<Snapshot>) {
+        match news {
+            News::Waiting => trace!("the policy is being changed"),
+            News::Loaded(snapshot, took) => {
+                let before = self.current.load();
+                self.current.swap(snapshot, clock::now());
+                self.logged.clear();
+                self.replaced = Some((before, took));
+            }
+            News::Refused(problems) => self.refuse(problems),
+            News::Told => {
+                if let Some((before, took)) = self.replaced.take() {
+                    self.tell(&before, took);
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, problems: Vec<String>) {
+        let generation = self.current.keep(problems.clone(), clock::now());
+        if self.logged == problems {
+            return;
+        }
+        let count = problems.len();
+        error!(
+            generation,
+            problems = count,
+            "policy refused, generation {generation} stays in force"
+        );
+        for problem in &problems {
+            error!(generation, problem, "policy problem");
+        }
+        self.logged = problems;
+    }
+
+    /// Says what the generation in force changed.
+    fn tell(&self, before: &Generation, took: Duration) {
+        let after = self.current.load();
+        let generation = after.number;
+        let (keys, routes) = (after.snapshot.key_count(), after.snapshot.route_count());
+        let duration_ms = milliseconds(took);
+        let began = clock::instant();
+        // A bug on one pair of policies must not end all reloads to come.
+        let told = catch_unwind(AssertUnwindSafe(|| {
+            let upstreams = &self.upstreams;
+            let side = |generation| Side { snapshot: generation, upstreams };
+            let found = difference(side(&before.snapshot), side(&after.snapshot), after.since);
+            let summary = found.summary();
+            self.current.note(Change { generation, at: after.since, took, summary });
+            let Effect { gained, lost } = found.effect();
+            let changes = summary.to_string();
+            let rows = summary.rows();
+            let difference_ms = milliseconds(clock::instant() - began);
+            info!(
+                generation,
+                keys,
+                routes,
+                duration_ms,
+                difference_ms,
+                rows,
+                gained,
+                lost,
+                changes,
+                "policy reloaded"
+            );
+            for row in found.rows().iter().take(ROWS) {
+                let Effect { gained, lost } = row.effect();
+                let change = row.words(LEVELS, rfc3339);
+                info!(generation, change, gained, lost, "policy change");
+            }
+            if let Some(left_out) = rows.checked_sub(ROWS + 1) {
+                info!(generation, left_out = left_out + 1, "more changes are not logged");
+            }
+        }));
+        if told.is_err() {
+            error!(generation, "comparing policies broke off, which is a bug in sidegate");
+            info!(generation, keys, routes, duration_ms, "policy reloaded");
+        }
+    }
+}
+
+/// Times that no four-digit year holds are shown as seconds from 1970.
+fn rfc3339(time: UnixSeconds) -> String {
+    Timestamp::new(time).map_or_else(|| time.0.to_string(), |time| time.to_string())
+}
+
+fn milliseconds(took: Duration) -> f64 {
+    took.as_micros() as f64 / 1000.0
+}
