@@ -12,13 +12,15 @@ use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, ErrorKind, Read, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
-use serde_json::json;
+use serde_json::{Value, json};
+use sidegate::clock;
 
 use harness::{Gate, Nginx, PATIENCE, Running, ask, free_port, parse, record, until};
 
@@ -30,6 +32,9 @@ const REQUESTS: u64 = if cfg!(debug_assertions) { 20_000 } else { 200_000 };
 const GIBIBYTE: u64 = 1 << 30;
 const MOST_MEMORY: u64 = 64 << 20;
 const EDITS: usize = 50;
+const REVOCATIONS: usize = 200;
+/// Besides those that are revoked; a debug build reads as many in the time of ten times more.
+const KEYS: usize = if cfg!(debug_assertions) { 1000 } else { 100_000 };
 
 #[test]
 #[ignore = "needs nginx and wrk; .ci/run installs them"]
@@ -241,6 +246,93 @@ fn every_edit_takes_effect_under_load(
     let requests = load.stop();
     println!("{EDITS} edits took effect under {requests} requests, none failed");
     assert_eq!(gate.metric("sidegate_policy_last_reload_successful", ""), 1.0);
+}
+
+/// `sidegate key revoke` returns when no request that begins from then on is let through, and says
+/// how long that took.
+#[test]
+#[ignore = "needs nginx and wrk; .ci/run installs them"]
+fn no_request_is_allowed_once_key_revoke_has_returned() {
+    const PROBES: usize = 4;
+    let nginx = Nginx::start("location / { return 200 answer; }");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("policy.toml"), POLICY).unwrap();
+    let others = (0..KEYS).map(|n| record(&format!("other{n}"), "reader"));
+    let victims = (0..REVOCATIONS).map(|n| record(&format!("victim{n}"), "reader"));
+    let keys: Vec<_> = others.chain(victims).chain([record("reader", "reader")]).collect();
+    let gate = Gate::start(folder.path(), nginx.port, &keys);
+
+    let load = Load::start(&gate, folder.path(), 600);
+    let (mut to_return, mut to_first, mut to_last) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 0..REVOCATIONS {
+        let header = format!("X-API-Key: key-victim{number}\r\n");
+        let probe = || {
+            let mut answers = Vec::new();
+            loop {
+                let began = clock::instant();
+                let status = ask(gate.port, "GET", "/app", &header).unwrap().status;
+                answers.push((began, clock::instant(), status));
+                match status {
+                    200 => {}
+                    401 => return answers,
+                    other => panic!("revocation {number}: {other}"),
+                }
+            }
+        };
+        let (renamed, revoked, returned, probes) = thread::scope(|scope| {
+            let probes: Vec<_> = (0..PROBES).map(|_| scope.spawn(probe)).collect();
+            let path = folder.path().join("keys.jsonl");
+            let inode = fs::metadata(&path).unwrap().ino();
+            let rename = scope.spawn(move || {
+                until("the rename", || fs::metadata(&path).unwrap().ino() != inode);
+                clock::instant()
+            });
+            let revoked = Command::new(env!("CARGO_BIN_EXE_sidegate"))
+                .args(["key", "revoke", "-c", "sidegate.toml", &format!("k_victim{number}")])
+                .current_dir(&folder)
+                .output()
+                .unwrap();
+            let returned = clock::instant();
+            let answers: Vec<_> = probes.into_iter().map(|probe| probe.join().unwrap()).collect();
+            (rename.join().unwrap(), revoked, returned, answers)
+        });
+        let said = String::from_utf8(revoked.stderr).unwrap();
+        assert!(revoked.status.success() && said.starts_with("in force in generation "), "{said}");
+        let allowed =
+            |(began, _, status): &&(Instant, Instant, u16)| *status == 200 && *began > returned;
+        let late = probes.iter().flatten().filter(allowed).count();
+        assert_eq!(late, 0, "revocation {number}: {late} requests allowed after {said}");
+        let refused: Vec<_> = probes.iter().map(|answers| answers.last().unwrap().1).collect();
+        to_return.push(returned - renamed);
+        to_first.push(refused.iter().min().unwrap().saturating_duration_since(renamed));
+        to_last.push(refused.iter().max().unwrap().saturating_duration_since(renamed));
+    }
+    let requests = load.stop();
+    println!("{REVOCATIONS} revocations of {} keys under {requests} requests", keys.len());
+    let log = fs::read_to_string(folder.path().join("sidegate.log")).unwrap();
+    let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let reloads = events.filter(|event| event["fields"]["message"] == "policy reloaded");
+    let (loads, differences): (Vec<_>, Vec<_>) = reloads
+        .map(|event| {
+            let took = |field: &str| {
+                Duration::from_secs_f64(event["fields"][field].as_f64().unwrap() / 1000.0)
+            };
+            assert_eq!(event["fields"]["changes"], "keys: 1 revoked (1 lost)", "{event}");
+            (took("duration_ms"), took("difference_ms"))
+        })
+        .unzip();
+    assert_eq!(loads.len(), REVOCATIONS, "each revocation is one reload");
+    for (what, mut took) in [
+        ("load alone", loads),
+        ("comparing alone", differences),
+        ("from rename to first refusal", to_first),
+        ("from rename to refusal by all probes", to_last),
+        ("from rename to the return of `key revoke`", to_return),
+    ] {
+        took.sort_unstable();
+        let at = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)];
+        println!("{what}: p50 {:?}, p99 {:?}, max {:?}", at(50), at(99), at(100));
+    }
 }
 
 /// For every byte string that is forwarded: nginx, which decodes, merges slashes and resolves dots,

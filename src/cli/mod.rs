@@ -7,9 +7,12 @@
 
 mod check;
 mod demo;
+mod diff;
 mod explain;
 mod init;
 mod key;
+mod plane;
+mod reload;
 mod serve;
 mod status;
 mod test;
@@ -45,10 +48,14 @@ enum Command {
     Check(check::CheckArgs),
     /// Say what would become of a request, and why: exits 4 if it is denied
     Explain(explain::ExplainArgs),
+    /// Say what a change of policy changes, exactly: exits 4 if it is what `--fail-on` names
+    Diff(diff::DiffArgs),
     /// Make, show and revoke keys
     Key(key::KeyArgs),
     /// Test a policy: exits 4 if it does not do what the tests say
     Test(test::TestArgs),
+    /// Have a running sidegate look at its files now, and wait until they are in force
+    Reload(reload::ReloadArgs),
     /// Ask a running sidegate how it is
     Status(status::StatusArgs),
 }
@@ -126,8 +133,10 @@ pub fn main() -> ExitCode {
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Key(args) => key::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Reload(args) => reload::run(&args),
         Command::Status(args) => status::run(&args),
     }
     .into()

@@ -4,21 +4,20 @@
 //! three seconds. A wrong `sidegate.toml` says nothing of a process that runs, so a health check
 //! should give `--admin`.
 
-use std::io::{self, Read as _, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::plane::{self, ask};
 use super::{Exit, Output};
 use crate::admin::Status;
 use crate::{clock, config};
 
 /// From the first connection attempt to the last byte.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Bytes of an answer at most.
-const LONGEST: usize = 4 << 20;
 /// Where the operator's plane is if nobody says otherwise.
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
@@ -68,13 +67,7 @@ fn address(args: &StatusArgs) -> Result<SocketAddr, String> {
     if args.config.is_none() && !path.exists() {
         return Ok(ADMIN);
     }
-    let mut listen = config::read(&path).map_err(|report| report.to_string())?.admin.listen;
-    match listen.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => listen.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => listen.set_ip(Ipv6Addr::LOCALHOST.into()),
-        IpAddr::V4(_) | IpAddr::V6(_) => {}
-    }
-    Ok(listen)
+    Ok(plane::address(&config::read(&path).map_err(|report| report.to_string())?))
 }
 
 /// Prints what the process says of itself, and returns whether it is ready.
@@ -85,7 +78,7 @@ fn report(
     out: &mut impl Write,
 ) -> Result<bool, String> {
     if args.ready {
-        let (code, body) = ask(address, "/readyz", due)?;
+        let (code, body) = ask(address, "GET", "/readyz", due)?;
         let stage = body.trim();
         if !["starting", "ready", "draining"].contains(&stage) {
             return Err(format!("this is not sidegate: it answered /readyz with status {code}"));
@@ -97,7 +90,7 @@ fn report(
         };
         return said.map(|()| ready).map_err(|error| error.to_string());
     }
-    let (code, body) = ask(address, "/status", due)?;
+    let (code, body) = ask(address, "GET", "/status", due)?;
     let status: Status = serde_json::from_str(&body)
         .ok()
         .filter(|_| code == 200)
@@ -124,6 +117,9 @@ fn print(status: &Status, out: &mut impl Write) -> io::Result<()> {
     for warning in &policy.warnings {
         writeln!(out, "  warning: {warning}")?;
     }
+    for change in &status.changes {
+        writeln!(out, "  generation {} at {}: {}", change.generation, change.at, change.summary)?;
+    }
     let Some(failing) = &last_reload.failing else {
         return writeln!(out, "last reload: fine, {}", last_reload.succeeded_at);
     };
@@ -149,50 +145,9 @@ fn duration(seconds: i64) -> String {
     }
 }
 
-/// GETs `path`: the status code and the body.
-fn ask(address: SocketAddr, path: &str, due: Instant) -> Result<(u16, String), String> {
-    let answer = exchange(address, path, due).map_err(|error| match error.kind() {
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "no answer in time".to_owned(),
-        io::ErrorKind::ConnectionRefused => "nothing listens there — is it running?".to_owned(),
-        _ => error.to_string(),
-    })?;
-    parse(&answer).ok_or_else(|| "this is not sidegate: its answer is not whole HTTP".to_owned())
-}
-
-fn exchange(address: SocketAddr, path: &str, due: Instant) -> io::Result<Vec<u8>> {
-    let left = || match due.saturating_duration_since(clock::instant()) {
-        Duration::ZERO => Err(io::Error::from(io::ErrorKind::TimedOut)),
-        left => Ok(left),
-    };
-    let mut stream = TcpStream::connect_timeout(&address, left()?)?;
-    stream.set_write_timeout(Some(left()?))?;
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    let mut chunk = [0; 16 * 1024];
-    loop {
-        stream.set_read_timeout(Some(left()?))?;
-        let read = stream.read(&mut chunk)?;
-        answer.extend_from_slice(chunk.get(..read).unwrap_or_default());
-        if read == 0 || answer.len() > LONGEST {
-            return Ok(answer);
-        }
-    }
-}
-
-fn parse(answer: &[u8]) -> Option<(u16, String)> {
-    let (head, body) = str::from_utf8(answer).ok()?.split_once("\r\n\r\n")?;
-    let mut lines = head.lines();
-    let code = lines.next()?.strip_prefix("HTTP/1.1 ")?.split(' ').next()?.parse().ok()?;
-    let length: usize = lines
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .and_then(|(_, length)| length.trim().parse().ok())?;
-    (length == body.len()).then(|| (code, body.to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
     use std::thread;
 
@@ -308,7 +263,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let refused = ask(address, "/readyz", clock::instant() + PATIENCE);
+        let refused = ask(address, "GET", "/readyz", clock::instant() + PATIENCE);
         assert_eq!(refused, Err("nothing listens there — is it running?".to_owned()));
     }
 

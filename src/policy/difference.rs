@@ -27,6 +27,8 @@ mod reach;
 mod routes;
 mod row;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 use super::snapshot::Snapshot;
 use super::time::UnixSeconds;

@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use crate::clock;
 use crate::config::{self, Config};
 use crate::keystore::{ApiKey, Ceiling, NewRecord, Record, Store, Text, Timestamp};
 use crate::policy::key::Pepper;
@@ -16,6 +17,7 @@ use crate::policy::{Level, UnixSeconds};
 use super::known::{Names, environment_of};
 use super::outcome::Failure;
 use super::view::{View, ceiling};
+use super::wait::WaitArgs;
 use super::when::When;
 use super::{CommonArgs, Output, Terminal};
 
@@ -46,6 +48,8 @@ pub(super) struct CreateArgs {
     /// An area that it reaches: what is not named is closed; may be repeated
     #[arg(long = "area", value_name = "AREA")]
     areas: Vec<String>,
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 pub(super) fn run(
@@ -80,14 +84,19 @@ pub(super) fn run(
     };
     let store = Store::new(&config.keys, common.permissions());
     let (key, record) = wanted.make(&store, pepper.as_ref(), now)?;
+    let written = clock::instant();
     show(&key, &record, common.output, terminal, now).map_err(|error| {
         let id = &record.id;
         Failure::Broke(format!(
             "cannot print the key: {error} — it is lost: `sidegate key revoke {id}`"
         ))
     })?;
-    // The key is out by now: that it could not be explained is no reason to say it failed.
+    // The key is out by now: that it could not be explained, or is not in force yet, is no reason to
+    // say that making it failed.
     let _ = explain(&record, &config, terminal.err);
+    if let Err(failure) = args.wait.wait(&config, written, terminal) {
+        let _ = write!(terminal.err, "warning: {failure}");
+    }
     Ok(())
 }
 

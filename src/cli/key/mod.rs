@@ -14,6 +14,7 @@ mod list;
 mod outcome;
 mod revoke;
 mod view;
+mod wait;
 mod when;
 
 use std::fs::{self, File};

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
+use crate::cli::plane::tests::{looked, serve};
 use crate::policy::key::{KeyDigest, Pepper, is_well_formed};
 
 /// 2026-11-20T10:00:00Z
@@ -80,6 +81,10 @@ impl Place {
         let words = line.split(' ').map(str::to_owned);
         let words = ["key".to_owned()].into_iter().chain(words);
         let words = words.chain(["--config".to_owned(), config.to_str().unwrap().to_owned()]);
+        // Nobody else's sidegate is asked.
+        let waits = ["create", "revoke"].iter().any(|command| line.starts_with(command))
+            && !self.has_admin();
+        let words = words.chain(waits.then(|| "--no-wait".to_owned()));
         let command = KeyArgs::augment_args(Command::new("key"));
         let args = match command.try_get_matches_from(words) {
             Ok(matches) => KeyArgs::from_arg_matches(&matches).unwrap(),
@@ -99,6 +104,11 @@ impl Place {
         };
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Done { code, out: text(out), err: text(err) }
+    }
+
+    /// Whether the settings say whom to ask.
+    fn has_admin(&self) -> bool {
+        fs::read_to_string(self.0.path().join("sidegate.toml")).unwrap().contains("admin.address")
     }
 
     /// Makes a key, and returns its text and id.
@@ -369,4 +379,41 @@ fn every_id_is_another() {
     let place = Place::new("");
     let ids: BTreeSet<_> = (0..20).map(|_| place.create("").1).collect();
     assert_eq!(ids.len(), 20);
+}
+
+#[test]
+fn a_revocation_waits_until_it_is_in_force() {
+    let fine = looked(true, None);
+    let refused = looked(true, Some("policy.toml:1:2: no"));
+    for (answers, code, told) in [
+        (vec![], 0, "no sidegate runs at "),
+        (
+            vec![(202, looked(false, None)), (200, fine.clone())],
+            0,
+            "in force in its generation 8 after",
+        ),
+        (vec![(200, refused)], 3, "policy.toml:1:2: no\nnot in force: the files are refused"),
+        (vec![(404, String::new())], 1, "not known to be in force: "),
+    ] {
+        let (address, server) = serve(answers);
+        let place = Place::new(&format!("admin.address = \"{address}\""));
+        let (_, id) = place.create(" --no-wait");
+        let done = place.run(&format!("revoke {id}"));
+        server.join().unwrap();
+        assert_eq!((done.code, done.err.contains(told)), (code, true), "{done:?}");
+        assert!(done.out.ends_with(" is revoked\n"), "{done:?}");
+        let file = fs::read_to_string(place.keys()).unwrap();
+        assert!(file.contains("\"revoked\":\"2026-11-20T10:00:00Z\""), "{file}");
+    }
+}
+
+/// A script that stops at a failure would lose the key.
+#[test]
+fn a_key_that_is_not_in_force_yet_is_no_failure() {
+    let (address, server) = serve(vec![(200, looked(true, Some("policy.toml:1:2: no")))]);
+    let place = Place::new(&format!("admin.address = \"{address}\""));
+    let done = place.run("create --workspace acme-prod --account svc-reporting");
+    server.join().unwrap();
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.err.contains("warning: policy.toml:1:2: no\nnot in force"), "{done:?}");
 }

@@ -223,12 +223,14 @@ impl<'s> Row<'s> {
             Value::Text(text) => text.clone().into_owned(),
             Value::Time(at) => time(*at),
         };
-        let kind = (self.kind != Kind::Changed).then(|| self.kind.name().to_owned());
-        let fields = self.fields.iter();
-        let mut parts: Vec<String> = kind
-            .into_iter()
-            .chain(fields.map(|f| format!("{} {} → {}", f.name, value(&f.was), value(&f.is))))
-            .collect();
+        let field = |field: &Field<'_>| match (field.name, &field.was) {
+            ("revoked", Value::Nothing) => format!("revoked {}", value(&field.is)),
+            (name, was) => format!("{name} {} → {}", value(was), value(&field.is)),
+        };
+        let whole = matches!(self.kind, Kind::Came | Kind::Went);
+        let kind = whole.then(|| self.kind.name().to_owned());
+        let mut parts: Vec<String> =
+            kind.into_iter().chain(self.fields.iter().map(field)).collect();
         let mut levels = self.levels();
         parts.extend(levels.by_ref().take(most).map(|change| level(&change, &time)));
         match levels.count() {
@@ -239,25 +241,16 @@ impl<'s> Row<'s> {
     }
 }
 
-/// `vault/reports none → view`
+/// `vault/reports none → view until 2027-03-31T00:00:00Z`
 fn level(change: &LevelChange<'_>, time: &impl Fn(UnixSeconds) -> String) -> String {
-    let LevelChange { scope, was, is, .. } = change;
-    let mut words = format!("{scope} {} → {}", was.level(), is.level());
-    let bounds = [("from", was.from(), is.from()), ("until", was.until(), is.until())];
-    for (word, was, is) in bounds.into_iter().filter(|(_, was, is)| was != is) {
-        let bound = |bound: Option<UnixSeconds>| bound.map(time);
-        match (bound(was), bound(is)) {
-            (was, Some(is)) if was.is_none() || change.was.is_none() => {
-                words += &format!(" {word} {is}");
-            }
-            (_, None) if change.is.is_none() => {}
-            (was, is) => {
-                let said = |bound: Option<String>| bound.unwrap_or_else(|| "ever".to_owned());
-                words += &format!(" ({word} {} → {})", said(was), said(is));
-            }
-        }
-    }
-    words
+    let reach = |reach: Reach| {
+        let bound = |word: &str, at: Option<UnixSeconds>| {
+            at.map_or(String::new(), |at| format!(" {word} {}", time(at)))
+        };
+        let (from, until) = (bound("from", reach.from()), bound("until", reach.until()));
+        format!("{}{from}{until}", reach.level())
+    };
+    format!("{} {} → {}", change.scope, reach(change.was), reach(change.is))
 }
 
 impl fmt::Display for Subject<'_> {
