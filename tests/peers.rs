@@ -311,7 +311,10 @@ fn no_request_is_allowed_once_key_revoke_has_returned() {
     println!("{REVOCATIONS} revocations of {} keys under {requests} requests", keys.len());
     let log = fs::read_to_string(folder.path().join("sidegate.log")).unwrap();
     let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let reloads = events.filter(|event| event["fields"]["message"] == "policy reloaded");
+    // What is told of a file late has it loaded again, and changes nothing.
+    let reloads = events.filter(|event| {
+        event["fields"]["message"] == "policy reloaded" && event["fields"]["rows"] != 0
+    });
     let (loads, differences): (Vec<_>, Vec<_>) = reloads
         .map(|event| {
             let took = |field: &str| {

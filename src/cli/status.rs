@@ -232,6 +232,13 @@ mod tests {
              last reload: fine, 2026-11-20T18:30:00Z\n";
         assert_eq!(printed, expected);
 
+        let change = r#","changes":[{"generation":7,"at":"A","duration_ms":1.5,
+            "summary":"keys: 1 revoked (1 lost)","keys":C,"members":C,"routes":C}]}"#;
+        let counts = r#"{"came":0,"went":0,"revoked":0,"changed":0,"gained":0,"lost":0}"#;
+        let changed = format!("{}{}", GOOD.strip_suffix('}').unwrap(), change.replace('C', counts));
+        let (_, printed) = asked(false, Output::Text, &http(200, &changed), true);
+        assert!(printed.contains("\n  generation 7 at A: keys: 1 revoked (1 lost)\n"), "{printed}");
+
         let failing = r#""failing":{"since":"A","at":"B","problems":["policy.toml:1:2: no"]}"#;
         let bad = GOOD
             .replace(r#""failing":null"#, failing)

@@ -130,3 +130,50 @@ fn a_side_that_is_wrong_is_told() {
     assert_eq!((exit, &*out), (Exit::Invalid, ""));
     assert!(err.contains("unknown field `bypas` — did you mean `bypass`?"), "{err}");
 }
+
+#[test]
+#[ignore = "a measurement"]
+fn a_hundred_thousand_keys() {
+    const KEYS: usize = 100_000;
+    let many = |revoked: &[usize]| {
+        let line = |n: usize| {
+            let hash = crate::policy::key::KeyDigest::blake3(&n.to_string());
+            let account = ["alice@acme.example", "bob@acme.example", "svc-nightly"][n % 3];
+            let revoked = if revoked.contains(&n) { "\"2026-11-20T09:00:00Z\"" } else { "null" };
+            format!(
+                "{{\"id\":\"k_{n}\",\"hash\":\"{hash}\",\"workspace\":\"acme\",\
+                 \"account\":\"{account}\",\"environment\":\"production\",\"label\":null,\
+                 \"created\":\"2026-11-20T10:00:00Z\",\"not_before\":null,\"expires\":null,\
+                 \"revoked\":{revoked},\"ceiling\":null}}\n"
+            )
+        };
+        (0..KEYS).map(line).collect::<String>()
+    };
+    for (what, revoked, role) in
+        [("one revoked", &[5][..], "view"), ("a role of a third of the keys", &[], "full")]
+    {
+        let pair = Pair::new(|name, text| match name {
+            "keys.jsonl" => many(revoked),
+            _ => text.replacen("reports = \"view\"", &format!("reports = \"{role}\""), 1),
+        });
+        fs::write(pair.folder.path().join("old/keys.jsonl"), many(&[])).unwrap();
+        let files = ["old", "new"].map(|side| {
+            let (config, loaded) = config::open(
+                &pair.folder.path().join(side).join("sidegate.toml"),
+                Permissions::Private,
+            )
+            .unwrap();
+            drop(config);
+            Files { snapshot: loaded.snapshot, upstreams: Vec::new() }
+        });
+        let began = clock::instant();
+        let rows = difference(files[0].side(), files[1].side(), NOW).rows().len();
+        let compared = clock::instant() - began;
+        let (exit, out, _) = pair.diff("--fail-on any");
+        let whole = clock::instant() - began - compared;
+        println!(
+            "{what}: {rows} rows of {KEYS} keys compared in {compared:?}, with files {whole:?}"
+        );
+        assert_eq!((exit, out.lines().count()), (Exit::No, rows + 1));
+    }
+}

@@ -14,7 +14,7 @@ pub(super) fn pairs<'a, W: Copy, I: Copy>(
     is: &[(&'a str, I)],
     mut pair: impl FnMut(Option<W>, Option<I>),
 ) {
-    let (mut lone_was, mut lone_is): (Vec<(&str, W)>, Vec<(&str, I)>) = Default::default();
+    let (mut lone_was, mut lone_is) = (Vec::new(), Vec::new());
     let (mut left, mut right) = (was, is);
     while let (Some(((one, before), left_rest)), Some(((other, after), right_rest))) =
         (left.split_first(), right.split_first())
@@ -23,12 +23,12 @@ pub(super) fn pairs<'a, W: Copy, I: Copy>(
             pair(Some(*before), Some(*after));
             (left, right) = (left_rest, right_rest);
         } else if right_rest.iter().take(AHEAD).any(|(id, _)| id == one) {
-            lone_is.push((other, *after));
+            lone_is.push((*other, *after));
             right = right_rest;
         } else {
-            lone_was.push((one, *before));
+            lone_was.push((*one, *before));
             if !left_rest.iter().take(AHEAD).any(|(id, _)| id == other) {
-                lone_is.push((other, *after));
+                lone_is.push((*other, *after));
                 right = right_rest;
             }
             left = left_rest;

@@ -1,7 +1,6 @@
-//! Small changes and what is told of them; many keys, and how long that takes.
+//! Small changes and what is told of them, and a few among many keys.
 
 use super::*;
-use crate::clock;
 use crate::policy::draft::{
     Draft, DraftCeiling, DraftGrant, DraftKey, DraftProduct, DraftRole, DraftRoute, DraftScope,
     DraftSubscription, DraftWorkspace, Gift, Grantee, Subscription,
@@ -253,11 +252,13 @@ fn every_kind_of_change_is_told_in_words() {
     }
 }
 
-/// The goal is two seconds for each, of a release build; no time is asserted.
+/// What is changed, how, and the rows of it.
+type Many = (&'static str, fn(&mut Draft), usize);
+
 #[test]
-fn a_hundred_thousand_keys() {
-    const WORKSPACES: usize = 1000;
-    const KEYS: usize = 100_000;
+fn of_many_keys_those_that_changed_are_told() {
+    const WORKSPACES: usize = 200;
+    const KEYS: usize = 20_000;
     let members = || -> Vec<_> {
         let accounts = (0..9).map(|n| (name(&format!("svc-{n}")), name("member")));
         [(name("olga"), name("owner")), (name("ann"), name("member"))]
@@ -276,11 +277,11 @@ fn a_hundred_thousand_keys() {
     };
     let before = many();
     let was = compile(before).unwrap();
-    let changes: [(&str, fn(&mut Draft), usize); 4] = [
+    let changes: [Many; 4] = [
         ("nothing", |_| {}, 0),
         ("one revoked", |is| is.keys[5].revoked = Some(NOW), 1),
         ("one went, one came", |is| is.keys[7].id = "k_new".into(), 2),
-        // 25,000 keys of ann, and she in every workspace.
+        // A quarter of the keys are those of ann, and she in every workspace.
         (
             "a group's level everywhere",
             |is| {
@@ -297,9 +298,7 @@ fn a_hundred_thousand_keys() {
         change(&mut is);
         let is = compile(is).unwrap();
         let side = |snapshot| Side { snapshot, upstreams: &upstreams };
-        let began = clock::instant();
         let found = difference(side(&was), side(&is), NOW);
-        println!("{what}: {:?} for {} keys", clock::instant() - began, KEYS);
         assert_eq!(found.rows().len(), rows, "{what}: {}", found.summary());
     }
 }
