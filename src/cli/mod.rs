@@ -55,6 +55,9 @@ enum Command {
     /// Test a policy: exits 4 if it does not do what the tests say
     Test(test::TestArgs),
     /// Have a running sidegate look at its files now, and wait until they are in force
+    ///
+    /// It is asked on the `[admin] address` of the settings. Others that share its files cannot be
+    /// known, and take them up by themselves, as this one does when nobody asks.
     Reload(reload::ReloadArgs),
     /// Ask a running sidegate how it is
     Status(status::StatusArgs),

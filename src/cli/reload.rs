@@ -4,23 +4,22 @@
 //! are refused.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 
 use super::plane::{self, Look, Whose, duration};
-use super::{Exit, FileArgs, Output};
+use super::{Exit, Output};
 use crate::{clock, config};
 
-/// Have a running sidegate look at its files now, and wait until they are in force. It is asked on the
-/// `[admin] address` of the settings, and looks without being asked, too. Of several that share files
-/// only that one is asked
 #[derive(Debug, Args)]
 pub(super) struct ReloadArgs {
-    #[command(flatten)]
-    files: FileArgs,
-    /// For so many seconds at most
+    /// Its settings [default: config/sidegate.toml, then /etc/sidegate/sidegate.toml]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How long to wait at most
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u32,
     /// For people or for scripts
@@ -34,7 +33,7 @@ pub(super) fn run(args: &ReloadArgs) -> Exit {
 }
 
 fn print(args: &ReloadArgs, out: &mut impl Write, err: &mut impl Write) -> io::Result<Exit> {
-    let config = match config::read(&args.files.path()) {
+    let config = match config::read(&config::locate(args.config.as_deref())) {
         Ok(config) => config,
         Err(report) => {
             write!(err, "{report}")?;
@@ -118,9 +117,8 @@ mod tests {
              upstream.app.urls = [\"http://127.0.0.1:9000\"]\n"
         );
         std::fs::write(&config, settings).unwrap();
-        let files = FileArgs { config: Some(config.clone()), ..FileArgs::default() };
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let args = ReloadArgs { files, timeout, output };
+        let args = ReloadArgs { config: Some(config.clone()), timeout, output };
         let exit = print(&args, &mut out, &mut err).unwrap();
         let config = config.canonicalize().unwrap().display().to_string();
         let text = |bytes| String::from_utf8(bytes).unwrap().replace(&config, "CONFIG");
