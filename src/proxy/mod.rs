@@ -21,8 +21,10 @@
 
 mod body;
 mod chunks;
+mod claim;
 mod connection;
 mod extract;
+mod farewell;
 mod fault;
 mod gate;
 mod head;
@@ -42,6 +44,7 @@ mod timer;
 mod trace;
 mod tunnel;
 mod upstream;
+mod way;
 mod wire;
 mod worker;
 

@@ -64,6 +64,7 @@ pub struct Telemetry {
     pub(super) upstream_errors: IntCounterVec,
     pub(super) decision_duration: Histogram,
     pub(super) refused_connections: IntCounter,
+    pub(super) streams_terminated: IntCounterVec,
     connections: IntGauge,
     in_flight: IntGauge,
     streams: IntGauge,
@@ -123,6 +124,11 @@ impl Telemetry {
                 "decision_duration_seconds",
                 "What it takes to find the key and decide.",
                 DECISION_BUCKETS,
+            )?,
+            streams_terminated: made.counters(
+                "streams_terminated_total",
+                "WebSockets ended from here: what let them through no longer does, or a drain.",
+                &["reason"],
             )?,
             refused_connections: made
                 .counter("connections_refused_total", "Connections refused by the limit.")?,
