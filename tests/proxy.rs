@@ -36,5 +36,7 @@ mod rig;
 mod secrets;
 #[path = "proxy/upstream.rs"]
 mod upstream;
+#[path = "proxy/websocket.rs"]
+mod websocket;
 #[path = "proxy/wire.rs"]
 mod wire;

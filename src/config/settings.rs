@@ -191,6 +191,7 @@ fn timeouts(fields: &mut Fields<'_>) -> Timeouts {
         upstream: duration(&mut table, "upstream").unwrap_or(standard.upstream),
         body: duration(&mut table, "body").unwrap_or(standard.body),
         idle: duration(&mut table, "idle").unwrap_or(standard.idle),
+        tunnel: duration(&mut table, "tunnel").unwrap_or(standard.tunnel),
         drain: duration(&mut table, "drain").unwrap_or(standard.drain),
     };
     table.finish();

@@ -160,7 +160,7 @@ impl Body for RequestBody {
 #[derive(Debug)]
 pub(super) struct AnswerBody {
     source: Source,
-    _record: Record,
+    _record: Option<Record>,
 }
 
 #[derive(Debug)]
@@ -171,11 +171,16 @@ enum Source {
 
 impl AnswerBody {
     pub(super) fn own(bytes: Bytes, record: Record) -> Self {
-        Self { source: Source::Own(bytes), _record: record }
+        Self { source: Source::Own(bytes), _record: Some(record) }
     }
 
     pub(super) fn upstream(download: Download, record: Record) -> Self {
-        Self { source: Source::Upstream(download), _record: record }
+        Self { source: Source::Upstream(download), _record: Some(record) }
+    }
+
+    /// Of an answer that its request is not over with.
+    pub(super) fn empty() -> Self {
+        Self { source: Source::Own(Bytes::new()), _record: None }
     }
 }
 

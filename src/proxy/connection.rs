@@ -17,6 +17,7 @@ use super::io::{Activity, ClientIo, Phase};
 use super::respond;
 use super::settings::{Limits, Timeouts};
 use super::timer::{LazyTimer, deadline};
+use super::tunnel::Leg;
 use super::worker::Worker;
 
 /// What a read takes at most. Larger than any head that is allowed by default: bodies use it, too.
@@ -79,8 +80,15 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
         }
     })
     .await;
+    let tunnel = activity.take_tunnel();
     match end {
-        End::Closed(Ok(())) => {}
+        End::Closed(Ok(())) => {
+            if let Some(tunnel) = tunnel {
+                let parts = connection.into_parts();
+                let client = Leg { stream: parts.io.into_stream(), read: parts.read_buf };
+                tunnel.run(client).await;
+            }
+        }
         // The answer broke off: to a client that reads until the end, a clean close would look
         // like a whole one.
         End::Closed(Err(error)) if error.is_user() => {

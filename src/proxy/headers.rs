@@ -4,11 +4,14 @@
 //! to our namespace, to a forwarding field or to a field that the [preamble](super::preamble) says
 //! anew, method and target overrides.
 
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 
 pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
+
 /// Takes out of a permitted request what does not go on.
 pub(super) fn clean_request(headers: &mut HeaderMap) {
     let chunked = headers.contains_key(TRANSFER_ENCODING);
@@ -30,6 +33,19 @@ pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
 pub(super) fn clean_response(headers: &mut HeaderMap) {
     remove_named_by_connection(headers);
     remove(headers, is_hop_by_hop);
+}
+
+/// Says that the connection goes on as a WebSocket, or is to (RFC 6455 §4).
+pub(super) fn name_websocket(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, WEBSOCKET);
+}
+
+/// Whether an answer with 101 names what was asked for, and nothing else.
+pub(super) fn is_websocket(headers: &HeaderMap) -> bool {
+    let mut named = headers.get_all(UPGRADE).iter();
+    named.next().is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes()))
+        && named.next().is_none()
 }
 
 /// Whether a `Connection` field must not name this one.

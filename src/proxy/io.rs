@@ -1,6 +1,6 @@
 //! A client's socket, watched: what it last did decides which timeout is running.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use super::respond;
 use super::socket::Socket;
+use super::tunnel::Tunnel;
 use crate::clock;
 
 /// What a client connection is doing.
@@ -41,6 +42,7 @@ pub(super) struct Activity {
     uploading: Cell<bool>,
     due: Cell<Option<Instant>>,
     overdue: Cell<bool>,
+    tunnel: RefCell<Option<Box<Tunnel>>>,
 }
 
 impl Activity {
@@ -55,6 +57,7 @@ impl Activity {
             uploading: Cell::new(false),
             due: Cell::new(None),
             overdue: Cell::new(false),
+            tunnel: RefCell::default(),
         })
     }
 
@@ -96,6 +99,16 @@ impl Activity {
     /// Whether the wait is over, asked once: the next one begins anew.
     pub(super) fn is_overdue(&self) -> bool {
         self.overdue.replace(false)
+    }
+
+    /// What becomes of the connection when its request has been answered.
+    pub(super) fn set_tunnel(&self, tunnel: Tunnel) {
+        *self.tunnel.borrow_mut() = Some(Box::new(tunnel));
+    }
+
+    /// To be asked when hyper is done: the tunnel's record knows this, and would keep it for ever.
+    pub(super) fn take_tunnel(&self) -> Option<Box<Tunnel>> {
+        self.tunnel.take()
     }
 
     /// Whether a request's body is still to come, though it may have its answer already.

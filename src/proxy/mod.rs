@@ -5,7 +5,8 @@
 //! `worker` accepts → `connection` runs hyper and every timeout on one timer → `gate` has the
 //! request: `extract` makes of it a policy query (the only reader of credential headers), the
 //! snapshot decides, `respond` refuses, or `headers` cleans it, `preamble` says who asks, and `pool`
-//! exchanges it on a connection to the `upstream`. `record` counts and tells it once, when its last byte is gone.
+//! exchanges it on a connection to the `upstream`. `record` counts and tells it once, when its last
+//! byte is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it.
 //!
 //! # Invariants
 //!
@@ -32,6 +33,7 @@ mod settings;
 mod socket;
 mod timer;
 mod trace;
+mod tunnel;
 mod upstream;
 mod wire;
 mod worker;

@@ -44,6 +44,8 @@ pub struct Timeouts {
     pub body: Duration,
     /// How long a connection is kept between requests, on either side.
     pub idle: Duration,
+    /// The longest silence of both sides of a WebSocket; past it both are closed.
+    pub tunnel: Duration,
     /// How long requests in flight may go on after SIGTERM.
     pub drain: Duration,
 }
@@ -56,6 +58,7 @@ impl Default for Timeouts {
             upstream: Duration::from_secs(30),
             body: Duration::from_secs(60),
             idle: Duration::from_secs(60),
+            tunnel: Duration::from_secs(3600),
             drain: Duration::from_secs(30),
         }
     }

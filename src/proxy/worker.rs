@@ -18,6 +18,7 @@ use super::pool::Pool;
 use super::respond;
 use super::settings::{Limits, Settings, Timeouts};
 use super::trace::Trace;
+use super::tunnel;
 use crate::clock;
 use crate::current::{Held, Reader};
 use crate::policy::{Denial, DenyReason, Description, Facts};
@@ -54,6 +55,7 @@ pub(super) struct Worker {
     random: RefCell<fastrand::Rng>,
     /// Empty buffers that were used before.
     rooms: RefCell<Vec<Vec<u8>>>,
+    scratch: RefCell<Box<[u8]>>,
     sample: f64,
     drain: Notify,
     draining: Cell<bool>,
@@ -82,6 +84,7 @@ impl Worker {
             pools,
             random: RefCell::new(fastrand::Rng::new()),
             rooms: RefCell::default(),
+            scratch: RefCell::new(vec![0; tunnel::SCRATCH_BYTES].into()),
             sample,
             drain: Notify::new(),
             draining: Cell::new(false),
@@ -167,6 +170,11 @@ impl Worker {
             room.clear();
             rooms.push(room);
         }
+    }
+
+    /// Where tunnels read to. Never held over an `await`.
+    pub(super) fn scratch(&self) -> RefMut<'_, Box<[u8]>> {
+        self.scratch.borrow_mut()
     }
 
     /// Whether this request is told of even if it is allowed.
