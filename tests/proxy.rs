@@ -36,7 +36,5 @@ mod rig;
 mod secrets;
 #[path = "proxy/upstream.rs"]
 mod upstream;
-#[path = "proxy/websocket.rs"]
-mod websocket;
 #[path = "proxy/wire.rs"]
 mod wire;

@@ -14,30 +14,6 @@ use crate::wire::Wire;
 
 const POLICY: &str = include_str!("../peers/policy.toml");
 
-/// And routes that let WebSockets through.
-const SOCKETS: &str = r#"
-[[route]]
-name = "socket"
-prefix = "/socket"
-workspace = "main"
-product = "app"
-upstream = "app"
-upgrade = "view"
-[[route]]
-name = "console"
-prefix = "/console"
-workspace = "main"
-product = "app"
-upstream = "app"
-upgrade = "full"
-[[route]]
-name = "open"
-prefix = "/open"
-public = true
-upstream = "app"
-upgrade = "view"
-"#;
-
 /// The accounts that have a key `key-NAME`.
 const ACCOUNTS: [&str; 4] = ["banned", "outsider", "reader", "writer"];
 
@@ -75,7 +51,7 @@ impl Rig {
     /// With more keys than those of [`ACCOUNTS`].
     pub(crate) fn with(lines: &str, more: &[Value]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("policy.toml"), format!("{POLICY}{SOCKETS}")).unwrap();
+        fs::write(folder.path().join("policy.toml"), POLICY).unwrap();
         let mut keys: Vec<Value> = ACCOUNTS.iter().map(|name| record(name, name)).collect();
         keys.extend_from_slice(more);
         let upstream = Upstream::start();
