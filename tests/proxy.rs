@@ -20,6 +20,8 @@ mod answers;
 mod client;
 #[path = "proxy/early.rs"]
 mod early;
+#[path = "proxy/endpoints.rs"]
+mod endpoints;
 #[path = "proxy/forms.rs"]
 mod forms;
 #[path = "proxy/hygiene.rs"]

@@ -12,8 +12,7 @@ use super::Config;
 use super::fields::Fields;
 use super::files::{Files, Reading};
 use super::page::{Notes, Page, quoted};
-use super::units;
-use super::upstream::Target;
+use super::{units, upstream};
 use crate::policy::{At, Problem};
 use crate::proxy::{Limits, Timeouts, Upstream};
 use crate::{admin, proxy, telemetry};
@@ -22,10 +21,9 @@ use crate::{admin, proxy, telemetry};
 const LARGEST: u64 = 1 << 20;
 
 const MOST_WORKERS: u64 = 1024;
-const IDLE_CONNECTIONS: usize = 64;
 
 /// Connections and requests that one process can be told to take.
-const MANY: u64 = 10_000_000;
+pub(super) const MANY: u64 = 10_000_000;
 /// What hyper's header table takes.
 const MOST_HEADERS: u64 = 10_000;
 /// hyper's smallest read buffer, and enough for any client.
@@ -138,47 +136,7 @@ fn upstreams(fields: &mut Fields<'_>) -> Vec<Upstream> {
         fields.page().hollow();
     }
     let tables = fields.tables("upstream");
-    tables.into_iter().map(|(name, table)| upstream(name.value, table)).collect()
-}
-
-fn upstream(name: String, mut fields: Fields<'_>) -> Upstream {
-    fields.describe(format!("upstream `{name}`"));
-    let idle = fields.number("idle_connections", 0..=100_000);
-    let idle_connections = idle.map_or(IDLE_CONNECTIONS, |idle| as_usize(idle.value));
-    let example = "write `urls = [\"http://127.0.0.1:9000\"]`";
-    if !fields.has("urls") {
-        let problem = Problem::error(fields.place(), "`urls` is missing");
-        fields.absent(problem.hint(example), &["urls"]);
-    }
-    let urls = fields.texts("urls");
-    match urls.as_deref() {
-        Some([]) => {
-            let problem = Problem::error(fields.place_of_field("urls"), "`urls` is empty");
-            fields.report(problem.hint(example));
-        }
-        Some([_, second, ..]) => {
-            let problem = Problem::error(second.place, "several urls are not served yet");
-            fields.report(problem.hint("leave one"));
-        }
-        _ => {}
-    }
-    let targets: Vec<_> = urls
-        .into_iter()
-        .flatten()
-        .filter_map(|url| match Target::parse(&url.value) {
-            Ok(target) => Some(target),
-            Err((what, hint)) => {
-                // What stands before an `@` is a secret.
-                let shown = if url.value.contains('@') { "the url" } else { &*quoted(&url.value) };
-                let message = format!("{shown} {what}");
-                fields.report(Problem::error(url.place, message).hint(hint));
-                None
-            }
-        })
-        .collect();
-    fields.finish();
-    let Target { host, port } = targets.into_iter().next().unwrap_or_default();
-    Upstream { name, host, port, idle_connections }
+    tables.into_iter().map(|(name, table)| upstream::read(name.value, table)).collect()
 }
 
 fn timeouts(fields: &mut Fields<'_>) -> Timeouts {
@@ -295,6 +253,6 @@ fn level_name(level: telemetry::Level) -> &'static str {
     }
 }
 
-fn as_usize(number: u64) -> usize {
+pub(super) fn as_usize(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

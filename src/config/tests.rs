@@ -252,7 +252,8 @@ fn settings_have_their_defaults_and_paths_are_relative_to_the_file() {
     assert_eq!(config.log, telemetry::Settings::default());
     assert!(config.proxy.workers >= 1);
     let vault = &config.proxy.upstreams[0];
-    assert_eq!((vault.host.as_str(), vault.port, vault.idle_connections), ("127.0.0.1", 9000, 64));
+    assert_eq!(vault.endpoints[0].url, "http://127.0.0.1:9000");
+    assert_eq!((vault.idle_connections, vault.requests, vault.eject_after), (64, 10_000, 3));
 }
 
 #[test]
@@ -265,7 +266,7 @@ fn every_setting_can_be_set() {
         workers = 3
         listen = { address = "[::1]:1" }
         admin = { address = "127.0.0.1:2" }
-        upstream.z = { urls = ["http://z:1"], idle_connections = 0 }
+        upstream.z = { urls = ["http://z:1", "unix:/run/z"], idle_connections = 0, requests = 1, eject_after = 0 }
         upstream.a = { urls = ["http://[::1]"] }
         timeouts = { header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", tunnel = "7s", drain = "6s" }
         limits = { connections = 1, requests = 2, headers = 3, header_bytes = "8KiB", target_bytes = 100, body_bytes = "2GiB" }

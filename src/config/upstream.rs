@@ -1,64 +1,145 @@
-//! `urls` of `[upstream.NAME]`: where permitted requests go.
+//! `[upstream.NAME]`: where permitted requests go.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// An address that can be connected to over plain HTTP/1.1.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Target {
-    /// Host name or address, without brackets.
-    pub(super) host: String,
-    /// Port.
-    pub(super) port: u16,
-}
+use super::fields::Fields;
+use super::page::quoted;
+use super::settings::{MANY, as_usize};
+use crate::policy::{At, Problem};
+use crate::proxy::{Endpoint, Site, Upstream};
+
+const IDLE_CONNECTIONS: usize = 64;
+const REQUESTS: usize = 10_000;
+const EJECT_AFTER: u32 = 3;
+
+/// Urls of one upstream.
+const MOST_URLS: usize = 100;
+/// What the system takes of a Unix socket's name, without the zero byte at its end or start.
+const LONGEST_PATH: usize = 107;
 
 /// Why a url is none of ours: what is wrong, to be put after it, and the way out.
-pub(super) type Refusal = (&'static str, &'static str);
+type Refusal = (&'static str, &'static str);
 
-const FORM: &str = "write `http://HOST:PORT`";
+const FORM: &str = "write `http://HOST:PORT` or `unix:/PATH`";
+const EXAMPLE: &str = "write `urls = [\"http://127.0.0.1:9000\"]`";
 
-impl Target {
-    /// Reads `http://host[:port]`; without a port it is 80.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with `url`.
-    pub(super) fn parse(url: &str) -> Result<Self, Refusal> {
-        let rest = match url.split_once(':') {
-            Some(("http", rest)) => rest.strip_prefix("//").ok_or(("is not a url", FORM))?,
-            Some(("https" | "h2c" | "unix", _)) => {
-                return Err(("is not served yet", "plain `http://HOST:PORT` is"));
-            }
-            _ => return Err(("is not an `http://` url", FORM)),
+/// One that could not be read keeps its name.
+pub(super) fn read(name: String, mut fields: Fields<'_>) -> Upstream {
+    fields.describe(format!("upstream `{name}`"));
+    let mut within = |field, range, standard| {
+        fields.number(field, range).map_or(standard, |number| as_usize(number.value))
+    };
+    let upstream = Upstream {
+        idle_connections: within("idle_connections", 0..=100_000, IDLE_CONNECTIONS),
+        requests: within("requests", 1..=MANY, REQUESTS),
+        eject_after: within("eject_after", 0..=1000, EJECT_AFTER as usize) as u32,
+        endpoints: endpoints(&mut fields),
+        name,
+    };
+    fields.finish();
+    upstream
+}
+
+fn endpoints(fields: &mut Fields<'_>) -> Vec<Endpoint> {
+    if !fields.has("urls") {
+        let problem = Problem::error(fields.place(), "`urls` is missing");
+        fields.absent(problem.hint(EXAMPLE), &["urls"]);
+    }
+    let urls = fields.texts("urls");
+    if urls.as_ref().is_some_and(Vec::is_empty) {
+        let problem = Problem::error(fields.place_of_field("urls"), "`urls` is empty");
+        fields.report(problem.hint(EXAMPLE));
+    }
+    let mut endpoints: Vec<Endpoint> = Vec::new();
+    for At { value: url, place } in urls.into_iter().flatten() {
+        // What stands before an `@` is a secret.
+        let shown = if url.contains("//") && url.contains('@') {
+            "the url".to_owned()
+        } else {
+            quoted(&url).to_string()
         };
-        if rest.contains(['/', '?', '#']) {
-            return Err(("has a path", "requests keep their own: write `http://HOST:PORT`"));
+        if endpoints.len() == MOST_URLS {
+            let problem = Problem::error(place, format!("more than {MOST_URLS} urls"));
+            fields.report(problem.hint("make several upstreams of them"));
+            break;
         }
-        if rest.contains('@') {
-            return Err(("has a user in it", FORM));
+        if endpoints.iter().any(|known| known.url == url) {
+            let problem = Problem::error(place, format!("{shown} stands there twice"));
+            fields.report(problem.hint("leave one of them"));
+            continue;
         }
-        let (host, port) = match rest.strip_prefix('[') {
-            Some(bracketed) => {
-                let (host, rest) = bracketed.split_once(']').ok_or(("is not a url", FORM))?;
-                host.parse::<Ipv6Addr>().map_err(|_| ("has no IPv6 address in `[…]`", FORM))?;
-                (host, rest)
+        match site(&url) {
+            Ok(site) => endpoints.push(Endpoint { url, site }),
+            Err((what, hint)) => {
+                fields.report(Problem::error(place, format!("{shown} {what}")).hint(hint));
             }
-            None => rest.split_at_checked(rest.find(':').unwrap_or(rest.len())).unwrap_or_default(),
-        };
-        if !rest.starts_with('[') && !is_host_name(host) {
-            return Err(("has no host name in it", FORM));
-        }
-        let port = match port.strip_prefix(':') {
-            None if port.is_empty() => 80,
-            Some(digits) if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
-                digits.parse().unwrap_or(0)
-            }
-            _ => 0,
-        };
-        match port {
-            0 => Err(("has no port from 1 to 65535", FORM)),
-            port => Ok(Self { host: host.to_owned(), port }),
         }
     }
+    endpoints
+}
+
+/// Reads `http://host[:port]`, where the port is 80 if it is not there, or `unix:/path` or
+/// `unix:@name`.
+fn site(url: &str) -> Result<Site, Refusal> {
+    match url.split_once(':') {
+        Some(("http", rest)) => authority(rest, 80),
+        Some(("unix", rest)) => socket(rest),
+        Some(("https" | "h2c", _)) => Err(("is not served yet", "plain `http://HOST:PORT` is")),
+        _ => Err(("is not a url of an upstream", FORM)),
+    }
+}
+
+fn socket(path: &str) -> Result<Site, Refusal> {
+    let site = match path.strip_prefix('@') {
+        Some("") => return Err(("has no name", "write `unix:@NAME`")),
+        Some(name) => format!("\0{name}"),
+        None if path.starts_with('/') && !path.ends_with('/') => path.to_owned(),
+        None => return Err(("has no absolute path", "write `unix:/PATH` or `unix:@NAME`")),
+    };
+    if site.strip_prefix('\0').unwrap_or(&site).contains('\0') {
+        return Err(("has a zero byte in it", FORM));
+    }
+    if site.trim_start_matches('\0').len() > LONGEST_PATH {
+        return Err(("is longer than the 107 bytes that the system takes", "shorten it"));
+    }
+    Ok(Site::Unix(site.into()))
+}
+
+/// `//host[:port]`
+fn authority(rest: &str, standard: u16) -> Result<Site, Refusal> {
+    let rest = rest.strip_prefix("//").ok_or(("is not a url", FORM))?;
+    if rest.contains(['/', '?', '#']) {
+        return Err(("has a path", "requests keep their own: write `http://HOST:PORT`"));
+    }
+    if rest.contains('@') {
+        return Err(("has a user in it", FORM));
+    }
+    let (host, port) = match rest.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once(']').ok_or(("is not a url", FORM))?,
+        None => rest.split_at_checked(rest.find(':').unwrap_or(rest.len())).unwrap_or_default(),
+    };
+    let port = match port.strip_prefix(':') {
+        None if port.is_empty() => standard,
+        Some(digits) if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+            digits.parse().unwrap_or(0)
+        }
+        _ => 0,
+    };
+    if rest.starts_with('[') {
+        let address: Ipv6Addr = host.parse().map_err(|_| ("has no IPv6 address in `[…]`", FORM))?;
+        return with_port(port, |port| Site::Address(SocketAddr::from((address, port))));
+    }
+    if let Ok(address @ IpAddr::V4(_)) = host.parse() {
+        return with_port(port, |port| Site::Address(SocketAddr::new(address, port)));
+    }
+    if !is_host_name(host) {
+        return Err(("has no host name in it", FORM));
+    }
+    with_port(port, |port| Site::Name(host.to_owned(), port))
+}
+
+fn with_port(port: u16, site: impl FnOnce(u16) -> Site) -> Result<Site, Refusal> {
+    if port == 0 { Err(("has no port from 1 to 65535", FORM)) } else { Ok(site(port)) }
 }
 
 /// RFC 1123, with the `_` that container networks use.
@@ -73,14 +154,39 @@ fn is_host_name(host: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn shown(site: Site) -> String {
+        match site {
+            Site::Address(address) => address.to_string(),
+            Site::Name(host, port) => format!("{host} {port}"),
+            Site::Unix(path) => format!("{:?}", path.to_str().unwrap()),
+        }
+    }
+
     #[test]
     fn urls() {
+        let long_path = format!("/{}", "x".repeat(106));
+        let long = format!("unix:{long_path}");
+        let too_long = format!("{long}x");
+        let abstract_long = format!("unix:@{}", "x".repeat(107));
         let cases = [
-            ("http://127.0.0.1:9000", Some(("127.0.0.1", 9000))),
-            ("http://vault", Some(("vault", 80))),
-            ("http://vault.acme_1.example.:1", Some(("vault.acme_1.example.", 1))),
-            ("http://[::1]:9000", Some(("::1", 9000))),
-            ("http://[::1]", Some(("::1", 80))),
+            ("http://127.0.0.1:9000", Some("127.0.0.1:9000")),
+            ("http://vault", Some("vault 80")),
+            ("http://vault.acme_1.example.:1", Some("vault.acme_1.example. 1")),
+            ("http://[::1]:9000", Some("[::1]:9000")),
+            ("http://[::1]", Some("[::1]:80")),
+            ("unix:/run/app.sock", Some("\"/run/app.sock\"")),
+            ("unix:/run/a:b@c", Some("\"/run/a:b@c\"")),
+            ("unix:@app", Some("\"\\0app\"")),
+            (&long, Some(&*format!("{:?}", long_path))),
+            (&too_long, None),
+            (&abstract_long, Some(&*format!("\"\\0{}\"", "x".repeat(107)))),
+            ("unix:", None),
+            ("unix:@", None),
+            ("unix:run/app.sock", None),
+            ("unix:/run/", None),
+            ("unix:/a\0b", None),
+            ("unix:@a\0b", None),
+            ("unix:\0a", None),
             ("", None),
             ("http", None),
             ("http:", None),
@@ -88,6 +194,7 @@ mod tests {
             ("http://:80", None),
             ("http://a:", None),
             ("http://a:0", None),
+            ("http://127.0.0.1:0", None),
             ("http://a:65536", None),
             ("http://a:+1", None),
             ("http://a:b", None),
@@ -104,13 +211,11 @@ mod tests {
             ("HTTP://a", None),
             ("https://a", None),
             ("h2c://a", None),
-            ("unix:/run/a", None),
             ("ftp://a", None),
             ("127.0.0.1:9000", None),
         ];
         for (url, expected) in cases {
-            let expected = expected.map(|(host, port)| Target { host: host.to_owned(), port });
-            assert_eq!(Target::parse(url).ok(), expected, "{url}");
+            assert_eq!(site(url).ok().map(shown).as_deref(), expected, "{url}");
         }
     }
 }

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::download::Download;
 use super::fault::Fault;
 use super::headers;
 use super::io::Activity;
-use super::pool::Download;
 use super::record::Record;
 use crate::clock;
 

@@ -34,6 +34,7 @@ impl Fault {
                 UpstreamErrorKind::Connect
                 | UpstreamErrorKind::Protocol
                 | UpstreamErrorKind::Reset => 502,
+                UpstreamErrorKind::Full => 503,
                 UpstreamErrorKind::ConnectTimeout | UpstreamErrorKind::Timeout => 504,
             },
         }
@@ -49,6 +50,7 @@ impl Fault {
             Self::Upstream(kind) => match kind {
                 UpstreamErrorKind::Connect => "destination_unavailable",
                 UpstreamErrorKind::ConnectTimeout => "connection_timeout",
+                UpstreamErrorKind::Full => "connection_limit_reached",
                 UpstreamErrorKind::Protocol => "http_protocol_error",
                 UpstreamErrorKind::Reset => "connection_terminated",
                 UpstreamErrorKind::Timeout => "http_response_timeout",
@@ -67,6 +69,7 @@ impl Fault {
             Self::Upstream(kind) => match kind {
                 UpstreamErrorKind::Connect => "the service cannot be reached",
                 UpstreamErrorKind::ConnectTimeout => "the service could not be reached in time",
+                UpstreamErrorKind::Full => "the service has as many requests as it takes at once",
                 UpstreamErrorKind::Protocol => "the service's answer is not HTTP",
                 UpstreamErrorKind::Reset => "the service closed the connection without an answer",
                 UpstreamErrorKind::Timeout => "the service did not answer in time",

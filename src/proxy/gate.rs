@@ -15,7 +15,7 @@ use super::extract;
 use super::fault::Fault;
 use super::headers;
 use super::io::Activity;
-use super::pool::Exchange;
+use super::pool::{Caller, Exchange};
 use super::preamble;
 use super::record::Record;
 use super::respond::{self, Form};
@@ -79,10 +79,11 @@ pub(super) async fn answer(
     }
     let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided, &activity);
     let request = Request::from_parts(parts, body);
+    let caller = Caller { upload: &upload, activity: &activity };
     let exchanged = if upgrades {
-        Box::pin(pool.switch(request, &preamble, &upload, &activity)).await
+        Box::pin(pool.switch(request, &preamble, caller)).await
     } else {
-        pool.exchange(request, &preamble, &upload, &activity).await.map(Exchange::Answer)
+        pool.exchange(request, &preamble, caller).await.map(Exchange::Answer)
     };
     worker.give_back(preamble);
     if exchanged.is_ok() {
@@ -103,12 +104,12 @@ pub(super) async fn answer(
             }
             Response::from_parts(head, AnswerBody::upstream(download, record))
         }
-        Ok(Exchange::Switch(mut head, leg)) => {
+        Ok(Exchange::Switch(mut head, leg, load)) => {
             record.answered(head.status.as_u16());
             headers::clean_response(&mut head.headers);
             headers::name_websocket(&mut head.headers);
             head.version = Version::HTTP_11;
-            activity.set_tunnel(Tunnel::new(leg, Rc::clone(&worker), record));
+            activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(&worker), record));
             Response::from_parts(head, AnswerBody::empty())
         }
         Err(fault) => {

@@ -19,18 +19,23 @@
 //! Start at `gate`.
 
 mod body;
+mod budget;
 mod connection;
+mod download;
+mod endpoint;
 mod extract;
 mod fault;
 mod gate;
 mod headers;
 mod io;
+mod link;
 mod pool;
 mod preamble;
 mod record;
 mod respond;
 mod settings;
 mod socket;
+mod standing;
 mod timer;
 mod trace;
 mod tunnel;
@@ -49,7 +54,7 @@ use tokio::sync::watch;
 
 use crate::current::{Current, Reader};
 use crate::telemetry::{Telemetry, WorkerMeters};
-pub use settings::{Limits, Settings, Timeouts, Upstream};
+pub use settings::{Endpoint, Limits, Settings, Site, Timeouts, Upstream};
 use worker::{Life, Worker};
 
 /// Connections that the kernel holds for a worker that is busy.

@@ -1,6 +1,7 @@
 //! What the data plane is told at start.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Settings of the data plane. `config` fills them from `sidegate.toml`.
@@ -23,12 +24,34 @@ pub struct Settings {
 pub struct Upstream {
     /// The name that routes use and that metrics show.
     pub name: String,
-    /// Host name or address, without brackets.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// Idle connections that each worker keeps at most.
+    /// Where its requests go; at least one.
+    pub endpoints: Vec<Endpoint>,
+    /// Idle connections to each endpoint that each worker keeps at most.
     pub idle_connections: usize,
+    /// Requests in flight in the process at each endpoint; where all have as many, 503.
+    pub requests: usize,
+    /// Failures in a row after which a worker leaves an endpoint out for a while; 0 is never.
+    pub eject_after: u32,
+}
+
+/// One of `urls` in `[upstream.NAME]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// As it was written: the label in metrics.
+    pub url: String,
+    /// Where it is.
+    pub site: Site,
+}
+
+/// Where connections to an endpoint go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Site {
+    /// An address and a port.
+    Address(SocketAddr),
+    /// A host name and a port.
+    Name(String, u16),
+    /// A Unix socket by its path, or behind a zero byte by its name in the abstract namespace.
+    Unix(PathBuf),
 }
 
 /// `[timeouts]`

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::endpoint::Load;
+use super::link::Link;
 use super::record::Record;
 use super::timer::{LazyTimer, deadline};
 use super::worker::Worker;
@@ -19,26 +21,27 @@ use crate::clock;
 /// What one read takes at most. All tunnels of a worker read into the same bytes.
 pub(super) const SCRATCH_BYTES: usize = 64 * 1024;
 
-/// The upstream's side of a handshake that succeeded, and what it said behind its answer.
+/// One side of a handshake that succeeded, and what it said behind its part of it.
 #[derive(Debug)]
-pub(super) struct Leg {
-    pub(super) stream: TcpStream,
+pub(super) struct Leg<S = TcpStream> {
+    pub(super) stream: S,
     pub(super) read: Bytes,
 }
 
 /// A tunnel that begins as soon as the client has its answer.
 #[derive(Debug)]
 pub(super) struct Tunnel {
-    upstream: Leg,
+    upstream: Leg<Link>,
     worker: Rc<Worker>,
+    _load: Load,
     /// Its request is over when the tunnel is.
     _record: Record,
 }
 
 impl Tunnel {
-    pub(super) fn new(upstream: Leg, worker: Rc<Worker>, record: Record) -> Self {
+    pub(super) fn new(upstream: Leg<Link>, load: Load, worker: Rc<Worker>, record: Record) -> Self {
         worker.meters().streams(1);
-        Self { upstream, worker, _record: record }
+        Self { upstream, worker, _load: load, _record: record }
     }
 
     /// Carries bytes until both sides have ended, one has failed, or both were silent for too long.

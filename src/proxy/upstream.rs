@@ -13,12 +13,13 @@ use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use tokio::net::TcpStream;
 
 use super::body::{RequestBody, Upload};
+use super::endpoint::Load;
 use super::fault::Fault;
-use super::io::Activity;
-use super::settings::{Timeouts, Upstream};
+use super::link::Link;
+use super::pool::Caller;
+use super::settings::{Site, Timeouts};
 use super::timer::deadline;
 use super::tunnel::Leg;
 use super::wire::{Preamble, Wire};
@@ -64,17 +65,15 @@ pub(super) enum Sent {
 }
 
 impl Connection {
-    pub(super) async fn open(upstream: &Upstream, timeouts: &Timeouts) -> Result<Box<Self>, Fault> {
-        let connecting = TcpStream::connect((upstream.host.as_str(), upstream.port));
-        let stream = tokio::time::timeout(timeouts.connect, connecting)
+    pub(super) async fn open(site: &Site, timeouts: &Timeouts) -> Result<Box<Self>, Fault> {
+        let link = tokio::time::timeout(timeouts.connect, Link::open(site))
             .await
             .map_err(|_| Fault::Upstream(UpstreamErrorKind::ConnectTimeout))?
-            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
             .map_err(|_| Fault::Upstream(UpstreamErrorKind::Connect))?;
         let preamble = Preamble::default();
         let (sender, driver) = http1::Builder::new()
             .max_header_size(ANSWER_HEAD_BYTES)
-            .handshake(Wire::new(stream, preamble.clone()))
+            .handshake(Wire::new(link, preamble.clone()))
             .await
             .map_err(|_| Fault::Upstream(UpstreamErrorKind::Connect))?;
         let driver = Driver { running: Some(driver), ended: None };
@@ -90,8 +89,7 @@ impl Connection {
     pub(super) async fn send(
         &mut self,
         request: Request<RequestBody>,
-        upload: &Upload,
-        activity: &Activity,
+        Caller { upload, activity }: Caller<'_>,
         timeouts: &Timeouts,
     ) -> Sent {
         let mut answer = pin!(self.sender.try_send_request(request));
@@ -147,20 +145,21 @@ impl Connection {
     }
 
     /// What hyper leaves of a connection that has switched. Nothing if it was not done with it.
-    pub(super) fn end(&mut self, cx: &mut Context<'_>) -> Option<Leg> {
+    pub(super) fn end(&mut self, cx: &mut Context<'_>) -> Option<Leg<Link>> {
         self.driver.drive(cx);
         let http1::Parts { io, read_buf, .. } = self.driver.ended.take()?;
-        Some(Leg { stream: io.into_stream(), read: read_buf })
+        Some(Leg { stream: io.into_link(), read: read_buf })
     }
 
     /// Lets the connection end by itself, in a task of its own.
-    pub(super) fn detach(self: Box<Self>) {
+    pub(super) fn detach(self: Box<Self>, load: Load) {
         let Self { sender, driver, .. } = *self;
         drop(sender);
         if let Some(running) = driver.running {
             tokio::task::spawn_local(async move {
                 // Whoever reads the answer's body is told of an error there.
                 let _ = running.await;
+                drop(load);
             });
         }
     }

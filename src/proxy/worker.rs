@@ -75,8 +75,11 @@ impl Worker {
         let part = |limit: usize| {
             i64::try_from(limit.div_ceil(settings.workers.max(1))).unwrap_or(i64::MAX)
         };
-        let pools =
-            settings.upstreams.iter().map(|it| Pool::new(it.clone(), settings.timeouts)).collect();
+        let pools = settings
+            .upstreams
+            .iter()
+            .map(|it| Pool::new(it, settings.workers, settings.timeouts, meters.pool(&it.name)))
+            .collect();
         Rc::new(Self {
             http: connection::builder(&settings.limits),
             reader: RefCell::new(reader),

@@ -10,6 +10,7 @@ use prometheus::{
 use tracing_appender::non_blocking::ErrorCounter;
 
 use super::log::LogGuard;
+use super::pool::PoolFamilies;
 use super::worker::{WorkerGauges, WorkerMeters};
 use crate::clock;
 use crate::current::Current;
@@ -28,6 +29,8 @@ pub enum UpstreamErrorKind {
     Connect,
     /// None was made in time.
     ConnectTimeout,
+    /// As many requests as are allowed are in flight at each of its endpoints.
+    Full,
     /// What came is not HTTP.
     Protocol,
     /// It closed or reset the connection before it had answered.
@@ -38,14 +41,21 @@ pub enum UpstreamErrorKind {
 
 impl UpstreamErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Connect, Self::ConnectTimeout, Self::Protocol, Self::Reset, Self::Timeout];
+    pub const ALL: [Self; 6] = [
+        Self::Connect,
+        Self::ConnectTimeout,
+        Self::Full,
+        Self::Protocol,
+        Self::Reset,
+        Self::Timeout,
+    ];
 
     /// As it stands in the metric and in the log.
     pub fn code(self) -> &'static str {
         match self {
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
+            Self::Full => "full",
             Self::Protocol => "protocol",
             Self::Reset => "reset",
             Self::Timeout => "timeout",
@@ -62,6 +72,7 @@ pub struct Telemetry {
     pub(super) request_duration: HistogramVec,
     pub(super) upstream_duration: HistogramVec,
     pub(super) upstream_errors: IntCounterVec,
+    pub(super) pools: PoolFamilies,
     pub(super) decision_duration: Histogram,
     pub(super) refused_connections: IntCounter,
     connections: IntGauge,
@@ -119,6 +130,7 @@ impl Telemetry {
                 "Requests that an upstream did not answer as it should.",
                 &["upstream", "kind"],
             )?,
+            pools: PoolFamilies::new(&made)?,
             decision_duration: made.histogram(
                 "decision_duration_seconds",
                 "What it takes to find the key and decide.",
@@ -242,12 +254,12 @@ fn expiring(snapshot: &Snapshot) -> [(&'static str, i64); 3] {
 }
 
 /// Makes families with our prefix.
-struct Families<'r> {
+pub(super) struct Families<'r> {
     registry: &'r Registry,
 }
 
 impl Families<'_> {
-    fn counters(
+    pub(super) fn counters(
         &self,
         name: &str,
         help: &str,
@@ -264,7 +276,7 @@ impl Families<'_> {
         self.register(IntGauge::with_opts(Self::opts(name, help))?)
     }
 
-    fn gauges(
+    pub(super) fn gauges(
         &self,
         name: &str,
         help: &str,

@@ -9,7 +9,7 @@ use std::thread;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Gate, PATIENCE, record};
+use crate::harness::{Gate, PATIENCE, record, until};
 use crate::wire::Wire;
 
 const POLICY: &str = include_str!("../peers/policy.toml");
@@ -50,6 +50,15 @@ impl Rig {
 
     /// With more keys than those of [`ACCOUNTS`].
     pub(crate) fn with(lines: &str, more: &[Value]) -> Self {
+        Self::whole(lines, more, &[])
+    }
+
+    /// With more urls than that of the upstream.
+    pub(crate) fn beside(urls: &[String], lines: &str) -> Self {
+        Self::whole(lines, &[], urls)
+    }
+
+    fn whole(lines: &str, more: &[Value], others: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("policy.toml"), POLICY).unwrap();
         let mut keys: Vec<Value> = ACCOUNTS.iter().map(|name| record(name, name)).collect();
@@ -58,8 +67,20 @@ impl Rig {
         let drain = if lines.contains("timeouts.drain") { "" } else { "timeouts.drain = \"1s\"\n" };
         let sample = if lines.contains("log.") { "" } else { "log.sample = 1.0\n" };
         let lines = format!("workers = 1\n{drain}{sample}{lines}\n");
-        let gate = Gate::start_with(folder.path(), upstream.port(), &keys, &lines);
+        let urls = [&[upstream.url()], others].concat();
+        let gate = Gate::start_over(folder.path(), &urls, &keys, &lines);
         Self { gate, upstream, folder }
+    }
+
+    /// Sends what comes by a route to another upstream, from now on.
+    pub(crate) fn reroute(&self, route: &str, upstream: &str) {
+        let policy = self.folder.path().join("policy.toml");
+        let text = fs::read_to_string(&policy).unwrap();
+        let name = format!("name = \"{route}\"");
+        let (before, after) = text.split_once(&name).unwrap();
+        let after = after.replacen("upstream = \"app\"", &format!("upstream = \"{upstream}\""), 1);
+        fs::write(&policy, format!("{before}{name}{after}")).unwrap();
+        until("the reload", || self.gate.metric("sidegate_policy_generation", "") == 2.0);
     }
 
     pub(crate) fn client(&self) -> Wire {
@@ -109,8 +130,12 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    pub(crate) fn start() -> Self {
+        Self::at(0)
+    }
+
+    pub(crate) fn at(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, accepted) = mpsc::channel();
         thread::spawn(move || {
@@ -123,8 +148,8 @@ impl Upstream {
         Self { address, accepted, seen: VecDeque::new() }
     }
 
-    pub(crate) fn port(&self) -> u16 {
-        self.address.port()
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// The next connection of the gate.
@@ -134,6 +159,23 @@ impl Upstream {
             self.accepted.recv_timeout(PATIENCE).expect("nobody came to the upstream").0
         });
         Wire::new(stream)
+    }
+
+    /// Answers one request on each connection from now on, without the test, and closes it.
+    pub(crate) fn answer_all(&mut self, answer: &'static str) {
+        let (_, none) = mpsc::channel();
+        let accepted = std::mem::replace(&mut self.accepted, none);
+        thread::spawn(move || {
+            for (stream, _) in accepted {
+                thread::spawn(move || {
+                    let mut wire = Wire::new(stream);
+                    if wire.message(false).is_ok() {
+                        // The gate may have gone.
+                        let _ = wire.try_send(answer);
+                    }
+                });
+            }
+        });
     }
 
     /// How many connections came that [`Upstream::next`] has not given. Connections are taken in

@@ -1,0 +1,169 @@
+//! One of an upstream's endpoints, as one worker knows it: its idle connections, how many requests
+//! it has, and how it has been doing.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use super::fault::Fault;
+use super::settings::Site;
+use super::standing::Standing;
+use super::upstream::Connection;
+use crate::clock;
+use crate::telemetry::{EndpointMeters, UpstreamErrorKind};
+
+/// What bounds every endpoint of an upstream.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Idle connections that are kept.
+    pub(super) idle_connections: usize,
+    /// How long they are.
+    pub(super) idle: Duration,
+    /// Requests in flight.
+    pub(super) requests: usize,
+    /// Failures in a row before it is left out.
+    pub(super) eject_after: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    site: Site,
+    bounds: Bounds,
+    meters: EndpointMeters,
+    /// The most recently used last.
+    idle: RefCell<Vec<Idle>>,
+    load: Cell<usize>,
+    /// Whether all that came of it lately was good: then its standing is not looked at.
+    is_fine: Cell<bool>,
+    standing: RefCell<Standing>,
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Box<Connection>,
+    since: Instant,
+}
+
+impl Endpoint {
+    pub(super) fn new(site: Site, bounds: Bounds, meters: EndpointMeters) -> Rc<Self> {
+        Rc::new(Self {
+            site,
+            bounds,
+            meters,
+            idle: RefCell::default(),
+            load: Cell::new(0),
+            is_fine: Cell::new(true),
+            standing: RefCell::default(),
+        })
+    }
+
+    /// Requests in flight.
+    pub(super) fn load(&self) -> usize {
+        self.load.get()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.load.get() >= self.bounds.requests
+    }
+
+    /// Whether it is not left out for what it did before.
+    pub(super) fn is_open(&self, now: Instant) -> bool {
+        self.is_fine.get() || self.standing.borrow().is_open(now)
+    }
+
+    /// Sends a request there, which is in flight as long as its load is kept.
+    pub(super) fn enter(self: &Rc<Self>, now: Instant) -> Load {
+        if !self.is_fine.get() {
+            self.standing.borrow_mut().asked(now);
+        }
+        self.load.set(self.load.get() + 1);
+        Load(Rc::clone(self))
+    }
+
+    /// Closes what was idle for too long, or was closed by the other side.
+    pub(super) fn sweep(&self, now: Instant) {
+        let mut context = Context::from_waker(Waker::noop());
+        self.idle.borrow_mut().retain_mut(|idle| {
+            idle.connection.drive(&mut context);
+            !idle.connection.is_closed() && self.is_fresh(idle, now)
+        });
+    }
+
+    fn is_fresh(&self, idle: &Idle, now: Instant) -> bool {
+        now.saturating_duration_since(idle.since) < self.bounds.idle
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        if !self.standing.get_mut().is_good() {
+            self.meters.restored();
+        }
+    }
+}
+
+/// A request that an endpoint has.
+#[derive(Debug)]
+pub(super) struct Load(Rc<Endpoint>);
+
+impl Load {
+    pub(super) fn site(&self) -> &Site {
+        &self.0.site
+    }
+
+    pub(super) fn is_at(&self, endpoint: &Rc<Endpoint>) -> bool {
+        Rc::ptr_eq(&self.0, endpoint)
+    }
+
+    /// An idle connection, if there is one that is not old.
+    pub(super) fn take(&self, now: Instant) -> Option<Box<Connection>> {
+        let idle = self.0.idle.borrow_mut().pop()?;
+        if self.0.is_fresh(&idle, now) {
+            return Some(idle.connection);
+        }
+        // The last was used most recently: all the others are older.
+        self.0.idle.borrow_mut().clear();
+        None
+    }
+
+    /// Gives back a connection that another request can be sent on. This one is over.
+    pub(super) fn keep(self, connection: Box<Connection>, since: Instant) {
+        let mut idle = self.0.idle.borrow_mut();
+        if idle.len() < self.0.bounds.idle_connections {
+            idle.push(Idle { connection, since });
+        }
+    }
+
+    /// It has answered.
+    pub(super) fn succeeded(&self) {
+        if self.0.is_fine.replace(true) {
+            return;
+        }
+        if self.0.standing.borrow_mut().succeeded() {
+            self.0.meters.restored();
+            tracing::info!(endpoint = %self.0.meters.url(), "upstream endpoint is back");
+        }
+    }
+
+    /// It could not be reached, or broke off, or was too late.
+    pub(super) fn failed(&self, fault: Fault) {
+        use UpstreamErrorKind::{Connect, ConnectTimeout, Reset, Timeout};
+        let Fault::Upstream(kind @ (Connect | ConnectTimeout | Reset | Timeout)) = fault else {
+            return;
+        };
+        let mut standing = self.0.standing.borrow_mut();
+        self.0.is_fine.set(false);
+        if standing.failed(self.0.bounds.eject_after, clock::instant(), fastrand::f64()) {
+            self.0.meters.ejected();
+            let (endpoint, error) = (self.0.meters.url(), kind.code());
+            tracing::warn!(%endpoint, error, "upstream endpoint is left out");
+        }
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.load.set(self.0.load.get() - 1);
+    }
+}

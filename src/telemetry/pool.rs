@@ -1,0 +1,96 @@
+//! What is counted of an upstream's endpoints. Labels are names and urls of the configuration.
+
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+
+use super::metrics::Families;
+
+/// The families behind [`PoolMeters`].
+#[derive(Debug)]
+pub(super) struct PoolFamilies {
+    retries: IntCounterVec,
+    ejections: IntCounterVec,
+    ejected: IntGaugeVec,
+}
+
+impl PoolFamilies {
+    pub(super) fn new(made: &Families<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            retries: made.counters(
+                "upstream_retries_total",
+                "Requests that were tried once more.",
+                &["upstream"],
+            )?,
+            ejections: made.counters(
+                "upstream_ejections_total",
+                "Times that a worker left an endpoint out after failures in a row.",
+                &["upstream", "endpoint"],
+            )?,
+            ejected: made.gauges(
+                "upstream_endpoints_ejected",
+                "Workers that leave an endpoint out now, by each of its addresses.",
+                &["upstream", "endpoint"],
+            )?,
+        })
+    }
+}
+
+/// One upstream's handles.
+#[derive(Debug)]
+pub struct PoolMeters {
+    retries: IntCounter,
+    ejections: IntCounterVec,
+    ejected: IntGaugeVec,
+    upstream: Box<str>,
+}
+
+impl PoolMeters {
+    pub(super) fn new(families: &PoolFamilies, upstream: &str) -> Self {
+        Self {
+            retries: families.retries.with_label_values(&[upstream]),
+            ejections: families.ejections.clone(),
+            ejected: families.ejected.clone(),
+            upstream: upstream.into(),
+        }
+    }
+
+    /// Counts a request that is tried once more.
+    pub fn retried(&self) {
+        self.retries.inc();
+    }
+
+    /// The handles of an endpoint by its url.
+    pub fn endpoint(&self, url: &str) -> EndpointMeters {
+        let labels = [&*self.upstream, url];
+        EndpointMeters {
+            url: url.into(),
+            ejections: self.ejections.with_label_values(&labels),
+            ejected: self.ejected.with_label_values(&labels),
+        }
+    }
+}
+
+/// One endpoint's handles, of one worker.
+#[derive(Debug)]
+pub struct EndpointMeters {
+    url: Box<str>,
+    ejections: IntCounter,
+    ejected: IntGauge,
+}
+
+impl EndpointMeters {
+    /// The url, as it was written.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// This worker leaves the endpoint out.
+    pub fn ejected(&self) {
+        self.ejections.inc();
+        self.ejected.inc();
+    }
+
+    /// And takes it in again.
+    pub fn restored(&self) {
+        self.ejected.dec();
+    }
+}
