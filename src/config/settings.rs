@@ -156,7 +156,7 @@ fn timeouts(fields: &mut Fields<'_>) -> Timeouts {
     timeouts
 }
 
-fn duration(fields: &mut Fields<'_>, field: &'static str) -> Option<Duration> {
+pub(super) fn duration(fields: &mut Fields<'_>, field: &'static str) -> Option<Duration> {
     let value = fields.value(field)?;
     if let DeValue::Integer(number) = value.get_ref() {
         let problem = Problem::error(fields.place_of(value), format!("`{field}` has no unit"));

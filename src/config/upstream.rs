@@ -1,16 +1,18 @@
 //! `[upstream.NAME]`: where permitted requests go.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use super::fields::Fields;
 use super::page::quoted;
-use super::settings::{MANY, as_usize};
+use super::settings::{MANY, as_usize, duration};
 use crate::policy::{At, Problem};
 use crate::proxy::{Endpoint, Site, Upstream};
 
 const IDLE_CONNECTIONS: usize = 64;
 const REQUESTS: usize = 10_000;
 const EJECT_AFTER: u32 = 3;
+const DNS_REFRESH: Duration = Duration::from_secs(30);
 
 /// Urls of one upstream.
 const MOST_URLS: usize = 100;
@@ -26,6 +28,7 @@ const EXAMPLE: &str = "write `urls = [\"http://127.0.0.1:9000\"]`";
 /// One that could not be read keeps its name.
 pub(super) fn read(name: String, mut fields: Fields<'_>) -> Upstream {
     fields.describe(format!("upstream `{name}`"));
+    let dns_refresh = duration(&mut fields, "dns_refresh").unwrap_or(DNS_REFRESH);
     let mut within = |field, range, standard| {
         fields.number(field, range).map_or(standard, |number| as_usize(number.value))
     };
@@ -33,6 +36,7 @@ pub(super) fn read(name: String, mut fields: Fields<'_>) -> Upstream {
         idle_connections: within("idle_connections", 0..=100_000, IDLE_CONNECTIONS),
         requests: within("requests", 1..=MANY, REQUESTS),
         eject_after: within("eject_after", 0..=1000, EJECT_AFTER as usize) as u32,
+        dns_refresh,
         endpoints: endpoints(&mut fields),
         name,
     };

@@ -3,11 +3,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use super::address::{Address, Spot};
 use super::fault::Fault;
-use super::settings::Site;
 use super::standing::Standing;
 use super::upstream::Connection;
 use crate::clock;
@@ -28,7 +29,7 @@ pub(super) struct Bounds {
 
 #[derive(Debug)]
 pub(super) struct Endpoint {
-    site: Site,
+    address: Arc<Address>,
     bounds: Bounds,
     meters: EndpointMeters,
     /// The most recently used last.
@@ -46,9 +47,9 @@ struct Idle {
 }
 
 impl Endpoint {
-    pub(super) fn new(site: Site, bounds: Bounds, meters: EndpointMeters) -> Rc<Self> {
+    pub(super) fn new(address: Arc<Address>, bounds: Bounds, meters: EndpointMeters) -> Rc<Self> {
         Rc::new(Self {
-            site,
+            address,
             bounds,
             meters,
             idle: RefCell::default(),
@@ -56,6 +57,10 @@ impl Endpoint {
             is_fine: Cell::new(true),
             standing: RefCell::default(),
         })
+    }
+
+    pub(super) fn is_at(&self, address: &Arc<Address>) -> bool {
+        Arc::ptr_eq(&self.address, address)
     }
 
     /// Requests in flight.
@@ -108,8 +113,8 @@ impl Drop for Endpoint {
 pub(super) struct Load(Rc<Endpoint>);
 
 impl Load {
-    pub(super) fn site(&self) -> &Site {
-        &self.0.site
+    pub(super) fn spot(&self) -> &Spot {
+        self.0.address.spot()
     }
 
     pub(super) fn is_at(&self, endpoint: &Rc<Endpoint>) -> bool {
@@ -142,7 +147,8 @@ impl Load {
         }
         if self.0.standing.borrow_mut().succeeded() {
             self.0.meters.restored();
-            tracing::info!(endpoint = %self.0.meters.url(), "upstream endpoint is back");
+            let (endpoint, address) = (self.0.meters.url(), self.spot());
+            tracing::info!(endpoint, %address, "upstream endpoint is back");
         }
     }
 
@@ -156,8 +162,8 @@ impl Load {
         self.0.is_fine.set(false);
         if standing.failed(self.0.bounds.eject_after, clock::instant(), fastrand::f64()) {
             self.0.meters.ejected();
-            let (endpoint, error) = (self.0.meters.url(), kind.code());
-            tracing::warn!(%endpoint, error, "upstream endpoint is left out");
+            let (endpoint, address, error) = (self.0.meters.url(), self.spot(), kind.code());
+            tracing::warn!(endpoint, %address, error, "upstream endpoint is left out");
         }
     }
 }

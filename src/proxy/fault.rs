@@ -32,6 +32,7 @@ impl Fault {
             Self::Overloaded => 503,
             Self::Upstream(kind) => match kind {
                 UpstreamErrorKind::Connect
+                | UpstreamErrorKind::Dns
                 | UpstreamErrorKind::Protocol
                 | UpstreamErrorKind::Reset => 502,
                 UpstreamErrorKind::Full => 503,
@@ -50,6 +51,7 @@ impl Fault {
             Self::Upstream(kind) => match kind {
                 UpstreamErrorKind::Connect => "destination_unavailable",
                 UpstreamErrorKind::ConnectTimeout => "connection_timeout",
+                UpstreamErrorKind::Dns => "dns_error",
                 UpstreamErrorKind::Full => "connection_limit_reached",
                 UpstreamErrorKind::Protocol => "http_protocol_error",
                 UpstreamErrorKind::Reset => "connection_terminated",
@@ -69,6 +71,7 @@ impl Fault {
             Self::Upstream(kind) => match kind {
                 UpstreamErrorKind::Connect => "the service cannot be reached",
                 UpstreamErrorKind::ConnectTimeout => "the service could not be reached in time",
+                UpstreamErrorKind::Dns => "the service's address is not known",
                 UpstreamErrorKind::Full => "the service has as many requests as it takes at once",
                 UpstreamErrorKind::Protocol => "the service's answer is not HTTP",
                 UpstreamErrorKind::Reset => "the service closed the connection without an answer",

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::settings::Site;
+use super::address::Spot;
 
 /// A connection to an upstream.
 #[derive(Debug)]
@@ -22,11 +22,10 @@ impl Link {
     /// # Errors
     ///
     /// When nobody takes the connection.
-    pub(super) async fn open(site: &Site) -> io::Result<Self> {
-        let stream = match site {
-            Site::Address(address) => TcpStream::connect(address).await?,
-            Site::Name(host, port) => TcpStream::connect((host.as_str(), *port)).await?,
-            Site::Unix(path) => return UnixStream::connect(path).await.map(Self::Unix),
+    pub(super) async fn open(spot: &Spot) -> io::Result<Self> {
+        let stream = match spot {
+            Spot::Tcp(address) => TcpStream::connect(address).await?,
+            Spot::Unix(path) => return UnixStream::connect(path).await.map(Self::Unix),
         };
         stream.set_nodelay(true)?;
         Ok(Self::Tcp(stream))

@@ -18,6 +18,7 @@
 //!
 //! Start at `gate`.
 
+mod address;
 mod body;
 mod budget;
 mod connection;
@@ -29,10 +30,12 @@ mod gate;
 mod headers;
 mod io;
 mod link;
+mod names;
 mod pool;
 mod preamble;
 mod record;
 mod respond;
+mod scout;
 mod settings;
 mod socket;
 mod standing;
@@ -45,6 +48,7 @@ mod worker;
 
 use std::io::Result;
 use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
@@ -53,7 +57,8 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
 use crate::current::{Current, Reader};
-use crate::telemetry::{Telemetry, WorkerMeters};
+use crate::telemetry::Telemetry;
+use scout::Scout;
 pub use settings::{Endpoint, Limits, Settings, Site, Timeouts, Upstream};
 use worker::{Life, Worker};
 
@@ -95,6 +100,7 @@ impl Listeners {
 #[derive(Debug)]
 pub struct Proxy {
     threads: Vec<JoinHandle<()>>,
+    scout: Scout,
     control: Control,
 }
 
@@ -135,16 +141,20 @@ impl Proxy {
     ) -> Result<Self> {
         let settings = Arc::new(settings);
         let names: Vec<String> = settings.upstreams.iter().map(|it| it.name.clone()).collect();
+        let (scout, sources) = Scout::start(&settings.upstreams, telemetry)?;
         let (life, _) = watch::channel(Life::Running);
         let mut threads = Vec::with_capacity(listeners.sockets.len());
         let (report, started) = mpsc::channel();
         for (number, socket) in listeners.sockets.into_iter().enumerate() {
             let (settings, current) = (Arc::clone(&settings), Arc::clone(current));
             let (meters, life) = (telemetry.worker(&names), life.subscribe());
+            let sources = sources.clone();
             let name = format!("sidegate-{number}");
             let report = report.clone();
             threads.push(thread::Builder::new().name(name).spawn(move || {
-                if let Err(error) = run(socket, settings, current, meters, sample, life, &report) {
+                let worker =
+                    || Worker::new(settings, sources, Reader::new(current), meters, sample);
+                if let Err(error) = run(socket, worker, life, &report) {
                     // Whoever starts the workers waits for this.
                     let _ = report.send(Err(error));
                 }
@@ -153,7 +163,7 @@ impl Proxy {
         for _ in &threads {
             started.recv().map_err(std::io::Error::other)??;
         }
-        Ok(Self { threads, control: Control(life) })
+        Ok(Self { threads, scout, control: Control(life) })
     }
 
     /// What ends it.
@@ -164,6 +174,7 @@ impl Proxy {
     /// Waits until every worker has ended. `false` where one of them panicked.
     pub fn join(self) -> bool {
         let ends: Vec<_> = self.threads.into_iter().map(JoinHandle::join).collect();
+        drop(self.scout);
         ends.iter().all(std::result::Result::is_ok)
     }
 }
@@ -180,10 +191,7 @@ fn listen(address: SocketAddr) -> Result<TcpListener> {
 
 fn run(
     socket: TcpListener,
-    settings: Arc<Settings>,
-    current: Arc<Current>,
-    meters: WorkerMeters,
-    sample: f64,
+    worker: impl FnOnce() -> Rc<Worker>,
     life: watch::Receiver<Life>,
     report: &mpsc::Sender<Result<()>>,
 ) -> Result<()> {
@@ -191,8 +199,7 @@ fn run(
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(socket)?;
         let _ = report.send(Ok(()));
-        let worker = Worker::new(settings, Reader::new(current), meters, sample);
-        worker.run(listener, life).await;
+        worker().run(listener, life).await;
         Ok(())
     })
 }

@@ -14,13 +14,17 @@
 //! Both as long as the [`Budget`] lasts, but for what finds its idle connection closed: that is no
 //! failure.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
 use http::{Method, Request, Response, response};
+use tokio::sync::Notify;
 
+use super::address::Known;
 use super::body::{RequestBody, Upload};
 use super::budget::Budget;
 use super::download::Download;
@@ -29,6 +33,7 @@ use super::fault::Fault;
 use super::headers;
 use super::io::Activity;
 use super::link::Link;
+use super::scout::Source;
 use super::settings::{Timeouts, Upstream};
 use super::tunnel::Leg;
 use super::upstream::{Connection, PROTOCOL, RESET, Sent};
@@ -39,11 +44,17 @@ use crate::telemetry::{PoolMeters, UpstreamErrorKind};
 const TRIES: usize = 3;
 
 const FULL: Fault = Fault::Upstream(UpstreamErrorKind::Full);
+const NAMELESS: Fault = Fault::Upstream(UpstreamErrorKind::Dns);
 
 /// A worker's endpoints of one upstream.
 #[derive(Debug)]
 pub(super) struct Pool {
-    endpoints: Vec<Rc<Endpoint>>,
+    sources: Vec<Source>,
+    bounds: Bounds,
+    /// Those of the addresses that are known.
+    endpoints: RefCell<Vec<Rc<Endpoint>>>,
+    /// They have changed.
+    changed: Notify,
     timeouts: Timeouts,
     budget: Budget,
     meters: PoolMeters,
@@ -77,6 +88,7 @@ pub(super) struct Caller<'r> {
 impl Pool {
     pub(super) fn new(
         upstream: &Upstream,
+        sources: Vec<Source>,
         workers: usize,
         timeouts: Timeouts,
         meters: PoolMeters,
@@ -87,10 +99,17 @@ impl Pool {
             requests: upstream.requests.div_ceil(workers.max(1)),
             eject_after: upstream.eject_after,
         };
-        let endpoint =
-            |it: &super::Endpoint| Endpoint::new(it.site.clone(), bounds, meters.endpoint(&it.url));
-        let endpoints = upstream.endpoints.iter().map(endpoint).collect();
-        Rc::new(Self { endpoints, timeouts, budget: Budget::default(), meters })
+        let pool = Self {
+            sources,
+            bounds,
+            endpoints: RefCell::default(),
+            changed: Notify::new(),
+            timeouts,
+            budget: Budget::default(),
+            meters,
+        };
+        pool.learn();
+        Rc::new(pool)
     }
 
     /// Sends a request and waits for the head of its answer.
@@ -106,7 +125,10 @@ impl Pool {
     ) -> Result<Response<Download>, Fault> {
         self.budget.request();
         let now = caller.upload.progress();
-        let load = self.choose(&[], now).ok_or(FULL)?;
+        let load = match self.choose(&[], now) {
+            Some(load) => load,
+            None => Box::pin(self.wait()).await?,
+        };
         while let Some(mut connection) = load.take(now) {
             connection.preamble().set(preamble);
             let repeatable = Repeatable::of(&request);
@@ -134,7 +156,7 @@ impl Pool {
     ) -> Result<Response<Download>, Fault> {
         let (mut connection, load) = self.open(vec![load]).await?;
         connection.preamble().set(preamble);
-        let repeatable = Repeatable::of(&request).filter(|_| self.endpoints.len() > 1);
+        let repeatable = Repeatable::of(&request).filter(|_| self.endpoints.borrow().len() > 1);
         match connection.send(request, caller, &self.timeouts).await {
             Sent::Unheard(head) if let Some(repeatable) = repeatable => {
                 load.failed(RESET);
@@ -202,7 +224,10 @@ impl Pool {
         caller: Caller<'_>,
     ) -> Result<Exchange, Fault> {
         self.budget.request();
-        let load = self.choose(&[], caller.upload.progress()).ok_or(FULL)?;
+        let load = match self.choose(&[], caller.upload.progress()) {
+            Some(load) => load,
+            None => self.wait().await?,
+        };
         let (mut connection, load) = self.open(vec![load]).await?;
         connection.set_last();
         connection.preamble().set(preamble);
@@ -221,7 +246,7 @@ impl Pool {
         let mut tries = 1;
         loop {
             let load = tried.last().ok_or(FULL)?;
-            let fault = match Connection::open(load.site(), &self.timeouts).await {
+            let fault = match Connection::open(load.spot(), &self.timeouts).await {
                 Ok(connection) => return Ok((connection, tried.pop().ok_or(FULL)?)),
                 Err(fault) => fault,
             };
@@ -242,11 +267,12 @@ impl Pool {
     /// The better of two at random that are open and have room, or of any that have room. Nothing
     /// where none but `tried` has.
     fn choose(&self, tried: &[Load], now: Instant) -> Option<Load> {
-        if let [only] = self.endpoints.as_slice() {
+        let endpoints = self.endpoints.borrow();
+        if let [only] = endpoints.as_slice() {
             return (tried.is_empty() && !only.is_full()).then(|| only.enter(now));
         }
         let is_free = |it: &&Rc<Endpoint>| !it.is_full() && !tried.iter().any(|at| at.is_at(it));
-        let free = || self.endpoints.iter().filter(is_free);
+        let free = || endpoints.iter().filter(is_free);
         let better = better_of_two(free().filter(|it| it.is_open(now)));
         better.or_else(|| better_of_two(free())).map(|it| it.enter(now))
     }
@@ -255,7 +281,61 @@ impl Pool {
     pub(super) fn sweep(&self) {
         self.budget.tick();
         let now = clock::instant();
-        self.endpoints.iter().for_each(|endpoint| endpoint.sweep(now));
+        self.endpoints.borrow().iter().for_each(|endpoint| endpoint.sweep(now));
+    }
+
+    /// Takes up what becomes known of one of the sources, by its number, for ever.
+    pub(super) async fn follow(self: Rc<Self>, number: usize) {
+        let Some(mut known) = self.sources.get(number).map(|source| source.known.clone()) else {
+            return;
+        };
+        while known.changed().await.is_ok() {
+            self.learn();
+        }
+    }
+
+    /// How many sources there are.
+    pub(super) fn sources(&self) -> usize {
+        self.sources.len()
+    }
+
+    /// Endpoints of addresses that are known as before stay as they are.
+    fn learn(&self) {
+        let before = self.endpoints.take();
+        let mut endpoints = Vec::with_capacity(before.len());
+        for source in &self.sources {
+            for address in source.known.borrow().addresses() {
+                let same = before.iter().find(|endpoint| endpoint.is_at(address));
+                endpoints.push(same.map(Rc::clone).unwrap_or_else(|| {
+                    let meters = self.meters.endpoint(&source.url);
+                    Endpoint::new(Arc::clone(address), self.bounds, meters)
+                }));
+            }
+        }
+        *self.endpoints.borrow_mut() = endpoints;
+        self.changed.notify_waiters();
+    }
+
+    /// Nobody can be asked: waits where a first address may become known, for as long as a
+    /// connection may take.
+    async fn wait(&self) -> Result<Load, Fault> {
+        let first = async {
+            loop {
+                let changed = self.changed.notified();
+                let is_empty = self.endpoints.borrow().is_empty();
+                match self.choose(&[], clock::instant()) {
+                    Some(load) => return Ok(load),
+                    None if !is_empty => return Err(FULL),
+                    None if !self.is_learning() => return Err(NAMELESS),
+                    None => changed.await,
+                }
+            }
+        };
+        tokio::time::timeout(self.timeouts.connect, first).await.unwrap_or(Err(NAMELESS))
+    }
+
+    fn is_learning(&self) -> bool {
+        self.sources.iter().any(|source| matches!(*source.known.borrow(), Known::NotYet))
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Upstream {
     pub requests: usize,
     /// Failures in a row after which a worker leaves an endpoint out for a while; 0 is never.
     pub eject_after: u32,
+    /// How long the addresses of a name are taken to be true.
+    pub dns_refresh: Duration,
 }
 
 /// One of `urls` in `[upstream.NAME]`.
@@ -48,7 +50,7 @@ pub struct Endpoint {
 pub enum Site {
     /// An address and a port.
     Address(SocketAddr),
-    /// A host name and a port.
+    /// A host name and a port. All addresses of the name are asked.
     Name(String, u16),
     /// A Unix socket by its path, or behind a zero byte by its name in the abstract namespace.
     Unix(PathBuf),

@@ -14,12 +14,13 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 
+use super::address::Spot;
 use super::body::{RequestBody, Upload};
 use super::endpoint::Load;
 use super::fault::Fault;
 use super::link::Link;
 use super::pool::Caller;
-use super::settings::{Site, Timeouts};
+use super::settings::Timeouts;
 use super::timer::deadline;
 use super::tunnel::Leg;
 use super::wire::{Preamble, Wire};
@@ -65,8 +66,8 @@ pub(super) enum Sent {
 }
 
 impl Connection {
-    pub(super) async fn open(site: &Site, timeouts: &Timeouts) -> Result<Box<Self>, Fault> {
-        let link = tokio::time::timeout(timeouts.connect, Link::open(site))
+    pub(super) async fn open(spot: &Spot, timeouts: &Timeouts) -> Result<Box<Self>, Fault> {
+        let link = tokio::time::timeout(timeouts.connect, Link::open(spot))
             .await
             .map_err(|_| Fault::Upstream(UpstreamErrorKind::ConnectTimeout))?
             .map_err(|_| Fault::Upstream(UpstreamErrorKind::Connect))?;

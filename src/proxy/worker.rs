@@ -16,6 +16,7 @@ use super::fault::Fault;
 use super::io::Activity;
 use super::pool::Pool;
 use super::respond;
+use super::scout::Source;
 use super::settings::{Limits, Settings, Timeouts};
 use super::trace::Trace;
 use super::tunnel;
@@ -68,6 +69,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(
         settings: Arc<Settings>,
+        sources: Vec<Vec<Source>>,
         reader: Reader,
         meters: WorkerMeters,
         sample: f64,
@@ -78,7 +80,11 @@ impl Worker {
         let pools = settings
             .upstreams
             .iter()
-            .map(|it| Pool::new(it, settings.workers, settings.timeouts, meters.pool(&it.name)))
+            .zip(sources)
+            .map(|(it, sources)| {
+                let meters = meters.pool(&it.name);
+                Pool::new(it, sources, settings.workers, settings.timeouts, meters)
+            })
             .collect();
         Rc::new(Self {
             http: connection::builder(&settings.limits),
@@ -104,6 +110,11 @@ impl Worker {
         listener: TcpListener,
         mut life: watch::Receiver<Life>,
     ) {
+        for pool in &self.pools {
+            for number in 0..pool.sources() {
+                tokio::task::spawn_local(Rc::clone(pool).follow(number));
+            }
+        }
         let sweeper = tokio::task::spawn_local(Rc::clone(&self).sweep());
         tokio::select! {
             () = self.accept(&listener) => {}

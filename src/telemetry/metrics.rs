@@ -10,7 +10,7 @@ use prometheus::{
 use tracing_appender::non_blocking::ErrorCounter;
 
 use super::log::LogGuard;
-use super::pool::PoolFamilies;
+use super::pool::{EndpointBoard, PoolFamilies};
 use super::worker::{WorkerGauges, WorkerMeters};
 use crate::clock;
 use crate::current::Current;
@@ -29,6 +29,8 @@ pub enum UpstreamErrorKind {
     Connect,
     /// None was made in time.
     ConnectTimeout,
+    /// Its name has no address, or none that is known yet.
+    Dns,
     /// As many requests as are allowed are in flight at each of its endpoints.
     Full,
     /// What came is not HTTP.
@@ -41,9 +43,10 @@ pub enum UpstreamErrorKind {
 
 impl UpstreamErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Connect,
         Self::ConnectTimeout,
+        Self::Dns,
         Self::Full,
         Self::Protocol,
         Self::Reset,
@@ -55,6 +58,7 @@ impl UpstreamErrorKind {
         match self {
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
+            Self::Dns => "dns",
             Self::Full => "full",
             Self::Protocol => "protocol",
             Self::Reset => "reset",
@@ -160,6 +164,11 @@ impl Telemetry {
         let meters = WorkerMeters::new(Arc::clone(self), upstreams);
         self.lock_workers().push(meters.gauges());
         meters
+    }
+
+    /// The handles of what is found out about one url of an upstream.
+    pub fn endpoint(&self, upstream: &str, url: &str) -> EndpointBoard {
+        self.pools.board(upstream, url)
     }
 
     /// Counts what that log drops. The first one given is the one counted.

@@ -10,6 +10,7 @@ pub(super) struct PoolFamilies {
     retries: IntCounterVec,
     ejections: IntCounterVec,
     ejected: IntGaugeVec,
+    addresses: IntGaugeVec,
 }
 
 impl PoolFamilies {
@@ -30,7 +31,16 @@ impl PoolFamilies {
                 "Workers that leave an endpoint out now, by each of its addresses.",
                 &["upstream", "endpoint"],
             )?,
+            addresses: made.gauges(
+                "upstream_endpoint_addresses",
+                "Addresses that are known of an endpoint.",
+                &["upstream", "endpoint"],
+            )?,
         })
+    }
+
+    pub(super) fn board(&self, upstream: &str, url: &str) -> EndpointBoard {
+        EndpointBoard { addresses: self.addresses.with_label_values(&[upstream, url]) }
     }
 }
 
@@ -92,5 +102,18 @@ impl EndpointMeters {
     /// And takes it in again.
     pub fn restored(&self) {
         self.ejected.dec();
+    }
+}
+
+/// What is found out about one endpoint for all workers.
+#[derive(Debug)]
+pub struct EndpointBoard {
+    addresses: IntGauge,
+}
+
+impl EndpointBoard {
+    /// So many addresses are known.
+    pub fn addresses(&self, count: usize) {
+        self.addresses.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 }

@@ -1,6 +1,7 @@
 //! Upstreams of several endpoints: who is asked, who is left out, and what is sent once more.
 
 use std::io::{Read as _, Write as _};
+use std::net::{Ipv6Addr, ToSocketAddrs as _};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::thread;
@@ -229,4 +230,38 @@ fn an_upstream_that_has_enough_is_not_asked() {
     assert_eq!(fifth.answer().status(), 200);
     assert_eq!((rig.upstream.waiting(), other.waiting()), (0, 0));
     drop(clients);
+}
+
+/// `localhost` can be two addresses, of which one is listened on.
+#[test]
+fn all_addresses_of_a_name_are_asked() {
+    let here = ("localhost", 0).to_socket_addrs().unwrap().map(|it| (it.ip(), "localhost"));
+    let mut hosts: Vec<_> = here.collect();
+    hosts.push((Ipv6Addr::LOCALHOST.into(), "[::1]"));
+    for (address, host) in hosts {
+        let mut upstream = Upstream::on(address, 0);
+        upstream.answer_all(CLOSING);
+        let url = format!("http://{host}:{}", upstream.port());
+        let rig = Rig::new(&format!("upstream.other.urls = [\"{url}\"]\n"));
+        rig.reroute("late", "other");
+        for _request in 0..10 {
+            let mut client = rig.sent(format!("GET /late HTTP/1.1\r\n{WRITER}\r\n"));
+            assert_eq!(client.answer().status(), 200, "{address}");
+        }
+        let label = format!("endpoint=\"{url}\"");
+        assert!(rig.gate.metric("sidegate_upstream_endpoint_addresses", &label) >= 1.0);
+        assert_eq!(rig.log().contains("upstream name is at"), host == "localhost");
+    }
+}
+
+#[test]
+fn a_name_that_nobody_knows_is_502() {
+    let rig = Rig::new(
+        "timeouts.connect = \"300ms\"\nupstream.other.urls = [\"http://nobody.invalid:1\"]\n",
+    );
+    rig.reroute("late", "other");
+    let mut client = rig.sent(format!("GET /late HTTP/1.1\r\n{WRITER}\r\n"));
+    fails_with(&client.answer(), 502, "dns_error");
+    assert_eq!(rig.gate.metric("sidegate_upstream_errors_total", "kind=\"dns\""), 1.0);
+    assert_eq!(rig.gate.metric("sidegate_upstream_endpoint_addresses", "nobody.invalid"), 0.0);
 }

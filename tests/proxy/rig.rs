@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
@@ -135,7 +135,11 @@ impl Upstream {
     }
 
     pub(crate) fn at(port: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+        Self::on(Ipv4Addr::LOCALHOST.into(), port)
+    }
+
+    pub(crate) fn on(host: IpAddr, port: u16) -> Self {
+        let listener = TcpListener::bind((host, port)).unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, accepted) = mpsc::channel();
         thread::spawn(move || {
@@ -146,6 +150,10 @@ impl Upstream {
             }
         });
         Self { address, accepted, seen: VecDeque::new() }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
     }
 
     pub(crate) fn url(&self) -> String {
