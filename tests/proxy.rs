@@ -24,6 +24,8 @@ mod early;
 mod endpoints;
 #[path = "proxy/forms.rs"]
 mod forms;
+#[path = "proxy/health.rs"]
+mod health;
 #[path = "proxy/hygiene.rs"]
 mod hygiene;
 #[path = "proxy/life.rs"]

@@ -7,7 +7,7 @@ use super::fields::Fields;
 use super::page::quoted;
 use super::settings::{MANY, as_usize, duration};
 use crate::policy::{At, Problem};
-use crate::proxy::{Endpoint, Site, Upstream};
+use crate::proxy::{Endpoint, Health, Site, Upstream};
 
 const IDLE_CONNECTIONS: usize = 64;
 const REQUESTS: usize = 10_000;
@@ -29,6 +29,7 @@ const EXAMPLE: &str = "write `urls = [\"http://127.0.0.1:9000\"]`";
 pub(super) fn read(name: String, mut fields: Fields<'_>) -> Upstream {
     fields.describe(format!("upstream `{name}`"));
     let dns_refresh = duration(&mut fields, "dns_refresh").unwrap_or(DNS_REFRESH);
+    let health = health(&mut fields);
     let mut within = |field, range, standard| {
         fields.number(field, range).map_or(standard, |number| as_usize(number.value))
     };
@@ -37,11 +38,44 @@ pub(super) fn read(name: String, mut fields: Fields<'_>) -> Upstream {
         requests: within("requests", 1..=MANY, REQUESTS),
         eject_after: within("eject_after", 0..=1000, EJECT_AFTER as usize) as u32,
         dns_refresh,
+        health,
         endpoints: endpoints(&mut fields),
         name,
     };
     fields.finish();
     upstream
+}
+
+fn health(fields: &mut Fields<'_>) -> Option<Health> {
+    let mut table = fields.table("health")?;
+    table.describe("`health`");
+    let path = table.required(&["path"], "such as `path = \"/healthz\"`");
+    let is_path = |path: &str| {
+        path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
+    };
+    if let Some(path) = path.as_ref().filter(|path| !is_path(&path.value)) {
+        let problem = format!("{} is no path of a request", quoted(&path.value));
+        table.report(Problem::error(path.place, problem).hint("such as `/healthz`"));
+    }
+    let host = table.text("host");
+    if let Some(host) = host.as_ref().filter(|host| !is_host(&host.value)) {
+        let problem = format!("{} is no host", quoted(&host.value));
+        table.report(Problem::error(host.place, problem).hint("such as `vault.example:9000`"));
+    }
+    let health = Health {
+        interval: duration(&mut table, "interval").unwrap_or(Duration::from_secs(5)),
+        timeout: duration(&mut table, "timeout").unwrap_or(Duration::from_secs(1)),
+        after: table.number("after", 1..=100).map_or(2, |after| after.value as u32),
+        host: host.map_or_else(|| "localhost".to_owned(), |host| host.value),
+        path: path.map_or_else(String::new, |path| path.value),
+    };
+    table.finish();
+    Some(health)
+}
+
+/// A host name or an address, with or without a port.
+fn is_host(host: &str) -> bool {
+    authority(&format!("//{host}"), 80).is_ok()
 }
 
 fn endpoints(fields: &mut Fields<'_>) -> Vec<Endpoint> {

@@ -4,11 +4,13 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// One address. Shared by all workers.
 #[derive(Debug)]
 pub(super) struct Address {
     spot: Spot,
+    is_healthy: AtomicBool,
 }
 
 /// What can be connected to.
@@ -20,11 +22,20 @@ pub(super) enum Spot {
 
 impl Address {
     pub(super) fn new(spot: Spot) -> Arc<Self> {
-        Arc::new(Self { spot })
+        Arc::new(Self { spot, is_healthy: AtomicBool::new(true) })
     }
 
     pub(super) fn spot(&self) -> &Spot {
         &self.spot
+    }
+
+    /// What health checks say. Always, where there are none.
+    pub(super) fn is_healthy(&self) -> bool {
+        self.is_healthy.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_healthy(&self, is_healthy: bool) {
+        self.is_healthy.store(is_healthy, Ordering::Relaxed);
     }
 }
 

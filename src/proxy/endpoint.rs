@@ -72,8 +72,11 @@ impl Endpoint {
         self.load.get() >= self.bounds.requests
     }
 
-    /// Whether it is not left out for what it did before.
+    /// Whether it is not left out for its health, or for what it did before.
     pub(super) fn is_open(&self, now: Instant) -> bool {
+        if !self.address.is_healthy() {
+            return false;
+        }
         self.is_fine.get() || self.standing.borrow().is_open(now)
     }
 

@@ -28,6 +28,7 @@ mod extract;
 mod fault;
 mod gate;
 mod headers;
+mod health;
 mod io;
 mod link;
 mod names;
@@ -59,7 +60,7 @@ use tokio::sync::watch;
 use crate::current::{Current, Reader};
 use crate::telemetry::Telemetry;
 use scout::Scout;
-pub use settings::{Endpoint, Limits, Settings, Site, Timeouts, Upstream};
+pub use settings::{Endpoint, Health, Limits, Settings, Site, Timeouts, Upstream};
 use worker::{Life, Worker};
 
 /// Connections that the kernel holds for a worker that is busy.

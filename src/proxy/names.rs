@@ -110,7 +110,7 @@ mod tests {
             host: "vault".to_owned(),
             port: 1,
             refresh: Duration::from_millis(1),
-            board: Telemetry::new("test").unwrap().endpoint("vault", "http://vault:1"),
+            board: Telemetry::new("test").unwrap().endpoint("vault", "http://vault:1", false),
         };
         let (sender, mut known) = watch::channel(Known::default());
         let lookup = || {

@@ -10,6 +10,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{oneshot, watch};
 
 use super::address::{Known, Spot};
+use super::health::Checks;
 use super::names::Name;
 use super::settings::{Endpoint, Site, Upstream};
 use crate::telemetry::Telemetry;
@@ -35,6 +36,7 @@ pub(super) struct Scout {
 #[derive(Debug, Default)]
 struct Errands {
     names: Vec<(Name, watch::Sender<Known>)>,
+    checks: Vec<Checks>,
 }
 
 impl Scout {
@@ -56,7 +58,7 @@ impl Scout {
     }
 
     fn run(errands: Errands) -> io::Result<Self> {
-        if errands.names.is_empty() {
+        if errands.names.is_empty() && errands.checks.is_empty() {
             return Ok(Self { stop: None, thread: None });
         }
         let runtime = Builder::new_current_thread()
@@ -68,6 +70,9 @@ impl Scout {
         let thread = thread::Builder::new().name("sidegate-scout".to_owned()).spawn(move || {
             for (name, known) in errands.names {
                 runtime.spawn(name.follow(known));
+            }
+            for checks in errands.checks {
+                runtime.spawn(checks.run());
             }
             // An error is as good as a word: who could say it has gone.
             let _ = runtime.block_on(stopped);
@@ -94,7 +99,7 @@ impl Errands {
         endpoint: &Endpoint,
         telemetry: &Telemetry,
     ) -> Source {
-        let board = telemetry.endpoint(&upstream.name, &endpoint.url);
+        let board = telemetry.endpoint(&upstream.name, &endpoint.url, upstream.health.is_some());
         let mut known = Known::default();
         let spot = match &endpoint.site {
             Site::Address(address) => Some(Spot::Tcp(*address)),
@@ -104,8 +109,13 @@ impl Errands {
         if let Some(spot) = spot {
             known.learn(&[spot]);
             board.addresses(1);
+            board.healthy(1);
         }
         let (sender, receiver) = watch::channel(known);
+        if let Some(health) = upstream.health.clone() {
+            let (url, known, board) = (endpoint.url.clone(), receiver.clone(), board.clone());
+            self.checks.push(Checks { url, health, known, board });
+        }
         if let Site::Name(host, port) = &endpoint.site {
             let (host, port, refresh) = (host.clone(), *port, upstream.dns_refresh);
             self.names.push((Name { host, port, refresh, board }, sender));

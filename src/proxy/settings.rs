@@ -34,6 +34,23 @@ pub struct Upstream {
     pub eject_after: u32,
     /// How long the addresses of a name are taken to be true.
     pub dns_refresh: Duration,
+    /// How endpoints are asked whether they are well. Nothing: they are not.
+    pub health: Option<Health>,
+}
+
+/// `health` of `[upstream.NAME]`: a GET now and then, which a healthy endpoint answers with 2xx.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// What is asked for.
+    pub path: String,
+    /// Between two checks.
+    pub interval: Duration,
+    /// What one may take.
+    pub timeout: Duration,
+    /// Results in a row that make a healthy endpoint unhealthy, or the other way round.
+    pub after: u32,
+    /// The `Host` of the request.
+    pub host: String,
 }
 
 /// One of `urls` in `[upstream.NAME]`.

@@ -10,7 +10,7 @@ use prometheus::{
 use tracing_appender::non_blocking::ErrorCounter;
 
 use super::log::LogGuard;
-use super::pool::{EndpointBoard, PoolFamilies};
+use super::pool::{EndpointBoard, EndpointState, PoolFamilies};
 use super::worker::{WorkerGauges, WorkerMeters};
 use crate::clock;
 use crate::current::Current;
@@ -77,6 +77,7 @@ pub struct Telemetry {
     pub(super) upstream_duration: HistogramVec,
     pub(super) upstream_errors: IntCounterVec,
     pub(super) pools: PoolFamilies,
+    boards: Mutex<Vec<EndpointBoard>>,
     pub(super) decision_duration: Histogram,
     pub(super) refused_connections: IntCounter,
     connections: IntGauge,
@@ -135,6 +136,7 @@ impl Telemetry {
                 &["upstream", "kind"],
             )?,
             pools: PoolFamilies::new(&made)?,
+            boards: Mutex::default(),
             decision_duration: made.histogram(
                 "decision_duration_seconds",
                 "What it takes to find the key and decide.",
@@ -167,8 +169,17 @@ impl Telemetry {
     }
 
     /// The handles of what is found out about one url of an upstream.
-    pub fn endpoint(&self, upstream: &str, url: &str) -> EndpointBoard {
-        self.pools.board(upstream, url)
+    pub fn endpoint(&self, upstream: &str, url: &str, is_checked: bool) -> EndpointBoard {
+        let board = self.pools.board(upstream, url, is_checked);
+        let mut boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
+        boards.push(board.clone());
+        board
+    }
+
+    /// How every url of every upstream is, in the order of [`endpoint`](Self::endpoint).
+    pub fn endpoints(&self) -> Vec<EndpointState> {
+        let boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
+        boards.iter().map(EndpointBoard::state).collect()
     }
 
     /// Counts what that log drops. The first one given is the one counted.

@@ -11,6 +11,7 @@ pub(super) struct PoolFamilies {
     ejections: IntCounterVec,
     ejected: IntGaugeVec,
     addresses: IntGaugeVec,
+    healthy: IntGaugeVec,
 }
 
 impl PoolFamilies {
@@ -36,11 +37,23 @@ impl PoolFamilies {
                 "Addresses that are known of an endpoint.",
                 &["upstream", "endpoint"],
             )?,
+            healthy: made.gauges(
+                "upstream_endpoint_healthy",
+                "Addresses of an endpoint that health checks find well, where there are checks.",
+                &["upstream", "endpoint"],
+            )?,
         })
     }
 
-    pub(super) fn board(&self, upstream: &str, url: &str) -> EndpointBoard {
-        EndpointBoard { addresses: self.addresses.with_label_values(&[upstream, url]) }
+    pub(super) fn board(&self, upstream: &str, url: &str, is_checked: bool) -> EndpointBoard {
+        let labels = [upstream, url];
+        EndpointBoard {
+            upstream: upstream.into(),
+            url: url.into(),
+            ejected: self.ejected.with_label_values(&labels),
+            addresses: self.addresses.with_label_values(&labels),
+            healthy: is_checked.then(|| self.healthy.with_label_values(&labels)),
+        }
     }
 }
 
@@ -106,14 +119,50 @@ impl EndpointMeters {
 }
 
 /// What is found out about one endpoint for all workers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct EndpointBoard {
+    upstream: Box<str>,
+    url: Box<str>,
+    ejected: IntGauge,
     addresses: IntGauge,
+    healthy: Option<IntGauge>,
+}
+
+/// How one endpoint is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointState {
+    /// The upstream's name.
+    pub upstream: String,
+    /// The endpoint's url.
+    pub url: String,
+    /// Addresses that are known of it.
+    pub addresses: i64,
+    /// Those that health checks find well. Nothing: there are no checks.
+    pub healthy: Option<i64>,
+    /// By how many workers it is left out, summed over its addresses.
+    pub ejected: i64,
 }
 
 impl EndpointBoard {
     /// So many addresses are known.
     pub fn addresses(&self, count: usize) {
         self.addresses.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// So many of them are well.
+    pub fn healthy(&self, count: usize) {
+        if let Some(healthy) = &self.healthy {
+            healthy.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    pub(super) fn state(&self) -> EndpointState {
+        EndpointState {
+            upstream: self.upstream.to_string(),
+            url: self.url.to_string(),
+            addresses: self.addresses.get(),
+            healthy: self.healthy.as_ref().map(IntGauge::get),
+            ejected: self.ejected.get(),
+        }
     }
 }
