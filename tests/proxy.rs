@@ -38,6 +38,8 @@ mod pool;
 mod rig;
 #[path = "proxy/secrets.rs"]
 mod secrets;
+#[path = "proxy/tls.rs"]
+mod tls;
 #[path = "proxy/upstream.rs"]
 mod upstream;
 #[path = "proxy/wire.rs"]

@@ -69,7 +69,7 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
     let proxy = proxy::Settings {
         listen,
         workers: workers.map_or_else(cores, |workers| as_usize(workers.value)),
-        upstreams: upstreams(&mut fields),
+        upstreams: upstreams(&mut fields, folder),
         timeouts: timeouts(&mut fields),
         limits: limits(&mut fields),
     };
@@ -128,7 +128,7 @@ fn address(fields: &mut Fields<'_>, field: &'static str) -> Option<At<SocketAddr
 
 /// `[upstream.NAME]`, in the order of the file. One that could not be read keeps its name, so that
 /// routes to it are not told, too.
-fn upstreams(fields: &mut Fields<'_>) -> Vec<Upstream> {
+fn upstreams(fields: &mut Fields<'_>, folder: &Path) -> Vec<Upstream> {
     let problem = Problem::error(fields.place(), "no upstream: nowhere to forward to");
     if fields.value("upstream").and_then(|v| v.get_ref().as_table()).is_none_or(DeTable::is_empty) {
         let hint = "add `[upstream.NAME]` with `urls = [\"http://127.0.0.1:9000\"]`";
@@ -136,7 +136,7 @@ fn upstreams(fields: &mut Fields<'_>) -> Vec<Upstream> {
         fields.page().hollow();
     }
     let tables = fields.tables("upstream");
-    tables.into_iter().map(|(name, table)| upstream::read(name.value, table)).collect()
+    tables.into_iter().map(|(name, table)| upstream::read(name.value, folder, table)).collect()
 }
 
 fn timeouts(fields: &mut Fields<'_>) -> Timeouts {

@@ -279,6 +279,48 @@ fn every_setting_can_be_set() {
 }
 
 #[test]
+fn settings_of_tls_are_judged_with_their_files() {
+    let (made, other) = (self_signed(), self_signed());
+    let cases = [
+        ("urls = [\"https://a\"]\nca = \"a.pem\"", ""),
+        ("urls = [\"https://a\"]\nca = \"a.pem\"\ncertificate = \"a.pem\"\nkey = \"a.key\"", ""),
+        (
+            "urls = [\"https://a\"]\nca = \"none.pem\"",
+            "4:6: upstream `a`: `none.pem` cannot be read",
+        ),
+        ("urls = [\"https://a\"]\nca = \"a.key\"", "`a.key` has no certificate in PEM"),
+        ("urls = [\"https://a\"]\ncertificate = \"a.pem\"", "`certificate` and `key` go together"),
+        (
+            "urls = [\"https://a\"]\nca = \"a.pem\"\ncertificate = \"a.pem\"\nkey = \"b.key\"",
+            "5:15: upstream `a`: ",
+        ),
+        ("urls = [\"http://a\"]\nca = \"a.pem\"", "are for `https://` urls"),
+        ("urls = [\"http://a\"]\nserver_name = \"a\"", "are for `https://` urls"),
+        ("urls = [\"https://a\"]\nca = \"a.pem\"\nserver_name = \"a b\"", "is no host name"),
+        ("urls = [\"https://a_.-\"]\nca = \"a.pem\"", "3:9: upstream `a`: `https://a_.-`"),
+    ];
+    for (lines, expected) in cases {
+        let settings = format!("policy = \"p\"\n[upstream.a]\n{lines}\n");
+        let folder = folder(&[
+            ("sidegate.toml", settings.as_bytes()),
+            ("a.pem", made.0.as_bytes()),
+            ("a.key", made.1.as_bytes()),
+            ("b.key", other.1.as_bytes()),
+        ]);
+        let told = read(&folder.path().join("sidegate.toml")).err().map(|it| it.to_string());
+        let told = told.unwrap_or_default().replace(&format!("{}/", folder.path().display()), "");
+        assert_eq!(told.is_empty(), expected.is_empty(), "{lines}: {told}");
+        assert!(told.contains(expected), "{lines}: {told}");
+    }
+}
+
+/// A certificate and its key, in PEM.
+fn self_signed() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["a".to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+#[test]
 fn what_follows_from_a_lost_name_is_recognised() {
     let problem = |message: &str| Problem::error(crate::policy::Place::default(), message);
     let lost = BTreeSet::from(["acme".to_owned()]);

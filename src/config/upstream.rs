@@ -1,17 +1,20 @@
 //! `[upstream.NAME]`: where permitted requests go.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
+
+use rustls::pki_types::ServerName;
 
 use super::fields::Fields;
 use super::page::quoted;
 use super::settings::{MANY, as_usize, duration};
 use crate::policy::{At, Problem};
-use crate::proxy::{Endpoint, Health, Site, Upstream};
+use crate::proxy::{Endpoint, Health, Protocol, Site, Trust, TrustError, Upstream};
 
 const IDLE_CONNECTIONS: usize = 64;
 const REQUESTS: usize = 10_000;
-const EJECT_AFTER: u32 = 3;
+const EJECT_AFTER: usize = 3;
 const DNS_REFRESH: Duration = Duration::from_secs(30);
 
 /// Urls of one upstream.
@@ -22,24 +25,33 @@ const LONGEST_PATH: usize = 107;
 /// Why a url is none of ours: what is wrong, to be put after it, and the way out.
 type Refusal = (&'static str, &'static str);
 
-const FORM: &str = "write `http://HOST:PORT` or `unix:/PATH`";
+const FORM: &str = "write `http://HOST:PORT`, `https://HOST:PORT` or `unix:/PATH`";
 const EXAMPLE: &str = "write `urls = [\"http://127.0.0.1:9000\"]`";
 
 /// One that could not be read keeps its name.
-pub(super) fn read(name: String, mut fields: Fields<'_>) -> Upstream {
+pub(super) fn read(name: String, folder: &Path, mut fields: Fields<'_>) -> Upstream {
     fields.describe(format!("upstream `{name}`"));
     let dns_refresh = duration(&mut fields, "dns_refresh").unwrap_or(DNS_REFRESH);
     let health = health(&mut fields);
     let mut within = |field, range, standard| {
         fields.number(field, range).map_or(standard, |number| as_usize(number.value))
     };
+    let (eject_after, idle_connections, requests) = (
+        within("eject_after", 0..=1000, EJECT_AFTER),
+        within("idle_connections", 0..=100_000, IDLE_CONNECTIONS),
+        within("requests", 1..=MANY, REQUESTS),
+    );
+    let server_name = server_name(&mut fields);
+    let endpoints = endpoints(&mut fields, server_name.as_ref());
+    let trust = trust(&mut fields, folder, &endpoints);
     let upstream = Upstream {
-        idle_connections: within("idle_connections", 0..=100_000, IDLE_CONNECTIONS),
-        requests: within("requests", 1..=MANY, REQUESTS),
-        eject_after: within("eject_after", 0..=1000, EJECT_AFTER as usize) as u32,
+        idle_connections,
+        requests,
+        eject_after: eject_after as u32,
         dns_refresh,
         health,
-        endpoints: endpoints(&mut fields),
+        endpoints,
+        trust,
         name,
     };
     fields.finish();
@@ -78,7 +90,53 @@ fn is_host(host: &str) -> bool {
     authority(&format!("//{host}"), 80).is_ok()
 }
 
-fn endpoints(fields: &mut Fields<'_>) -> Vec<Endpoint> {
+/// The name that certificates have to have, where it is not that of the url.
+fn server_name(fields: &mut Fields<'_>) -> Option<ServerName<'static>> {
+    let written = fields.text("server_name")?;
+    let name = ServerName::try_from(written.value.clone()).ok();
+    if name.is_none() {
+        let problem =
+            format!("`server_name`: {} is no host name or address", quoted(&written.value));
+        fields.report(Problem::error(written.place, problem));
+    }
+    name
+}
+
+fn trust(fields: &mut Fields<'_>, folder: &Path, endpoints: &[Endpoint]) -> Option<Trust> {
+    let is_secure = endpoints.iter().any(|it| matches!(it.protocol, Protocol::Https(_)));
+    let is_named = fields.has("server_name");
+    let files = ["ca", "certificate", "key"].map(|field| fields.text(field));
+    let [ca, certificate, key] =
+        files.each_ref().map(|file| file.as_ref().map(|file| folder.join(&file.value)));
+    let whole = fields.place();
+    let place = files.iter().flatten().map(|file| file.place).next();
+    if !is_secure {
+        // Where no url could be read, it is not known what they would be for.
+        if (place.is_some() || is_named) && !endpoints.is_empty() {
+            let problem = "`ca`, `certificate`, `key` and `server_name` are for `https://` urls";
+            let problem = Problem::error(place.unwrap_or(whole), problem);
+            fields.report(problem.hint("leave them out, or write `https://`"));
+        }
+        return None;
+    }
+    if certificate.is_some() != key.is_some() {
+        let problem = "`certificate` and `key` go together";
+        fields.report(Problem::error(place.unwrap_or(whole), problem).hint("name both, or none"));
+        return None;
+    }
+    let own = certificate.as_deref().zip(key.as_deref());
+    let loaded = Trust::load(ca.as_deref(), own);
+    let told = loaded.map_err(|TrustError { field, message }| {
+        let problem = Problem::error(fields.place_of_field(field), message);
+        fields.report(match field {
+            "urls" => problem.hint("name a file with `ca = \"roots.pem\"`"),
+            _ => problem,
+        });
+    });
+    told.ok()
+}
+
+fn endpoints(fields: &mut Fields<'_>, server_name: Option<&ServerName<'static>>) -> Vec<Endpoint> {
     if !fields.has("urls") {
         let problem = Problem::error(fields.place(), "`urls` is missing");
         fields.absent(problem.hint(EXAMPLE), &["urls"]);
@@ -106,8 +164,8 @@ fn endpoints(fields: &mut Fields<'_>) -> Vec<Endpoint> {
             fields.report(problem.hint("leave one of them"));
             continue;
         }
-        match site(&url) {
-            Ok(site) => endpoints.push(Endpoint { url, site }),
+        match target(&url, server_name) {
+            Ok((site, protocol)) => endpoints.push(Endpoint { url, site, protocol }),
             Err((what, hint)) => {
                 fields.report(Problem::error(place, format!("{shown} {what}")).hint(hint));
             }
@@ -116,14 +174,34 @@ fn endpoints(fields: &mut Fields<'_>) -> Vec<Endpoint> {
     endpoints
 }
 
-/// Reads `http://host[:port]`, where the port is 80 if it is not there, or `unix:/path` or
+/// Reads `http://host[:port]` or `https://host[:port]`, where the port is 80 or 443 if it is not there,
+/// or `unix:/path` or
 /// `unix:@name`.
-fn site(url: &str) -> Result<Site, Refusal> {
-    match url.split_once(':') {
-        Some(("http", rest)) => authority(rest, 80),
-        Some(("unix", rest)) => socket(rest),
-        Some(("https" | "h2c", _)) => Err(("is not served yet", "plain `http://HOST:PORT` is")),
-        _ => Err(("is not a url of an upstream", FORM)),
+fn target(
+    url: &str,
+    server_name: Option<&ServerName<'static>>,
+) -> Result<(Site, Protocol), Refusal> {
+    let (site, protocol) = match url.split_once(':') {
+        Some(("http", rest)) => (authority(rest, 80)?, Protocol::Http),
+        Some(("unix", rest)) => (socket(rest)?, Protocol::Http),
+        Some(("https", rest)) => {
+            let site = authority(rest, 443)?;
+            let name = server_name.cloned().or_else(|| name_of(&site));
+            let hint = "say with `server_name` which name its certificate has";
+            (site, Protocol::Https(name.ok_or(("has a name that no certificate has", hint))?))
+        }
+        Some(("h2c", _)) => return Err(("is not served yet", "plain `http://HOST:PORT` is")),
+        _ => return Err(("is not a url of an upstream", FORM)),
+    };
+    Ok((site, protocol))
+}
+
+fn name_of(site: &Site) -> Option<ServerName<'static>> {
+    match site {
+        Site::Address(address) => Some(ServerName::from(address.ip())),
+        // In a certificate, and on the wire, a name has no dot at its end.
+        Site::Name(host, _) => ServerName::try_from(host.trim_end_matches('.').to_owned()).ok(),
+        Site::Unix(_) => None,
     }
 }
 
@@ -192,12 +270,17 @@ fn is_host_name(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn shown(site: Site) -> String {
-        match site {
+    fn shown((site, protocol): (Site, Protocol)) -> String {
+        let name = match protocol {
+            Protocol::Http => String::new(),
+            Protocol::Https(name) => format!(" as {}", name.to_str()),
+        };
+        let site = match site {
             Site::Address(address) => address.to_string(),
             Site::Name(host, port) => format!("{host} {port}"),
             Site::Unix(path) => format!("{:?}", path.to_str().unwrap()),
-        }
+        };
+        site + &name
     }
 
     #[test]
@@ -247,13 +330,17 @@ mod tests {
             ("http://a b", None),
             ("http://ü", None),
             ("HTTP://a", None),
-            ("https://a", None),
+            ("https://a", Some("a 443 as a")),
+            ("https://a.:1", Some("a. 1 as a")),
+            ("https://[::1]", Some("[::1]:443 as ::1")),
+            ("https://", None),
+            ("https:a", None),
             ("h2c://a", None),
             ("ftp://a", None),
             ("127.0.0.1:9000", None),
         ];
         for (url, expected) in cases {
-            assert_eq!(site(url).ok().map(shown).as_deref(), expected, "{url}");
+            assert_eq!(target(url, None).ok().map(shown).as_deref(), expected, "{url}");
         }
     }
 }

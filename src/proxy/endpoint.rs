@@ -8,7 +8,9 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use super::address::{Address, Spot};
+use super::dial::{Dial, Refused};
 use super::fault::Fault;
+use super::settings::Timeouts;
 use super::standing::Standing;
 use super::upstream::Connection;
 use crate::clock;
@@ -30,6 +32,7 @@ pub(super) struct Bounds {
 #[derive(Debug)]
 pub(super) struct Endpoint {
     address: Arc<Address>,
+    dial: Dial,
     bounds: Bounds,
     meters: EndpointMeters,
     /// The most recently used last.
@@ -47,9 +50,15 @@ struct Idle {
 }
 
 impl Endpoint {
-    pub(super) fn new(address: Arc<Address>, bounds: Bounds, meters: EndpointMeters) -> Rc<Self> {
+    pub(super) fn new(
+        address: Arc<Address>,
+        dial: Dial,
+        bounds: Bounds,
+        meters: EndpointMeters,
+    ) -> Rc<Self> {
         Rc::new(Self {
             address,
+            dial,
             bounds,
             meters,
             idle: RefCell::default(),
@@ -116,7 +125,27 @@ impl Drop for Endpoint {
 pub(super) struct Load(Rc<Endpoint>);
 
 impl Load {
-    pub(super) fn spot(&self) -> &Spot {
+    /// A new connection.
+    ///
+    /// # Errors
+    ///
+    /// When there is none in time. That counts against the endpoint.
+    pub(super) async fn open(&self, timeouts: &Timeouts) -> Result<Box<Connection>, Fault> {
+        let opened = match self.0.dial.open(self.spot(), timeouts).await {
+            Ok(link) => Connection::over(link).await.map_err(Refused::handshake),
+            Err(refused) => Err(refused),
+        };
+        opened.map_err(|Refused { fault, error }| {
+            if self.0.is_fine.get() {
+                let (endpoint, address) = (self.0.meters.url(), self.spot());
+                tracing::warn!(endpoint, %address, %error, "upstream endpoint cannot be reached");
+            }
+            self.failed(fault);
+            fault
+        })
+    }
+
+    fn spot(&self) -> &Spot {
         self.0.address.spot()
     }
 
@@ -157,8 +186,9 @@ impl Load {
 
     /// It could not be reached, or broke off, or was too late.
     pub(super) fn failed(&self, fault: Fault) {
-        use UpstreamErrorKind::{Connect, ConnectTimeout, Reset, Timeout};
-        let Fault::Upstream(kind @ (Connect | ConnectTimeout | Reset | Timeout)) = fault else {
+        use UpstreamErrorKind::{Connect, ConnectTimeout, Reset, Timeout, Tls};
+        let Fault::Upstream(kind @ (Connect | ConnectTimeout | Reset | Timeout | Tls)) = fault
+        else {
             return;
         };
         let mut standing = self.0.standing.borrow_mut();

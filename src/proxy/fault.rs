@@ -34,7 +34,8 @@ impl Fault {
                 UpstreamErrorKind::Connect
                 | UpstreamErrorKind::Dns
                 | UpstreamErrorKind::Protocol
-                | UpstreamErrorKind::Reset => 502,
+                | UpstreamErrorKind::Reset
+                | UpstreamErrorKind::Tls => 502,
                 UpstreamErrorKind::Full => 503,
                 UpstreamErrorKind::ConnectTimeout | UpstreamErrorKind::Timeout => 504,
             },
@@ -56,6 +57,7 @@ impl Fault {
                 UpstreamErrorKind::Protocol => "http_protocol_error",
                 UpstreamErrorKind::Reset => "connection_terminated",
                 UpstreamErrorKind::Timeout => "http_response_timeout",
+                UpstreamErrorKind::Tls => "tls_protocol_error",
             },
         }
     }
@@ -76,6 +78,7 @@ impl Fault {
                 UpstreamErrorKind::Protocol => "the service's answer is not HTTP",
                 UpstreamErrorKind::Reset => "the service closed the connection without an answer",
                 UpstreamErrorKind::Timeout => "the service did not answer in time",
+                UpstreamErrorKind::Tls => "no secure connection to the service can be made",
             },
         }
     }

@@ -16,7 +16,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::address::{Address, Known, Spot};
-use super::link::Link;
+use super::dial::Dial;
 use super::settings::Health;
 use crate::telemetry::EndpointBoard;
 
@@ -24,6 +24,7 @@ use crate::telemetry::EndpointBoard;
 #[derive(Debug)]
 pub(super) struct Checks {
     pub(super) url: String,
+    pub(super) dial: Dial,
     pub(super) health: Health,
     pub(super) known: watch::Receiver<Known>,
     pub(super) board: EndpointBoard,
@@ -95,7 +96,7 @@ impl Checks {
     }
 
     async fn probe(&self, spot: &Spot) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let link = Link::open(spot).await?;
+        let link = self.dial.connect(spot).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(link)).await?;
         // Ends with this probe, however that ends.
         let mut driver = JoinSet::new();

@@ -22,6 +22,7 @@ mod address;
 mod body;
 mod budget;
 mod connection;
+mod dial;
 mod download;
 mod endpoint;
 mod extract;
@@ -42,6 +43,7 @@ mod socket;
 mod standing;
 mod timer;
 mod trace;
+mod trust;
 mod tunnel;
 mod upstream;
 mod wire;
@@ -53,14 +55,15 @@ use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Socket, Type};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
 use crate::current::{Current, Reader};
 use crate::telemetry::Telemetry;
 use scout::Scout;
-pub use settings::{Endpoint, Health, Limits, Settings, Site, Timeouts, Upstream};
+pub use settings::{Endpoint, Health, Limits, Protocol, Settings, Site, Timeouts, Upstream};
+pub use trust::{Trust, TrustError};
 use worker::{Life, Worker};
 
 /// Connections that the kernel holds for a worker that is busy.
@@ -181,7 +184,8 @@ impl Proxy {
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket =
+        Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;

@@ -246,11 +246,10 @@ impl Pool {
         let mut tries = 1;
         loop {
             let load = tried.last().ok_or(FULL)?;
-            let fault = match Connection::open(load.spot(), &self.timeouts).await {
+            let fault = match load.open(&self.timeouts).await {
                 Ok(connection) => return Ok((connection, tried.pop().ok_or(FULL)?)),
                 Err(fault) => fault,
             };
-            load.failed(fault);
             if tries == TRIES {
                 return Err(fault);
             }
@@ -308,7 +307,7 @@ impl Pool {
                 let same = before.iter().find(|endpoint| endpoint.is_at(address));
                 endpoints.push(same.map(Rc::clone).unwrap_or_else(|| {
                     let meters = self.meters.endpoint(&source.url);
-                    Endpoint::new(Arc::clone(address), self.bounds, meters)
+                    Endpoint::new(Arc::clone(address), source.dial.clone(), self.bounds, meters)
                 }));
             }
         }

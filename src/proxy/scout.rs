@@ -10,6 +10,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{oneshot, watch};
 
 use super::address::{Known, Spot};
+use super::dial::Dial;
 use super::health::Checks;
 use super::names::Name;
 use super::settings::{Endpoint, Site, Upstream};
@@ -23,6 +24,7 @@ const LOOKUPS: usize = 8;
 pub(super) struct Source {
     pub(super) url: String,
     pub(super) known: watch::Receiver<Known>,
+    pub(super) dial: Dial,
 }
 
 /// The thread. It ends when this is dropped.
@@ -100,6 +102,7 @@ impl Errands {
         telemetry: &Telemetry,
     ) -> Source {
         let board = telemetry.endpoint(&upstream.name, &endpoint.url, upstream.health.is_some());
+        let dial = Dial::new(upstream, endpoint);
         let mut known = Known::default();
         let spot = match &endpoint.site {
             Site::Address(address) => Some(Spot::Tcp(*address)),
@@ -114,12 +117,12 @@ impl Errands {
         let (sender, receiver) = watch::channel(known);
         if let Some(health) = upstream.health.clone() {
             let (url, known, board) = (endpoint.url.clone(), receiver.clone(), board.clone());
-            self.checks.push(Checks { url, health, known, board });
+            self.checks.push(Checks { url, dial: dial.clone(), health, known, board });
         }
         if let Site::Name(host, port) = &endpoint.site {
             let (host, port, refresh) = (host.clone(), *port, upstream.dns_refresh);
             self.names.push((Name { host, port, refresh, board }, sender));
         }
-        Source { url: endpoint.url.clone(), known: receiver }
+        Source { url: endpoint.url.clone(), known: receiver, dial }
     }
 }

@@ -4,6 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
+
+use super::trust::Trust;
+
 /// Settings of the data plane. `config` fills them from `sidegate.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -36,6 +40,8 @@ pub struct Upstream {
     pub dns_refresh: Duration,
     /// How endpoints are asked whether they are well. Nothing: they are not.
     pub health: Option<Health>,
+    /// Whom to believe where an endpoint speaks TLS.
+    pub trust: Option<Trust>,
 }
 
 /// `health` of `[upstream.NAME]`: a GET now and then, which a healthy endpoint answers with 2xx.
@@ -60,6 +66,17 @@ pub struct Endpoint {
     pub url: String,
     /// Where it is.
     pub site: Site,
+    /// What is spoken there.
+    pub protocol: Protocol,
+}
+
+/// What is spoken at an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1, in the open.
+    Http,
+    /// HTTP/1.1 through TLS, with the name that its certificate has to have.
+    Https(ServerName<'static>),
 }
 
 /// Where connections to an endpoint go.

@@ -14,7 +14,6 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 
-use super::address::Spot;
 use super::body::{RequestBody, Upload};
 use super::endpoint::Load;
 use super::fault::Fault;
@@ -66,17 +65,12 @@ pub(super) enum Sent {
 }
 
 impl Connection {
-    pub(super) async fn open(spot: &Spot, timeouts: &Timeouts) -> Result<Box<Self>, Fault> {
-        let link = tokio::time::timeout(timeouts.connect, Link::open(spot))
-            .await
-            .map_err(|_| Fault::Upstream(UpstreamErrorKind::ConnectTimeout))?
-            .map_err(|_| Fault::Upstream(UpstreamErrorKind::Connect))?;
+    pub(super) async fn over(link: Link) -> hyper::Result<Box<Self>> {
         let preamble = Preamble::default();
         let (sender, driver) = http1::Builder::new()
             .max_header_size(ANSWER_HEAD_BYTES)
             .handshake(Wire::new(link, preamble.clone()))
-            .await
-            .map_err(|_| Fault::Upstream(UpstreamErrorKind::Connect))?;
+            .await?;
         let driver = Driver { running: Some(driver), ended: None };
         Ok(Box::new(Self { sender, driver, preamble, is_last: false }))
     }

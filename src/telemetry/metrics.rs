@@ -39,11 +39,13 @@ pub enum UpstreamErrorKind {
     Reset,
     /// It did not answer in time.
     Timeout,
+    /// It could not prove who it is, or TLS failed otherwise.
+    Tls,
 }
 
 impl UpstreamErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Connect,
         Self::ConnectTimeout,
         Self::Dns,
@@ -51,6 +53,7 @@ impl UpstreamErrorKind {
         Self::Protocol,
         Self::Reset,
         Self::Timeout,
+        Self::Tls,
     ];
 
     /// As it stands in the metric and in the log.
@@ -63,6 +66,7 @@ impl UpstreamErrorKind {
             Self::Protocol => "protocol",
             Self::Reset => "reset",
             Self::Timeout => "timeout",
+            Self::Tls => "tls",
         }
     }
 }
