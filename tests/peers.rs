@@ -127,6 +127,21 @@ fn no_read_is_lost_when_an_upstream_goes_and_comes_back() {
     assert!(retries > 0.0 && ejections > 0.0);
 }
 
+/// nginx says GOAWAY after so many requests on a connection.
+#[test]
+#[ignore = "needs nginx and wrk; .ci/run installs them"]
+fn no_request_is_lost_when_http_2_connections_end() {
+    let nginx = Nginx::start_http2("keepalive_requests 50; location / { return 200 answer; }");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("policy.toml"), POLICY).unwrap();
+    let keys = [record("reader", "reader")];
+    let urls = [format!("h2c://127.0.0.1:{}", nginx.port)];
+    let gate = Gate::start_over(folder.path(), &urls, &keys, "workers = 2\n");
+    let requests = Load::start(&gate, folder.path(), 3).finish();
+    let retries = gate.metric("sidegate_upstream_retries_total", "");
+    println!("{requests} requests, {retries} retries, none failed");
+}
+
 #[test]
 #[ignore = "needs nginx; .ci/run installs it"]
 fn a_gibibyte_streams_both_ways_in_little_memory() {

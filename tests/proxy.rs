@@ -32,6 +32,8 @@ mod hygiene;
 mod life;
 #[path = "proxy/limits.rs"]
 mod limits;
+#[path = "proxy/multiplex.rs"]
+mod multiplex;
 #[path = "proxy/pool.rs"]
 mod pool;
 #[path = "proxy/rig.rs"]

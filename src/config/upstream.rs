@@ -25,7 +25,8 @@ const LONGEST_PATH: usize = 107;
 /// Why a url is none of ours: what is wrong, to be put after it, and the way out.
 type Refusal = (&'static str, &'static str);
 
-const FORM: &str = "write `http://HOST:PORT`, `https://HOST:PORT` or `unix:/PATH`";
+const FORM: &str =
+    "write `http://HOST:PORT`, `https://HOST:PORT`, `h2c://HOST:PORT` or `unix:/PATH`";
 const EXAMPLE: &str = "write `urls = [\"http://127.0.0.1:9000\"]`";
 
 /// One that could not be read keeps its name.
@@ -165,6 +166,13 @@ fn endpoints(fields: &mut Fields<'_>, server_name: Option<&ServerName<'static>>)
             continue;
         }
         match target(&url, server_name) {
+            Ok((_, protocol)) if !agrees(&protocol, &endpoints) => {
+                let problem = Problem::error(
+                    place,
+                    format!("{shown} is another protocol than the urls before"),
+                );
+                fields.report(problem.hint("`h2c://` stands alone: make two upstreams of them"));
+            }
             Ok((site, protocol)) => endpoints.push(Endpoint { url, site, protocol }),
             Err((what, hint)) => {
                 fields.report(Problem::error(place, format!("{shown} {what}")).hint(hint));
@@ -172,6 +180,12 @@ fn endpoints(fields: &mut Fields<'_>, server_name: Option<&ServerName<'static>>)
         }
     }
     endpoints
+}
+
+/// What may be sent once more has to be understood wherever it goes.
+fn agrees(protocol: &Protocol, endpoints: &[Endpoint]) -> bool {
+    let is_h2c = *protocol == Protocol::H2c;
+    endpoints.iter().all(|it| (it.protocol == Protocol::H2c) == is_h2c)
 }
 
 /// Reads `http://host[:port]` or `https://host[:port]`, where the port is 80 or 443 if it is not there,
@@ -190,7 +204,7 @@ fn target(
             let hint = "say with `server_name` which name its certificate has";
             (site, Protocol::Https(name.ok_or(("has a name that no certificate has", hint))?))
         }
-        Some(("h2c", _)) => return Err(("is not served yet", "plain `http://HOST:PORT` is")),
+        Some(("h2c", rest)) => (authority(rest, 80)?, Protocol::H2c),
         _ => return Err(("is not a url of an upstream", FORM)),
     };
     Ok((site, protocol))
@@ -273,6 +287,7 @@ mod tests {
     fn shown((site, protocol): (Site, Protocol)) -> String {
         let name = match protocol {
             Protocol::Http => String::new(),
+            Protocol::H2c => " in h2c".to_owned(),
             Protocol::Https(name) => format!(" as {}", name.to_str()),
         };
         let site = match site {
@@ -335,7 +350,8 @@ mod tests {
             ("https://[::1]", Some("[::1]:443 as ::1")),
             ("https://", None),
             ("https:a", None),
-            ("h2c://a", None),
+            ("h2c://a", Some("a 80 in h2c")),
+            ("h2c://[::1]:1", Some("[::1]:1 in h2c")),
             ("ftp://a", None),
             ("127.0.0.1:9000", None),
         ];

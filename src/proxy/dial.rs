@@ -4,19 +4,28 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use http::uri::Scheme;
 use rustls::pki_types::ServerName;
-use tokio_rustls::TlsConnector;
 
 use super::address::Spot;
 use super::fault::Fault;
 use super::link::Link;
 use super::settings::{Endpoint, Protocol, Timeouts, Upstream};
+use super::trust::Trust;
 use crate::telemetry::UpstreamErrorKind;
 
 /// What is known of an endpoint before it is connected to.
 #[derive(Clone)]
 pub(super) struct Dial {
-    secure: Option<(TlsConnector, ServerName<'static>)>,
+    is_h2c: bool,
+    secure: Option<(Trust, ServerName<'static>)>,
+}
+
+/// What is to be spoken on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spoken {
+    Http1,
+    Http2,
 }
 
 /// Why there is no connection.
@@ -29,30 +38,54 @@ pub(super) struct Refused {
 impl Dial {
     pub(super) fn new(upstream: &Upstream, endpoint: &Endpoint) -> Self {
         let name = match &endpoint.protocol {
-            Protocol::Http => None,
+            Protocol::Http | Protocol::H2c => None,
             Protocol::Https(name) => Some(name.clone()),
         };
-        let connector =
-            upstream.trust.as_ref().map(|it| TlsConnector::from(Arc::clone(it.config())));
-        Self { secure: connector.zip(name) }
+        let is_h2c = endpoint.protocol == Protocol::H2c;
+        Self { is_h2c, secure: upstream.trust.clone().zip(name) }
     }
 
-    /// Connects, within the time for that.
-    pub(super) async fn open(&self, spot: &Spot, timeouts: &Timeouts) -> Result<Link, Refused> {
-        let connecting = tokio::time::timeout(timeouts.connect, self.connect(spot));
-        connecting.await.unwrap_or_else(|_| {
-            Err(Refused::new(UpstreamErrorKind::ConnectTimeout, io::ErrorKind::TimedOut.into()))
-        })
+    /// What will be spoken, where that does not depend on the other side.
+    pub(super) fn spoken(&self) -> Option<Spoken> {
+        match (self.is_h2c, &self.secure) {
+            (true, _) => Some(Spoken::Http2),
+            (false, None) => Some(Spoken::Http1),
+            (false, Some(_)) => None,
+        }
+    }
+
+    pub(super) fn scheme(&self) -> Scheme {
+        if self.secure.is_some() { Scheme::HTTPS } else { Scheme::HTTP }
+    }
+
+    /// Connects, within the time for that; for one protocol only where it `wants` that.
+    pub(super) async fn open(
+        &self,
+        spot: &Spot,
+        wants: Option<Spoken>,
+        timeouts: &Timeouts,
+    ) -> Result<(Link, Spoken), Refused> {
+        let connecting = tokio::time::timeout(timeouts.connect, self.connect(spot, wants));
+        connecting.await.unwrap_or_else(|_| Err(Refused::late()))
     }
 
     /// Connects, however long it takes.
-    pub(super) async fn connect(&self, spot: &Spot) -> Result<Link, Refused> {
+    pub(super) async fn connect(
+        &self,
+        spot: &Spot,
+        wants: Option<Spoken>,
+    ) -> Result<(Link, Spoken), Refused> {
         let link = Link::open(spot)
             .await
             .map_err(|error| Refused::new(UpstreamErrorKind::Connect, error))?;
-        let Some((connector, name)) = &self.secure else { return Ok(link) };
-        let secured = link.secure(connector, name.clone()).await;
-        secured.map_err(|error| Refused::new(UpstreamErrorKind::Tls, error))
+        let Some((trust, name)) = &self.secure else {
+            return Ok((link, if self.is_h2c { Spoken::Http2 } else { Spoken::Http1 }));
+        };
+        let config = if wants == Some(Spoken::Http1) { trust.http1() } else { trust.any() };
+        let secured = link.secure(&Arc::clone(config).into(), name.clone()).await;
+        let link = secured.map_err(|error| Refused::new(UpstreamErrorKind::Tls, error))?;
+        let spoken = if link.is_h2() { Spoken::Http2 } else { Spoken::Http1 };
+        Ok((link, spoken))
     }
 }
 
@@ -60,6 +93,17 @@ impl Refused {
     /// HTTP could not begin.
     pub(super) fn handshake(error: hyper::Error) -> Self {
         Self::new(UpstreamErrorKind::Connect, io::Error::other(error))
+    }
+
+    /// It does not speak what it should.
+    pub(super) fn strange() -> Self {
+        let error = io::Error::other("it does not speak HTTP/2");
+        Self::new(UpstreamErrorKind::Protocol, error)
+    }
+
+    /// It took too long.
+    pub(super) fn late() -> Self {
+        Self::new(UpstreamErrorKind::ConnectTimeout, io::ErrorKind::TimedOut.into())
     }
 
     fn new(kind: UpstreamErrorKind, error: io::Error) -> Self {

@@ -15,6 +15,7 @@ use super::endpoint::Load;
 use super::fault::Fault;
 use super::io::Activity;
 use super::pool::Caller;
+use super::shared::Stream;
 use super::timer::deadline;
 use super::upstream::Connection;
 use crate::clock;
@@ -30,9 +31,11 @@ pub(super) struct Download {
 }
 
 #[derive(Debug)]
-struct Carrier {
-    connection: Box<Connection>,
-    load: Load,
+enum Carrier {
+    /// Driven by whoever reads the body.
+    Alone(Box<Connection>, Load),
+    /// Driven by itself.
+    Shared { _stream: Stream, _load: Load },
 }
 
 /// How long the next part of a body may take.
@@ -62,7 +65,7 @@ impl Download {
         }
         let (upload, activity) = (Rc::clone(upload), Rc::clone(activity));
         let carrier = if upload.is_whole() {
-            Some(Carrier { connection, load })
+            Some(Carrier::Alone(connection, load))
         } else {
             connection.detach(load);
             None
@@ -71,13 +74,32 @@ impl Download {
         Response::from_parts(head, Self { incoming, carrier, patience })
     }
 
+    /// What comes on a part of a connection.
+    pub(super) fn shared(
+        response: Response<Incoming>,
+        stream: Stream,
+        load: Load,
+        Caller { upload, activity }: Caller<'_>,
+        limit: Duration,
+    ) -> Response<Self> {
+        response.map(|incoming| {
+            if incoming.is_end_stream() {
+                return Self { incoming, carrier: None, patience: None };
+            }
+            let (upload, activity) = (Rc::clone(upload), Rc::clone(activity));
+            let carrier = Some(Carrier::Shared { _stream: stream, _load: load });
+            let patience = Some(Patience { upload, activity, limit, since: None });
+            Self { incoming, carrier, patience }
+        })
+    }
+
     pub(super) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let mut polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        if let Some(carrier) = self.carrier.as_mut().filter(|_| polled.is_pending()) {
-            carrier.connection.drive(cx);
+        if let (Poll::Pending, Some(Carrier::Alone(connection, _))) = (&polled, &mut self.carrier) {
+            connection.drive(cx);
             polled = Pin::new(&mut self.incoming).poll_frame(cx);
         }
         if let Some(patience) = &mut self.patience {
@@ -104,10 +126,10 @@ impl Download {
 
     /// The answer is whole: its connection is kept if it can take another request.
     fn release(&mut self, cx: &mut Context<'_>) {
-        if let Some(mut carrier) = self.carrier.take() {
-            carrier.connection.drive(cx);
-            if carrier.connection.is_idle() {
-                carrier.load.keep(carrier.connection, clock::instant());
+        if let Some(Carrier::Alone(mut connection, load)) = self.carrier.take() {
+            connection.drive(cx);
+            if connection.is_idle() {
+                load.keep(connection, clock::instant());
             }
         }
     }

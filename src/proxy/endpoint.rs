@@ -7,10 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use http::uri::Scheme;
+
 use super::address::{Address, Spot};
-use super::dial::{Dial, Refused};
+use super::dial::{Dial, Refused, Spoken};
 use super::fault::Fault;
 use super::settings::Timeouts;
+use super::shared::{Shared, Stream};
 use super::standing::Standing;
 use super::upstream::Connection;
 use crate::clock;
@@ -37,6 +40,11 @@ pub(super) struct Endpoint {
     meters: EndpointMeters,
     /// The most recently used last.
     idle: RefCell<Vec<Idle>>,
+    shared: RefCell<Vec<Shared>>,
+    /// What was spoken last, where that is the endpoint's choice.
+    spoken: Cell<Option<Spoken>>,
+    /// One at a time: what it makes may be enough for all who wait.
+    opening: tokio::sync::Mutex<()>,
     load: Cell<usize>,
     /// Whether all that came of it lately was good: then its standing is not looked at.
     is_fine: Cell<bool>,
@@ -58,10 +66,13 @@ impl Endpoint {
     ) -> Rc<Self> {
         Rc::new(Self {
             address,
-            dial,
             bounds,
             meters,
             idle: RefCell::default(),
+            shared: RefCell::default(),
+            spoken: Cell::new(dial.spoken()),
+            opening: tokio::sync::Mutex::default(),
+            dial,
             load: Cell::new(0),
             is_fine: Cell::new(true),
             standing: RefCell::default(),
@@ -105,6 +116,7 @@ impl Endpoint {
             idle.connection.drive(&mut context);
             !idle.connection.is_closed() && self.is_fresh(idle, now)
         });
+        self.shared.borrow_mut().retain(|shared| shared.is_fresh(now, self.bounds.idle));
     }
 
     fn is_fresh(&self, idle: &Idle, now: Instant) -> bool {
@@ -120,29 +132,76 @@ impl Drop for Endpoint {
     }
 }
 
+/// What a request can be sent on.
+#[derive(Debug)]
+pub(super) enum Opened {
+    Alone(Box<Connection>),
+    Shared(Stream),
+}
+
 /// A request that an endpoint has.
 #[derive(Debug)]
 pub(super) struct Load(Rc<Endpoint>);
 
 impl Load {
-    /// A new connection.
+    /// A connection: a new one, or a part of one that is shared. A new one speaks what it `wants`.
     ///
     /// # Errors
     ///
     /// When there is none in time. That counts against the endpoint.
-    pub(super) async fn open(&self, timeouts: &Timeouts) -> Result<Box<Connection>, Fault> {
-        let opened = match self.0.dial.open(self.spot(), timeouts).await {
-            Ok(link) => Connection::over(link).await.map_err(Refused::handshake),
-            Err(refused) => Err(refused),
+    pub(super) async fn open(
+        &self,
+        wants: Option<Spoken>,
+        timeouts: &Timeouts,
+    ) -> Result<Opened, Fault> {
+        let opened = if wants == Some(Spoken::Http1) || self.0.spoken.get() == Some(Spoken::Http1) {
+            self.connect(wants, timeouts).await
+        } else {
+            self.share(timeouts).await
         };
         opened.map_err(|Refused { fault, error }| {
             if self.0.is_fine.get() {
                 let (endpoint, address) = (self.0.meters.url(), self.spot());
                 tracing::warn!(endpoint, %address, %error, "upstream endpoint cannot be reached");
             }
-            self.failed(fault);
+            self.count(fault);
             fault
         })
+    }
+
+    async fn share(&self, timeouts: &Timeouts) -> Result<Opened, Refused> {
+        let stream = || self.0.shared.borrow().iter().find_map(Shared::stream);
+        if let Some(stream) = stream() {
+            return Ok(Opened::Shared(stream));
+        }
+        let turn = tokio::time::timeout(timeouts.connect, self.0.opening.lock()).await;
+        let turn = turn.map_err(|_| Refused::late())?;
+        if let Some(stream) = stream() {
+            return Ok(Opened::Shared(stream));
+        }
+        if self.0.spoken.get() == Some(Spoken::Http1) {
+            // Nothing to be shared after all: nobody waits for another.
+            drop(turn);
+        }
+        self.connect(None, timeouts).await
+    }
+
+    async fn connect(&self, wants: Option<Spoken>, timeouts: &Timeouts) -> Result<Opened, Refused> {
+        let (link, spoken) = self.0.dial.open(self.spot(), wants, timeouts).await?;
+        if wants.is_none() {
+            self.0.spoken.set(Some(spoken));
+        }
+        if spoken == Spoken::Http1 {
+            return Connection::over(link).await.map(Opened::Alone).map_err(Refused::handshake);
+        }
+        let shared = Shared::over(link, timeouts).await?;
+        let stream = shared.stream().ok_or_else(Refused::late)?;
+        self.0.shared.borrow_mut().push(shared);
+        Ok(Opened::Shared(stream))
+    }
+
+    pub(super) fn scheme(&self) -> Scheme {
+        self.0.dial.scheme()
     }
 
     fn spot(&self) -> &Spot {
@@ -184,18 +243,21 @@ impl Load {
         }
     }
 
-    /// It could not be reached, or broke off, or was too late.
+    /// It broke off, or was too late. Other faults are not its own.
     pub(super) fn failed(&self, fault: Fault) {
-        use UpstreamErrorKind::{Connect, ConnectTimeout, Reset, Timeout, Tls};
-        let Fault::Upstream(kind @ (Connect | ConnectTimeout | Reset | Timeout | Tls)) = fault
-        else {
-            return;
-        };
+        use UpstreamErrorKind::{Reset, Timeout};
+        if matches!(fault, Fault::Upstream(Reset | Timeout)) {
+            self.count(fault);
+        }
+    }
+
+    fn count(&self, fault: Fault) {
         let mut standing = self.0.standing.borrow_mut();
         self.0.is_fine.set(false);
         if standing.failed(self.0.bounds.eject_after, clock::instant(), fastrand::f64()) {
             self.0.meters.ejected();
-            let (endpoint, address, error) = (self.0.meters.url(), self.spot(), kind.code());
+            let (endpoint, address, error) =
+                (self.0.meters.url(), self.spot(), fault.proxy_error());
             tracing::warn!(endpoint, %address, error, "upstream endpoint is left out");
         }
     }

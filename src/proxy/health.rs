@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use http::Request;
 use http::header::{HOST, USER_AGENT};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::address::{Address, Known, Spot};
-use super::dial::Dial;
+use super::dial::{Dial, Spoken};
 use super::settings::Health;
 use crate::telemetry::EndpointBoard;
 
@@ -96,16 +96,26 @@ impl Checks {
     }
 
     async fn probe(&self, spot: &Spot) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let link = self.dial.connect(spot).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(link)).await?;
+        let (link, spoken) = self.dial.connect(spot, None).await?;
+        let request =
+            Request::builder().header(USER_AGENT, concat!("sidegate/", env!("CARGO_PKG_VERSION")));
+        let (io, Health { path, host, .. }) = (TokioIo::new(link), &self.health);
         // Ends with this probe, however that ends.
         let mut driver = JoinSet::new();
-        driver.spawn(connection);
-        let request = Request::get(&self.health.path)
-            .header(HOST, &self.health.host)
-            .header(USER_AGENT, concat!("sidegate/", env!("CARGO_PKG_VERSION")))
-            .body(String::new())?;
-        let status = sender.send_request(request).await?.status();
+        let status = match spoken {
+            Spoken::Http1 => {
+                let (mut sender, connection) = http1::handshake(io).await?;
+                driver.spawn(async { drop(connection.await) });
+                let request = request.uri(path).header(HOST, host).body(String::new())?;
+                sender.send_request(request).await?.status()
+            }
+            Spoken::Http2 => {
+                let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
+                driver.spawn(async { drop(connection.await) });
+                let uri = format!("{}://{host}{path}", self.dial.scheme());
+                sender.send_request(request.uri(uri).body(String::new())?).await?.status()
+            }
+        };
         if status.is_success() { Ok(()) } else { Err(format!("status {status}").into()) }
     }
 

@@ -11,6 +11,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::address::Spot;
+use super::trust::H2;
 
 /// A connection to an upstream.
 #[derive(Debug)]
@@ -33,6 +34,14 @@ impl Link {
         };
         stream.set_nodelay(true)?;
         Ok(Self::Tcp(stream))
+    }
+
+    /// Whether both sides have agreed on HTTP/2.
+    pub(super) fn is_h2(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => false,
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(H2),
+        }
     }
 
     /// Goes on in TLS with somebody who can prove to be `name`.

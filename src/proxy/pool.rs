@@ -14,27 +14,26 @@
 //! Both as long as the [`Budget`] lasts, but for what finds its idle connection closed: that is no
 //! failure.
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
 
 use http::{Method, Request, Response, response};
-use tokio::sync::Notify;
 
-use super::address::Known;
 use super::body::{RequestBody, Upload};
 use super::budget::Budget;
+use super::dial::Spoken;
 use super::download::Download;
-use super::endpoint::{Bounds, Endpoint, Load};
+use super::endpoint::{Bounds, Load, Opened};
 use super::fault::Fault;
 use super::headers;
+use super::held::Original;
 use super::io::Activity;
 use super::link::Link;
+use super::roster::Roster;
 use super::scout::Source;
 use super::settings::{Timeouts, Upstream};
+use super::shared::{self, Heard, Stream};
 use super::tunnel::Leg;
 use super::upstream::{Connection, PROTOCOL, RESET, Sent};
 use crate::clock;
@@ -44,20 +43,14 @@ use crate::telemetry::{PoolMeters, UpstreamErrorKind};
 const TRIES: usize = 3;
 
 const FULL: Fault = Fault::Upstream(UpstreamErrorKind::Full);
-const NAMELESS: Fault = Fault::Upstream(UpstreamErrorKind::Dns);
 
 /// A worker's endpoints of one upstream.
 #[derive(Debug)]
 pub(super) struct Pool {
-    sources: Vec<Source>,
-    bounds: Bounds,
-    /// Those of the addresses that are known.
-    endpoints: RefCell<Vec<Rc<Endpoint>>>,
-    /// They have changed.
-    changed: Notify,
+    roster: Roster,
     timeouts: Timeouts,
     budget: Budget,
-    meters: PoolMeters,
+    meters: Rc<PoolMeters>,
 }
 
 /// What an upstream said to a request.
@@ -99,17 +92,9 @@ impl Pool {
             requests: upstream.requests.div_ceil(workers.max(1)),
             eject_after: upstream.eject_after,
         };
-        let pool = Self {
-            sources,
-            bounds,
-            endpoints: RefCell::default(),
-            changed: Notify::new(),
-            timeouts,
-            budget: Budget::default(),
-            meters,
-        };
-        pool.learn();
-        Rc::new(pool)
+        let meters = Rc::new(meters);
+        let roster = Roster::new(sources, bounds, Rc::clone(&meters));
+        Rc::new(Self { roster, timeouts, budget: Budget::default(), meters })
     }
 
     /// Sends a request and waits for the head of its answer.
@@ -125,9 +110,9 @@ impl Pool {
     ) -> Result<Response<Download>, Fault> {
         self.budget.request();
         let now = caller.upload.progress();
-        let load = match self.choose(&[], now) {
+        let load = match self.roster.choose(&[], now) {
             Some(load) => load,
-            None => Box::pin(self.wait()).await?,
+            None => Box::pin(self.roster.wait(self.timeouts.connect)).await?,
         };
         while let Some(mut connection) = load.take(now) {
             connection.preamble().set(preamble);
@@ -146,7 +131,7 @@ impl Pool {
         Box::pin(self.exchange_anew(request, preamble, load, caller)).await
     }
 
-    /// The same on a new connection.
+    /// The same on a new connection, or on a shared one.
     async fn exchange_anew(
         &self,
         request: Request<RequestBody>,
@@ -154,15 +139,83 @@ impl Pool {
         load: Load,
         caller: Caller<'_>,
     ) -> Result<Response<Download>, Fault> {
-        let (mut connection, load) = self.open(vec![load]).await?;
+        let (opened, load) = self.open(vec![load], None).await?;
+        match opened {
+            Opened::Alone(connection) => {
+                self.exchange_alone(request, preamble, connection, load, caller).await
+            }
+            Opened::Shared(stream) => {
+                self.exchange_shared(request, preamble, stream, load, caller).await
+            }
+        }
+    }
+
+    async fn exchange_alone(
+        &self,
+        request: Request<RequestBody>,
+        preamble: &[u8],
+        mut connection: Box<Connection>,
+        load: Load,
+        caller: Caller<'_>,
+    ) -> Result<Response<Download>, Fault> {
         connection.preamble().set(preamble);
-        let repeatable = Repeatable::of(&request).filter(|_| self.endpoints.borrow().len() > 1);
+        let repeatable = Repeatable::of(&request).filter(|_| self.roster.is_plural());
         match connection.send(request, caller, &self.timeouts).await {
             Sent::Unheard(head) if let Some(repeatable) = repeatable => {
                 load.failed(RESET);
                 self.repeat(repeatable, head, load, caller).await
             }
             sent => self.answered(sent, connection, load, caller),
+        }
+    }
+
+    async fn exchange_shared(
+        &self,
+        request: Request<RequestBody>,
+        preamble: &[u8],
+        mut stream: Stream,
+        mut load: Load,
+        caller: Caller<'_>,
+    ) -> Result<Response<Download>, Fault> {
+        let (head, body) = request.into_parts();
+        let body = Original::new(body);
+        let is_repeatable = body.is_empty() && head.method.is_idempotent();
+        let mut tries = 1;
+        loop {
+            let held = body.send().ok_or(RESET)?;
+            let request = shared::request(&head, held, preamble, &load.scheme()).ok_or(PROTOCOL)?;
+            match stream.send(request, caller, &self.timeouts).await {
+                Heard::Answered(response) => {
+                    load.succeeded();
+                    let limit = self.timeouts.body;
+                    return Ok(Download::shared(response, stream, load, caller, limit));
+                }
+                // That is its right, and no failure.
+                Heard::Unprocessed => {}
+                Heard::Nothing if is_repeatable => load.failed(RESET),
+                Heard::Nothing => {
+                    load.failed(RESET);
+                    return Err(RESET);
+                }
+                Heard::Failed(fault) => {
+                    load.failed(fault);
+                    return Err(fault);
+                }
+            }
+            stream.retire();
+            if tries == TRIES || !self.budget.take() {
+                return Err(RESET);
+            }
+            self.meters.retried();
+            tries += 1;
+            match self.open_beside(load, None).await? {
+                (Opened::Shared(other), at) => (stream, load) = (other, at),
+                (Opened::Alone(connection), load) => {
+                    let body = body.into_untouched().ok_or(RESET)?;
+                    let request = Request::from_parts(head, body);
+                    return self.exchange_alone(request, preamble, connection, load, caller).await;
+                }
+            }
         }
     }
 
@@ -177,11 +230,8 @@ impl Pool {
             return Err(RESET);
         }
         self.meters.retried();
-        let now = clock::instant();
-        // Where there is only one, or no other has room, the same again.
-        let mut tried = vec![failed];
-        tried.extend(self.choose(&tried, now));
-        let (mut connection, load) = self.open(tried).await?;
+        let (opened, load) = self.open_beside(failed, Some(Spoken::Http1)).await?;
+        let Opened::Alone(mut connection) = opened else { return Err(RESET) };
         connection.preamble().set_head(head);
         let mut request = Request::new(RequestBody::Empty);
         // By its method it is known whether its answer has a body.
@@ -224,11 +274,13 @@ impl Pool {
         caller: Caller<'_>,
     ) -> Result<Exchange, Fault> {
         self.budget.request();
-        let load = match self.choose(&[], caller.upload.progress()) {
+        let load = match self.roster.choose(&[], caller.upload.progress()) {
             Some(load) => load,
-            None => self.wait().await?,
+            None => self.roster.wait(self.timeouts.connect).await?,
         };
-        let (mut connection, load) = self.open(vec![load]).await?;
+        let (opened, load) = self.open(vec![load], Some(Spoken::Http1)).await?;
+        // There is a way for it in HTTP/2 (RFC 8441), which is not gone here.
+        let Opened::Alone(mut connection) = opened else { return Err(PROTOCOL) };
         connection.set_last();
         connection.preamble().set(preamble);
         match connection.send(request, caller, &self.timeouts).await {
@@ -241,19 +293,35 @@ impl Pool {
         }
     }
 
+    /// Connects to another endpoint than that which failed. Where there is only one, or no other has
+    /// room, to the same again.
+    async fn open_beside(
+        &self,
+        failed: Load,
+        wants: Option<Spoken>,
+    ) -> Result<(Opened, Load), Fault> {
+        let mut tried = vec![failed];
+        tried.extend(self.roster.choose(&tried, clock::instant()));
+        self.open(tried, wants).await
+    }
+
     /// Connects to the last of `tried`, or else to another endpoint: nothing was sent yet.
-    async fn open(&self, mut tried: Vec<Load>) -> Result<(Box<Connection>, Load), Fault> {
+    async fn open(
+        &self,
+        mut tried: Vec<Load>,
+        wants: Option<Spoken>,
+    ) -> Result<(Opened, Load), Fault> {
         let mut tries = 1;
         loop {
             let load = tried.last().ok_or(FULL)?;
-            let fault = match load.open(&self.timeouts).await {
-                Ok(connection) => return Ok((connection, tried.pop().ok_or(FULL)?)),
+            let fault = match load.open(wants, &self.timeouts).await {
+                Ok(opened) => return Ok((opened, tried.pop().ok_or(FULL)?)),
                 Err(fault) => fault,
             };
             if tries == TRIES {
                 return Err(fault);
             }
-            let other = self.choose(&tried, clock::instant()).ok_or(fault)?;
+            let other = self.roster.choose(&tried, clock::instant()).ok_or(fault)?;
             if !self.budget.take() {
                 return Err(fault);
             }
@@ -263,100 +331,19 @@ impl Pool {
         }
     }
 
-    /// The better of two at random that are open and have room, or of any that have room. Nothing
-    /// where none but `tried` has.
-    fn choose(&self, tried: &[Load], now: Instant) -> Option<Load> {
-        let endpoints = self.endpoints.borrow();
-        if let [only] = endpoints.as_slice() {
-            return (tried.is_empty() && !only.is_full()).then(|| only.enter(now));
-        }
-        let is_free = |it: &&Rc<Endpoint>| !it.is_full() && !tried.iter().any(|at| at.is_at(it));
-        let free = || endpoints.iter().filter(is_free);
-        let better = better_of_two(free().filter(|it| it.is_open(now)));
-        better.or_else(|| better_of_two(free())).map(|it| it.enter(now))
-    }
-
-    /// Once a second: what was idle for too long is closed.
+    /// Once a second.
     pub(super) fn sweep(&self) {
         self.budget.tick();
-        let now = clock::instant();
-        self.endpoints.borrow().iter().for_each(|endpoint| endpoint.sweep(now));
+        self.roster.sweep(clock::instant());
     }
 
     /// Takes up what becomes known of one of the sources, by its number, for ever.
     pub(super) async fn follow(self: Rc<Self>, number: usize) {
-        let Some(mut known) = self.sources.get(number).map(|source| source.known.clone()) else {
-            return;
-        };
-        while known.changed().await.is_ok() {
-            self.learn();
-        }
+        self.roster.follow(number).await;
     }
 
     /// How many sources there are.
     pub(super) fn sources(&self) -> usize {
-        self.sources.len()
-    }
-
-    /// Endpoints of addresses that are known as before stay as they are.
-    fn learn(&self) {
-        let before = self.endpoints.take();
-        let mut endpoints = Vec::with_capacity(before.len());
-        for source in &self.sources {
-            for address in source.known.borrow().addresses() {
-                let same = before.iter().find(|endpoint| endpoint.is_at(address));
-                endpoints.push(same.map(Rc::clone).unwrap_or_else(|| {
-                    let meters = self.meters.endpoint(&source.url);
-                    Endpoint::new(Arc::clone(address), source.dial.clone(), self.bounds, meters)
-                }));
-            }
-        }
-        *self.endpoints.borrow_mut() = endpoints;
-        self.changed.notify_waiters();
-    }
-
-    /// Nobody can be asked: waits where a first address may become known, for as long as a
-    /// connection may take.
-    async fn wait(&self) -> Result<Load, Fault> {
-        let first = async {
-            loop {
-                let changed = self.changed.notified();
-                let is_empty = self.endpoints.borrow().is_empty();
-                match self.choose(&[], clock::instant()) {
-                    Some(load) => return Ok(load),
-                    None if !is_empty => return Err(FULL),
-                    None if !self.is_learning() => return Err(NAMELESS),
-                    None => changed.await,
-                }
-            }
-        };
-        tokio::time::timeout(self.timeouts.connect, first).await.unwrap_or(Err(NAMELESS))
-    }
-
-    fn is_learning(&self) -> bool {
-        self.sources.iter().any(|source| matches!(*source.known.borrow(), Known::NotYet))
-    }
-}
-
-/// Of two that are drawn, the one with fewer requests.
-fn better_of_two<'e>(
-    endpoints: impl Iterator<Item = &'e Rc<Endpoint>>,
-) -> Option<&'e Rc<Endpoint>> {
-    let mut drawn: [Option<&Rc<Endpoint>>; 2] = [None; 2];
-    for (seen, endpoint) in endpoints.enumerate() {
-        // The first two are taken; each later one takes the place of one of them as often as
-        // makes all equally likely.
-        let slot = if seen < 2 { seen } else { fastrand::usize(..=seen) };
-        if let Some(slot) = drawn.get_mut(slot) {
-            *slot = Some(endpoint);
-        }
-    }
-    match drawn {
-        [Some(one), Some(other)] => match one.load().cmp(&other.load()) {
-            std::cmp::Ordering::Less => Some(one),
-            std::cmp::Ordering::Greater => Some(other),
-            std::cmp::Ordering::Equal => Some(if fastrand::bool() { one } else { other }),
-        },
-        [one, _] => one,
+        self.roster.sources()
     }
 }

@@ -75,7 +75,9 @@ pub struct Endpoint {
 pub enum Protocol {
     /// HTTP/1.1, in the open.
     Http,
-    /// HTTP/1.1 through TLS, with the name that its certificate has to have.
+    /// HTTP/2, in the open, without asking (RFC 9113 §3.3).
+    H2c,
+    /// HTTP/2 or HTTP/1.1, as the endpoint chooses (ALPN), through TLS, with the name that its certificate has to have.
     Https(ServerName<'static>),
 }
 

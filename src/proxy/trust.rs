@@ -13,9 +13,16 @@ use rustls::{ClientConfig, RootCertStore};
 /// Bytes of a PEM file that are read: 1 MiB.
 const LARGEST: u64 = 1 << 20;
 
+/// Names of protocols (RFC 7301 §6).
+pub(super) const H2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
+
 /// Whom an upstream's certificate has to come from, and what it is shown in return. Read once.
 #[derive(Clone)]
-pub struct Trust(Arc<ClientConfig>);
+pub struct Trust {
+    any: Arc<ClientConfig>,
+    http1: Arc<ClientConfig>,
+}
 
 /// Why there is no trust: the field that names what is wrong, and what that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,11 +61,22 @@ impl Trust {
                 config.with_client_auth_cert(chain, key).map_err(wrong("certificate"))?
             }
         };
-        Ok(Self(Arc::new(config)))
+        let offering = |protocols: &[&[u8]]| {
+            let mut config = config.clone();
+            config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+            Arc::new(config)
+        };
+        Ok(Self { any: offering(&[H2, HTTP1]), http1: offering(&[HTTP1]) })
     }
 
-    pub(super) fn config(&self) -> &Arc<ClientConfig> {
-        &self.0
+    /// For whatever the other side likes best.
+    pub(super) fn any(&self) -> &Arc<ClientConfig> {
+        &self.any
+    }
+
+    /// For HTTP/1.1.
+    pub(super) fn http1(&self) -> &Arc<ClientConfig> {
+        &self.http1
     }
 }
 
@@ -130,7 +148,7 @@ impl fmt::Debug for Trust {
 
 impl PartialEq for Trust {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.any, &other.any)
     }
 }
 

@@ -107,11 +107,7 @@ impl Connection {
                     },
                 });
             }
-            let (wait, fault) = if upload.waits() {
-                (timeouts.body, Fault::BodyTimeout)
-            } else {
-                (timeouts.upstream, Fault::Upstream(UpstreamErrorKind::Timeout))
-            };
+            let (wait, fault) = upload.patience(timeouts);
             if activity.is_overdue() {
                 return Poll::Ready(Sent::Failed(fault));
             }
@@ -176,7 +172,7 @@ impl Driver {
 }
 
 /// An answer ends in one way only (RFC 9112 §6.3).
-fn has_one_framing(headers: &HeaderMap) -> bool {
+pub(super) fn has_one_framing(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     match (codings.next(), lengths.next()) {

@@ -109,9 +109,19 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// Starts nginx and waits until it accepts connections.
     pub(crate) fn start(locations: &str) -> Self {
+        Self::start_with(locations, "")
+    }
+
+    /// The same over HTTP/2 without TLS.
+    pub(crate) fn start_http2(locations: &str) -> Self {
+        Self::start_with(locations, "http2")
+    }
+
+    fn start_with(locations: &str, listen: &str) -> Self {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let config = include_str!("nginx.conf")
             .replace("@PORT@", &port.to_string())
+            .replace("backlog=4096", &format!("backlog=4096 {listen}"))
             .replace("@LOCATIONS@", locations);
         fs::write(folder.path().join("nginx.conf"), config).unwrap();
         let running = Self::run(folder.path(), port);

@@ -14,6 +14,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
+use crate::harness::until;
+use crate::multiplex::Server;
 use crate::rig::{Rig, Upstream, WRITER};
 use crate::upstream::fails_with;
 
@@ -55,6 +57,20 @@ enum Deed {
 fn serve(folder: &Path, clients: bool, deed: Deed) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
+    let config = Arc::new(config(folder, clients));
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (stream, config) = (stream.unwrap(), Arc::clone(&config));
+            thread::spawn(move || {
+                let connection = ServerConnection::new(config).unwrap();
+                answer(&mut StreamOwned::new(connection, stream), deed);
+            });
+        }
+    });
+    port
+}
+
+fn config(folder: &Path, clients: bool) -> ServerConfig {
     let provider = Arc::new(ring::default_provider());
     let certificate = CertificateDer::from_pem_file(folder.join("vault.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_file(folder.join("vault.key")).unwrap();
@@ -68,17 +84,7 @@ fn serve(folder: &Path, clients: bool, deed: Deed) -> u16 {
     } else {
         builder.with_no_client_auth()
     };
-    let config = Arc::new(builder.with_single_cert(vec![certificate], key).unwrap());
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (stream, config) = (stream.unwrap(), Arc::clone(&config));
-            thread::spawn(move || {
-                let connection = ServerConnection::new(config).unwrap();
-                answer(&mut StreamOwned::new(connection, stream), deed);
-            });
-        }
-    });
-    port
+    builder.with_single_cert(vec![certificate], key).unwrap()
 }
 
 fn answer(stream: &mut StreamOwned<ServerConnection, std::net::TcpStream>, deed: Deed) {
@@ -190,9 +196,42 @@ fn who_does_not_speak_tls_is_told_from_who_does_not_speak() {
     peer.bytes(5);
     peer.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
     fails_with(&client.answer(), 502, "tls_protocol_error");
-    assert!(rig.log().contains("upstream endpoint cannot be reached"));
+    until("the warning", || rig.log().contains("upstream endpoint cannot be reached"));
 
     let mut client = get(&rig);
     let _silent = upstream.next();
     fails_with(&client.answer(), 504, "connection_timeout");
+}
+
+/// Both are offered: the upstream chooses.
+#[test]
+fn http_2_is_spoken_where_it_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    authority.write(&folder.path().join("ca.pem"));
+    authority.issue(folder.path(), "vault");
+    for protocol in ["h2", "http/1.1"] {
+        let mut config = config(folder.path(), false);
+        config.alpn_protocols = vec![protocol.into()];
+        let server = Server::secure(config);
+        let rig = Rig::new(&format!(
+            "timeouts.upstream = \"500ms\"\nupstream.other.ca = \"{}/ca.pem\"\n\
+             upstream.other.urls = [\"{}\"]\n",
+            folder.path().display(),
+            server.url
+        ));
+        rig.reroute("late", "other");
+        let mut client = get(&rig);
+        if protocol == "h2" {
+            let seen = String::from_utf8(client.answer().body).unwrap();
+            assert!(seen.starts_with("GET https://localhost/late\n"), "{seen}");
+            client.send(format!("GET /late HTTP/1.1\r\n{WRITER}\r\n"));
+            assert_eq!(client.answer().status(), 200);
+            assert_eq!((server.connections(), server.requests()), (1, 2));
+        } else {
+            // What it speaks behind that is HTTP/2 after all, which is not asked for.
+            assert_ne!(client.answer().status(), 200);
+            assert_eq!(server.requests(), 0);
+        }
+    }
 }
