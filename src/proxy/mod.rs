@@ -5,7 +5,9 @@
 //! `worker` accepts → `connection` runs hyper and every timeout on one timer → `gate` has the
 //! request: `extract` makes of it a policy query (the only reader of credential headers), the
 //! snapshot decides, `respond` refuses, or `headers` cleans it, `preamble` says who asks, and `pool`
-//! exchanges it on a connection to the `upstream`. `record` counts and tells it once, when its last
+//! exchanges it: its `roster` chooses an `endpoint`, which has or makes a connection, one of HTTP/1.1
+//! for each request (`upstream`) or one of HTTP/2 for many (`shared`). What endpoints are there and
+//! well, the `scout` finds out beside the requests. `record` counts and tells it once, when its last
 //! byte is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it.
 //!
 //! # Invariants
@@ -14,7 +16,8 @@
 //!   drain: no lock is taken for a request.
 //! - A request loads the policy once, and keeps that generation until it is over.
 //! - Only a `Permit`, used up, makes a request that goes on.
-//! - Every wait has a deadline; bodies are streamed, never kept whole.
+//! - Every wait has a deadline; bodies are streamed, and of one that may have to be sent again to an
+//!   upstream of HTTP/2, the first 64 KiB are kept until it is answered.
 //!
 //! Start at `gate`.
 

@@ -32,6 +32,8 @@ enum Deed {
     Close,
     /// Answers when the test says so.
     Hold,
+    /// Begins an answer and resets it.
+    Half,
 }
 
 /// An upstream on a thread of its own.
@@ -44,6 +46,7 @@ pub(crate) struct Server {
 struct State {
     connections: AtomicUsize,
     requests: AtomicUsize,
+    resets: AtomicUsize,
     is_released: AtomicBool,
     released: tokio::sync::Notify,
 }
@@ -122,9 +125,26 @@ where
                 tokio::spawn(async move {
                     let released = state.released.notified();
                     if !state.is_released.load(Ordering::SeqCst) {
-                        released.await;
+                        tokio::select! {
+                            () = released => {}
+                            _ = poll_fn(|cx| respond.poll_reset(cx)) => {
+                                state.resets.fetch_add(1, Ordering::SeqCst);
+                            }
+                        }
                     }
                     echo(request, respond).await;
+                });
+            }
+            Deed::Half => {
+                let mut sender = respond.send_response(Response::new(()), false).unwrap();
+                sender.send_data("half".into(), false).unwrap();
+                let state = Arc::clone(&state);
+                tokio::spawn(async move {
+                    let released = state.released.notified();
+                    if !state.is_released.load(Ordering::SeqCst) {
+                        released.await;
+                    }
+                    sender.send_reset(Reason::INTERNAL_ERROR);
                 });
             }
         }
@@ -293,6 +313,30 @@ fn one_that_is_late_does_not_stop_the_others() {
     late.send(get());
     assert_eq!(late.answer().status(), 200);
     assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn a_client_that_goes_takes_its_request_with_it_and_no_other() {
+    let server = Server::start(Deed::Hold, 100);
+    let rig = rig(&server, "");
+    let (gone, mut stays) = (rig.sent(get()), rig.sent(get()));
+    until("both", || server.requests() == 2);
+    drop(gone);
+    until("the reset", || server.state.resets.load(Ordering::SeqCst) == 1);
+    server.release();
+    assert_eq!(stays.answer().status(), 200);
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn half_an_answer_does_not_look_whole() {
+    let server = Server::start(Deed::Half, 100);
+    let rig = rig(&server, "");
+    let mut client = rig.sent(get());
+    client.through(b"half");
+    server.release();
+    let (rest, _reset) = client.rest();
+    assert_eq!(String::from_utf8_lossy(&rest).trim(), "", "an end of its chunks");
 }
 
 #[test]
