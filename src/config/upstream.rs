@@ -7,8 +7,9 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 
 use super::fields::Fields;
+use super::limits::{MANY, duration};
 use super::page::quoted;
-use super::settings::{MANY, as_usize, duration};
+use super::settings::as_usize;
 use crate::policy::{At, Problem};
 use crate::proxy::{Endpoint, Health, Protocol, Site, Trust, TrustError, Upstream};
 

@@ -146,6 +146,7 @@ impl Body for RequestBody {
         match &result {
             Some(Err(fault)) => upload.fault.set(Some(*fault)),
             None => upload.whole.set(true),
+            // Nothing follows trailers, and whoever reads the body does not ask.
             Some(Ok(_)) => upload.whole.set(is_last),
         }
         if upload.whole.get() {

@@ -42,7 +42,7 @@ enum End {
 
 /// Serves a connection until it is closed, times out, or is drained.
 pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
-    let activity = Activity::new(peer.ip());
+    let activity = Activity::new(peer.ip(), worker.trusts(peer.ip()));
     let requests = {
         let (worker, activity) = (Rc::clone(&worker), Rc::clone(&activity));
         service_fn(move |request| {
@@ -84,15 +84,16 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
     match end {
         End::Closed(Ok(())) => {
             if let Some(tunnel) = tunnel {
-                let parts = connection.into_parts();
-                let client = Leg { stream: parts.io.into_stream(), read: parts.read_buf };
+                // What came behind the head was kept from hyper.
+                let (stream, read) = connection.into_parts().io.into_parts();
+                let client = Leg { stream, read };
                 tunnel.run(client).await;
             }
         }
         // The answer broke off: to a client that reads until the end, a clean close would look
         // like a whole one.
         End::Closed(Err(error)) if error.is_user() => {
-            let _ = connection.into_parts().io.into_stream().set_zero_linger();
+            let _ = connection.into_parts().io.into_parts().0.set_zero_linger();
         }
         End::Closed(Err(error)) if error.is_parse_too_large() => {
             worker.head_refused(431, &activity);
@@ -100,7 +101,7 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
         End::Closed(Err(error)) if error.is_parse() => worker.head_refused(400, &activity),
         End::Closed(Err(_)) => {}
         End::TimedOut if activity.phase() == Phase::Head => {
-            let stream = connection.into_parts().io.into_stream();
+            let (stream, _beyond) = connection.into_parts().io.into_parts();
             let detail = "the request's head did not come in time";
             let text = respond::raw("408 Request Timeout", detail, &activity.id());
             // The client may be gone, or not reading: there is nothing more to be done for it.

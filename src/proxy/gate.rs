@@ -17,6 +17,7 @@ use super::headers;
 use super::io::Activity;
 use super::pool::{Caller, Exchange};
 use super::preamble;
+use super::protocols;
 use super::record::Record;
 use super::respond::{self, Form};
 use super::settings::Limits;
@@ -60,6 +61,15 @@ pub(super) async fn answer(
             return response;
         }
     };
+    if let Err(wait) = worker.pace(snapshot, &permit.facts(), decided) {
+        let denial = Denial { reason: DenyReason::RateLimited, facts: permit.facts() };
+        let mut response = deny(denial, snapshot, &parts, &trace, record);
+        respond::retry_after(response.headers_mut(), wait);
+        if !is_drained(&incoming) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        return response;
+    }
     record.allowed(permit.facts());
     let form = Form::of(&parts.headers);
     let upstream = permit.route().upstream();
@@ -68,7 +78,8 @@ pub(super) async fn answer(
         return deny(denial, snapshot, &parts, &trace, record);
     };
     let method = parts.method.clone();
-    let upgrades = false;
+    let upgrades = permit.upgrades();
+    let by_protocol = upgrades && protocols::has_key(&parts.headers);
     let mut preamble = worker.room();
     if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, &activity, &mut preamble) {
         let denial = Denial { reason, facts: Facts::default() };
@@ -108,6 +119,9 @@ pub(super) async fn answer(
             record.answered(head.status.as_u16());
             headers::clean_response(&mut head.headers);
             headers::name_websocket(&mut head.headers);
+            if by_protocol {
+                protocols::agree(&mut head.headers);
+            }
             head.version = Version::HTTP_11;
             activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(&worker), record));
             Response::from_parts(head, AnswerBody::empty())
@@ -161,7 +175,7 @@ fn forward(
     parts.uri = Uri::from(target);
     parts.version = Version::HTTP_11;
     let words = snapshot.describe(&permit.facts());
-    preamble::write(preamble, &parts.headers, &words, trace, &activity.peer_text);
+    preamble::write(preamble, &parts.headers, &words, trace, &activity.peer_text, activity.trusted);
     headers::clean_request(&mut parts.headers);
     Ok(())
 }

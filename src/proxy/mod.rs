@@ -2,8 +2,9 @@
 //!
 //! # The life of a request
 //!
-//! `worker` accepts → `connection` runs hyper and every timeout on one timer → `gate` has the
-//! request: `extract` makes of it a policy query (the only reader of credential headers), the
+//! `worker` accepts → `connection` runs hyper and every timeout on one timer → `inlet` gives hyper
+//! one message at a time, and none whose framing is in doubt (`head` says what that is) → `gate` has
+//! the request: `extract` makes of it a policy query (the only reader of credential headers), the
 //! snapshot decides, `respond` refuses, or `headers` cleans it, `preamble` says who asks, and `pool`
 //! exchanges it: its `roster` chooses an `endpoint`, which has or makes a connection, one of HTTP/1.1
 //! for each request (`upstream`) or one of HTTP/2 for many (`shared`). What endpoints are there and
@@ -24,6 +25,7 @@
 mod address;
 mod body;
 mod budget;
+mod chunks;
 mod connection;
 mod dial;
 mod download;
@@ -32,14 +34,19 @@ mod endpoint;
 mod extract;
 mod fault;
 mod gate;
+mod head;
 mod headers;
 mod health;
 mod held;
+mod inlet;
 mod io;
 mod link;
 mod names;
+mod network;
 mod pool;
 mod preamble;
+mod protocols;
+mod rate;
 mod record;
 mod respond;
 mod roster;
@@ -68,10 +75,27 @@ use tokio::sync::watch;
 
 use crate::current::{Current, Reader};
 use crate::telemetry::Telemetry;
+pub(crate) use extract::asks;
+pub use network::{Network, NetworkError};
 use scout::Scout;
-pub use settings::{Endpoint, Health, Limits, Protocol, Settings, Site, Timeouts, Upstream};
+pub use settings::{Endpoint, Health, Limits, Protocol, Rate, Settings, Site, Timeouts, Upstream};
 pub use trust::{Trust, TrustError};
-use worker::{Life, Worker};
+use worker::{Life, Shared, Worker};
+
+/// How a request's head is read, for the fuzzer of it alone.
+///
+/// # Errors
+///
+/// Why the request has more than one reading.
+#[cfg(fuzzing)]
+pub fn query<'q>(
+    method: &'q http::Method,
+    uri: &'q http::Uri,
+    version: http::Version,
+    headers: &'q http::HeaderMap,
+) -> std::result::Result<crate::policy::Query<'q>, crate::policy::DenyReason> {
+    extract::query(method, uri, version, headers)
+}
 
 /// Connections that the kernel holds for a worker that is busy.
 const BACKLOG: i32 = 1024;
@@ -150,21 +174,21 @@ impl Proxy {
         telemetry: &Arc<Telemetry>,
         sample: f64,
     ) -> Result<Self> {
-        let settings = Arc::new(settings);
-        let names: Vec<String> = settings.upstreams.iter().map(|it| it.name.clone()).collect();
-        let (scout, sources) = Scout::start(&settings.upstreams, telemetry)?;
+        let shared = Arc::new(Shared::new(settings, sample));
+        let upstreams = &shared.settings().upstreams;
+        let names: Vec<String> = upstreams.iter().map(|it| it.name.clone()).collect();
+        let (scout, sources) = Scout::start(upstreams, telemetry)?;
         let (life, _) = watch::channel(Life::Running);
         let mut threads = Vec::with_capacity(listeners.sockets.len());
         let (report, started) = mpsc::channel();
         for (number, socket) in listeners.sockets.into_iter().enumerate() {
-            let (settings, current) = (Arc::clone(&settings), Arc::clone(current));
+            let (shared, current) = (Arc::clone(&shared), Arc::clone(current));
             let (meters, life) = (telemetry.worker(&names), life.subscribe());
             let sources = sources.clone();
             let name = format!("sidegate-{number}");
             let report = report.clone();
             threads.push(thread::Builder::new().name(name).spawn(move || {
-                let worker =
-                    || Worker::new(settings, sources, Reader::new(current), meters, sample);
+                let worker = || Worker::new(shared, sources, Reader::new(current), meters);
                 if let Err(error) = run(socket, worker, life, &report) {
                     // Whoever starts the workers waits for this.
                     let _ = report.send(Err(error));

@@ -21,6 +21,10 @@ impl<S> Socket<S> {
         Self(TokioIo::new(stream))
     }
 
+    pub(super) fn stream(&mut self) -> &mut S {
+        self.0.inner_mut()
+    }
+
     pub(super) fn into_stream(self) -> S {
         self.0.into_inner()
     }

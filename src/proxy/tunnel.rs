@@ -44,7 +44,7 @@ impl Tunnel {
         Self { upstream, worker, _load: load, _record: record }
     }
 
-    /// Carries bytes until both sides have ended, one has failed, or both were silent for too long.
+    /// Carries bytes until both sides have ended, or were silent for too long.
     pub(super) async fn run(mut self, client: Leg) {
         let (worker, silence) = (Rc::clone(&self.worker), self.worker.timeouts().tunnel);
         let mut client = client;
@@ -55,16 +55,12 @@ impl Tunnel {
         poll_fn(|cx| {
             let (near, far) = (&mut client.stream, &mut self.upstream.stream);
             let mut scratch = worker.scratch();
-            let carried = [
-                up.carry(cx, near, far, &mut scratch, &mut last),
-                down.carry(cx, far, near, &mut scratch, &mut last),
-            ];
-            match carried {
-                // Whatever is left of the other way has nobody to go to, or to come from.
-                [Poll::Ready(Err(_)), _] | [_, Poll::Ready(Err(_))] => Poll::Ready(()),
-                [Poll::Ready(Ok(())), Poll::Ready(Ok(()))] => Poll::Ready(()),
-                _ => timer.poll(cx, deadline(last, silence)),
+            let up = up.poll(cx, near, far, &mut scratch, &mut last);
+            let down = down.poll(cx, far, near, &mut scratch, &mut last);
+            if up.is_ready() && down.is_ready() {
+                return Poll::Ready(());
             }
+            timer.poll(cx, deadline(last, silence))
         })
         .await;
     }
@@ -98,7 +94,23 @@ impl Way {
         Self { left: first.to_vec(), written: 0, state: State::Open }
     }
 
-    /// Carries what there is. Ready when the way has ended.
+    /// Carries what there is. Ready when the way has ended. One that fails has ended, too: what was
+    /// said on the other before it failed, such as why, is still carried.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+        scratch: &mut [u8],
+        last: &mut Instant,
+    ) -> Poll<()> {
+        if ready!(self.carry(cx, from, to, scratch, last)).is_err() {
+            self.state = State::Ended;
+            self.left = Vec::new();
+        }
+        Poll::Ready(())
+    }
+
     fn carry(
         &mut self,
         cx: &mut Context<'_>,
@@ -122,12 +134,15 @@ impl Way {
                 return Poll::Ready(Ok(()));
             }
             let mut buffer = ReadBuf::new(scratch);
-            if Pin::new(&mut *from).poll_read(cx, &mut buffer)?.is_pending() {
-                ready!(Pin::new(&mut *to).poll_flush(cx))?;
-                return Poll::Pending;
-            }
+            let read = match Pin::new(&mut *from).poll_read(cx, &mut buffer) {
+                Poll::Pending => {
+                    ready!(Pin::new(&mut *to).poll_flush(cx))?;
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(())) => buffer.filled(),
+                Poll::Ready(Err(_)) => &[],
+            };
             *last = clock::instant();
-            let read = buffer.filled();
             if read.is_empty() {
                 self.state = State::Ending;
                 continue;

@@ -14,8 +14,9 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::harness::until;
-use crate::rig::{GET, Rig, Upstream, WRITER};
+use crate::rig::{GET, READER, Rig, Upstream, WRITER};
 use crate::upstream::fails_with;
+use crate::websocket::handshake;
 
 /// What an upstream does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -301,6 +302,38 @@ fn what_may_have_been_done_is_not_done_again() {
         fails_with(&client.answer(), 502, "connection_terminated");
         assert_eq!(server.requests(), asked, "{is_read}, {deed:?}");
     }
+}
+
+/// There is a way for it (RFC 8441), which is not gone.
+#[test]
+fn a_websocket_has_no_way() {
+    let server = Server::start(Deed::Echo, 100);
+    let rig = Rig::new(&format!("upstream.other.urls = [\"{}\"]\n", server.url));
+    rig.reroute("socket", "other");
+    let mut client = rig.sent(handshake("/socket", READER));
+    fails_with(&client.answer(), 502, "http_protocol_error");
+    assert_eq!(server.requests(), 0);
+}
+
+/// What a trusted proxy says of the client is one field each, in HTTP/2 as well.
+#[test]
+fn a_trusted_proxy_is_kept() {
+    let server = Server::start(Deed::Echo, 100);
+    let mut rig = rig(&server, "trusted_proxies = [\"127.0.0.1\"]\n");
+    let said =
+        "X-Forwarded-For: 192.0.2.1\r\nForwarded: for=192.0.2.1\r\nX-Forwarded-Proto: https\r\n";
+    let mut client = rig.sent(get().replace("\r\n\r\n", &format!("\r\n{said}\r\n")));
+    let seen = String::from_utf8(client.answer().body).unwrap();
+    for line in [
+        "x-forwarded-for: 192.0.2.1, 127.0.0.1",
+        "forwarded: for=192.0.2.1, for=127.0.0.1",
+        "x-forwarded-proto: https",
+    ] {
+        let (name, _) = line.split_once(' ').unwrap();
+        let same: Vec<&str> = seen.lines().filter(|it| it.starts_with(name)).collect();
+        assert_eq!(same, [line], "{seen}");
+    }
+    assert_eq!(rig.upstream.waiting(), 0);
 }
 
 #[test]

@@ -14,6 +14,30 @@ use crate::wire::Wire;
 
 const POLICY: &str = include_str!("../peers/policy.toml");
 
+/// And routes that let WebSockets through.
+const SOCKETS: &str = r#"
+[[route]]
+name = "socket"
+prefix = "/socket"
+workspace = "main"
+product = "app"
+upstream = "app"
+upgrade = "view"
+[[route]]
+name = "console"
+prefix = "/console"
+workspace = "main"
+product = "app"
+upstream = "app"
+upgrade = "full"
+[[route]]
+name = "open"
+prefix = "/open"
+public = true
+upstream = "app"
+upgrade = "view"
+"#;
+
 /// The accounts that have a key `key-NAME`.
 const ACCOUNTS: [&str; 4] = ["banned", "outsider", "reader", "writer"];
 
@@ -50,24 +74,31 @@ impl Rig {
 
     /// With more keys than those of [`ACCOUNTS`].
     pub(crate) fn with(lines: &str, more: &[Value]) -> Self {
-        Self::whole(lines, more, &[])
+        Self::start(lines, more, None, &[])
     }
 
     /// With more urls than that of the upstream.
     pub(crate) fn beside(urls: &[String], lines: &str) -> Self {
-        Self::whole(lines, &[], urls)
+        Self::start(lines, &[], None, urls)
     }
 
-    fn whole(lines: &str, more: &[Value], others: &[String]) -> Self {
+    /// Before a server of the test's own.
+    pub(crate) fn before(port: u16) -> Self {
+        let url = format!("http://127.0.0.1:{port}");
+        Self::start("", &[], Some(url), &[])
+    }
+
+    fn start(lines: &str, more: &[Value], server: Option<String>, others: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("policy.toml"), POLICY).unwrap();
+        fs::write(folder.path().join("policy.toml"), format!("{POLICY}{SOCKETS}")).unwrap();
         let mut keys: Vec<Value> = ACCOUNTS.iter().map(|name| record(name, name)).collect();
         keys.extend_from_slice(more);
         let upstream = Upstream::start();
         let drain = if lines.contains("timeouts.drain") { "" } else { "timeouts.drain = \"1s\"\n" };
         let sample = if lines.contains("log.") { "" } else { "log.sample = 1.0\n" };
-        let lines = format!("workers = 1\n{drain}{sample}{lines}\n");
-        let urls = [&[upstream.url()], others].concat();
+        let workers = if lines.contains("workers") { "" } else { "workers = 1\n" };
+        let lines = format!("{workers}{drain}{sample}{lines}\n");
+        let urls = [&[server.unwrap_or_else(|| upstream.url())], others].concat();
         let gate = Gate::start_over(folder.path(), &urls, &keys, &lines);
         Self { gate, upstream, folder }
     }

@@ -16,8 +16,9 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::harness::until;
 use crate::multiplex::Server;
-use crate::rig::{Rig, Upstream, WRITER};
+use crate::rig::{READER, Rig, Upstream, WRITER};
 use crate::upstream::fails_with;
+use crate::websocket::{AGREED, handshake};
 
 /// Makes certificates that are believed.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -51,6 +52,8 @@ enum Deed {
     Count,
     /// Begins a body that ends with the connection, and ends that without a word.
     Cut,
+    /// Goes on as a WebSocket, says again what it hears, and has a last word.
+    Switch,
 }
 
 /// Serves with `vault.pem` from a folder until the test ends. `clients` are asked who they are.
@@ -101,13 +104,26 @@ fn answer(stream: &mut StreamOwned<ServerConnection, std::net::TcpStream>, deed:
                 format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len())
             }
             Deed::Cut => "HTTP/1.1 200 OK\r\n\r\nhalf of it".to_owned(),
+            Deed::Switch => format!("{AGREED}first words"),
         };
         stream.write_all(text.as_bytes()).unwrap();
         asked.clear();
-        if matches!(deed, Deed::Cut) {
-            return;
+        match deed {
+            Deed::Count => {}
+            Deed::Cut => return,
+            Deed::Switch => return echo(stream),
         }
     }
+}
+
+fn echo(stream: &mut StreamOwned<ServerConnection, std::net::TcpStream>) {
+    let mut chunk = [0; 4096];
+    while let Ok(length @ 1..) = stream.read(&mut chunk) {
+        stream.write_all(&chunk[..length]).unwrap();
+    }
+    stream.write_all(b"last words").unwrap();
+    stream.conn.send_close_notify();
+    stream.flush().unwrap();
 }
 
 fn get(rig: &Rig) -> crate::wire::Wire {
@@ -177,6 +193,30 @@ fn what_breaks_off_does_not_look_whole() {
     ));
     rig.reroute("late", "other");
     assert!(get(&rig).message(false).is_err());
+}
+
+#[test]
+fn a_websocket_goes_through_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    authority.write(&folder.path().join("ca.pem"));
+    authority.issue(folder.path(), "vault");
+    let port = serve(folder.path(), false, Deed::Switch);
+    let rig = Rig::new(&format!(
+        "upstream.other.ca = \"{}/ca.pem\"\nupstream.other.urls = [\"https://127.0.0.1:{port}\"]\n",
+        folder.path().display()
+    ));
+    rig.reroute("socket", "other");
+    let mut client = rig.sent(handshake("/socket", READER));
+    assert_eq!(client.answer().status(), 101);
+    assert_eq!(client.bytes(11), b"first words");
+    // More than one record, and than what fits into one read.
+    let long = "x".repeat(200_000);
+    client.send(&long);
+    assert_eq!(client.bytes(long.len()), long.as_bytes());
+    client.half_close();
+    assert_eq!(client.rest(), (b"last words".to_vec(), false));
+    until("its end", || rig.gate.metric("sidegate_streams_active", "") == 0.0);
 }
 
 #[test]
