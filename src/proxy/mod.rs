@@ -82,11 +82,17 @@ pub use settings::{Endpoint, Health, Limits, Protocol, Rate, Settings, Site, Tim
 pub use trust::{Trust, TrustError};
 use worker::{Life, Shared, Worker};
 
+/// Whether a head is let through to hyper, for the fuzzer of it alone.
+#[cfg(fuzzing)]
+pub fn has_one_reading(bytes: &[u8]) -> bool {
+    head::Head::default().read(bytes).is_ok()
+}
+
 /// How a request's head is read, for the fuzzer of it alone.
 ///
 /// # Errors
 ///
-/// Why the request has more than one reading.
+/// Why there is more than one reading.
 #[cfg(fuzzing)]
 pub fn query<'q>(
     method: &'q http::Method,
