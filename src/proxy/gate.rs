@@ -16,7 +16,7 @@ use super::extract;
 use super::fault::Fault;
 use super::headers;
 use super::io::Activity;
-use super::pool::Exchange;
+use super::pool::{Caller, Exchange};
 use super::preamble;
 use super::protocols;
 use super::record::Record;
@@ -92,10 +92,11 @@ pub(super) async fn answer(
     }
     let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided, &activity);
     let request = Request::from_parts(parts, body);
+    let caller = Caller { upload: &upload, activity: &activity };
     let exchanged = if upgrades {
-        Box::pin(pool.switch(request, &preamble, &upload, &activity)).await
+        Box::pin(pool.switch(request, &preamble, caller)).await
     } else {
-        pool.exchange(request, &preamble, &upload, &activity).await.map(Exchange::Answer)
+        pool.exchange(request, &preamble, caller).await.map(Exchange::Answer)
     };
     worker.give_back(preamble);
     if exchanged.is_ok() {
@@ -116,7 +117,7 @@ pub(super) async fn answer(
             }
             Response::from_parts(head, AnswerBody::upstream(download, record))
         }
-        Ok(Exchange::Switch(mut head, leg)) => {
+        Ok(Exchange::Switch(mut head, leg, load)) => {
             headers::clean_response(&mut head.headers);
             headers::name_websocket(&mut head.headers);
             if by_protocol {
@@ -127,7 +128,7 @@ pub(super) async fn answer(
                 // It lives long and may end for many reasons: it is always told of.
                 record.tell(&method, &trace);
                 record.answered(head.status.as_u16());
-                activity.set_tunnel(Tunnel::new(leg, Rc::clone(&worker), claim, record));
+                activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(&worker), claim, record));
             }
             Response::from_parts(head, AnswerBody::empty())
         }

@@ -15,7 +15,9 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::claim::Claim;
+use super::endpoint::Load;
 use super::farewell::Farewell;
+use super::link::Link;
 use super::record::Record;
 use super::timer::{LazyTimer, deadline};
 use super::way::Way;
@@ -27,18 +29,19 @@ pub(super) const SCRATCH_BYTES: usize = 64 * 1024;
 /// How long a tunnel that is ended from here may take to end.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// The upstream's side of a handshake that succeeded, and what it said behind its answer.
+/// One side of a handshake that succeeded, and what it said behind its part of it.
 #[derive(Debug)]
-pub(super) struct Leg {
-    pub(super) stream: TcpStream,
+pub(super) struct Leg<S = TcpStream> {
+    pub(super) stream: S,
     pub(super) read: Bytes,
 }
 
 /// A tunnel that begins as soon as the client has its answer.
 pub(super) struct Tunnel {
-    upstream: Leg,
+    upstream: Leg<Link>,
     worker: Rc<Worker>,
     claim: Claim,
+    _load: Load,
     /// Its request is over when the tunnel is.
     record: Record,
 }
@@ -50,9 +53,15 @@ impl fmt::Debug for Tunnel {
 }
 
 impl Tunnel {
-    pub(super) fn new(upstream: Leg, worker: Rc<Worker>, claim: Claim, record: Record) -> Self {
+    pub(super) fn new(
+        upstream: Leg<Link>,
+        load: Load,
+        worker: Rc<Worker>,
+        claim: Claim,
+        record: Record,
+    ) -> Self {
         worker.meters().streams(1);
-        Self { upstream, worker, claim, record }
+        Self { upstream, worker, claim, _load: load, record }
     }
 
     /// Carries bytes until both sides have ended, were silent for too long, or are told to end.

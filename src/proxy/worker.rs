@@ -18,6 +18,7 @@ use super::io::Activity;
 use super::pool::Pool;
 use super::rate::Rates;
 use super::respond;
+use super::scout::Source;
 use super::settings::{Limits, Settings, Timeouts};
 use super::trace::Trace;
 use super::tunnel;
@@ -91,13 +92,25 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(shared: Arc<Shared>, reader: Reader, meters: WorkerMeters) -> Rc<Self> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        sources: Vec<Vec<Source>>,
+        reader: Reader,
+        meters: WorkerMeters,
+    ) -> Rc<Self> {
         let settings = &shared.settings;
         let part = |limit: usize| {
             i64::try_from(limit.div_ceil(settings.workers.max(1))).unwrap_or(i64::MAX)
         };
-        let pools =
-            settings.upstreams.iter().map(|it| Pool::new(it.clone(), settings.timeouts)).collect();
+        let pools = settings
+            .upstreams
+            .iter()
+            .zip(sources)
+            .map(|(it, sources)| {
+                let meters = meters.pool(&it.name);
+                Pool::new(it, sources, settings.workers, settings.timeouts, meters)
+            })
+            .collect();
         Rc::new(Self {
             http: connection::builder(&settings.limits),
             reader: RefCell::new(reader),
@@ -122,6 +135,11 @@ impl Worker {
         listener: TcpListener,
         mut life: watch::Receiver<Life>,
     ) {
+        for pool in &self.pools {
+            for number in 0..pool.sources() {
+                tokio::task::spawn_local(Rc::clone(pool).follow(number));
+            }
+        }
         let sweeper = tokio::task::spawn_local(Rc::clone(&self).sweep());
         let judge = tokio::task::spawn_local(Rc::clone(&self).judge_streams());
         tokio::select! {

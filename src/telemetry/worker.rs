@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use prometheus::{Histogram, IntCounter};
 
 use super::metrics::{Telemetry, UpstreamErrorKind};
+use super::pool::PoolMeters;
 use crate::policy::{Denial, Description, Facts, Level, Snapshot};
 
 /// Workspaces with a label of their own: the first of the policy. The rest are `other`.
@@ -89,6 +90,11 @@ impl WorkerMeters {
 
     pub(super) fn gauges(&self) -> Arc<WorkerGauges> {
         Arc::clone(&self.gauges)
+    }
+
+    /// The handles of one upstream's pool.
+    pub fn pool(&self, upstream: &str) -> PoolMeters {
+        PoolMeters::new(&self.telemetry.pools, upstream)
     }
 
     /// Counts a connection in (1) or out (-1), and returns how many this worker has.
