@@ -2,12 +2,16 @@
 
 mod access;
 mod accounts;
+mod branches;
 mod catalog;
-mod directory;
+mod ceiling;
+mod holder;
 mod keys;
 mod members;
 mod names;
 mod pattern;
+mod places;
+mod record;
 mod routes;
 mod trie;
 mod workspaces;
@@ -16,8 +20,9 @@ use super::draft::{Draft, DraftKey};
 use super::problem::{Place, Problem, Severity};
 use access::{AccessTables, Interner};
 pub(super) use catalog::Catalog;
-pub(super) use keys::{Key, KeyState, Keys};
+pub(super) use keys::{Keys, Search};
 pub(super) use pattern::{HostPattern, PathPattern, Step};
+pub(super) use record::{Key, KeyState};
 pub use routes::Route;
 pub(super) use routes::{RouteWorkspace, Routes, Scope};
 pub(super) use workspaces::Workspaces;
