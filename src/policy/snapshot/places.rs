@@ -33,7 +33,7 @@ const NONE: u8 = u8::MAX;
 
 impl Places {
     /// The places of `entries`, each told to `place` by the entry's number; and those which have
-    /// none: one of ten thousand at the most, and equal digests, none of which has one.
+    /// none: one of a thousand at the most, and equal digests, none of which has one.
     pub(super) fn new(
         mut entries: Vec<Entry>,
         mut place: impl FnMut(u32, usize),
