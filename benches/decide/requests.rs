@@ -3,7 +3,7 @@
 use std::iter::repeat_with;
 use std::ops::Range;
 
-use sidegate::policy::{Decision, Query, Snapshot, UnixSeconds};
+use sidegate::policy::{Decision, Query, Snapshot, UnixSeconds, Upgrade};
 
 use super::world::{END, HOST, Holder, Place, START, key_text, owner, workspace_of};
 
@@ -165,7 +165,8 @@ impl Requests {
             host: HOST,
             target: texts.get(target.clone()).unwrap(),
             credential: key.clone().and_then(|key| texts.get(key)),
-            upgrade: false,
+            upgrade: Upgrade::None,
+            preflight: false,
         })
     }
 

@@ -16,6 +16,7 @@
 mod draft;
 mod fields;
 mod files;
+mod limits;
 mod page;
 mod pepper;
 mod report;
@@ -24,6 +25,7 @@ mod suite;
 #[cfg(test)]
 mod tests;
 mod time;
+mod trusted;
 mod units;
 mod upstream;
 mod value;

@@ -133,7 +133,8 @@ impl Body for RequestBody {
         match &result {
             Some(Err(fault)) => upload.fault.set(Some(*fault)),
             None => upload.whole.set(true),
-            Some(Ok(_)) => upload.whole.set(incoming.is_end_stream()),
+            // Nothing follows trailers, and whoever reads the body does not ask.
+            Some(Ok(frame)) => upload.whole.set(frame.is_trailers() || incoming.is_end_stream()),
         }
         if upload.whole.get() {
             activity.set_uploading(false);
@@ -160,7 +161,7 @@ impl Body for RequestBody {
 #[derive(Debug)]
 pub(super) struct AnswerBody {
     source: Source,
-    _record: Record,
+    _record: Option<Record>,
 }
 
 #[derive(Debug)]
@@ -171,11 +172,16 @@ enum Source {
 
 impl AnswerBody {
     pub(super) fn own(bytes: Bytes, record: Record) -> Self {
-        Self { source: Source::Own(bytes), _record: record }
+        Self { source: Source::Own(bytes), _record: Some(record) }
     }
 
     pub(super) fn upstream(download: Download, record: Record) -> Self {
-        Self { source: Source::Upstream(download), _record: record }
+        Self { source: Source::Upstream(download), _record: Some(record) }
+    }
+
+    /// Of an answer that its request is not over with.
+    pub(super) fn empty() -> Self {
+        Self { source: Source::Own(Bytes::new()), _record: None }
     }
 }
 

@@ -17,6 +17,7 @@ use super::io::{Activity, ClientIo, Phase};
 use super::respond;
 use super::settings::{Limits, Timeouts};
 use super::timer::{LazyTimer, deadline};
+use super::tunnel::Leg;
 use super::worker::Worker;
 
 /// What a read takes at most. Larger than any head that is allowed by default: bodies use it, too.
@@ -41,7 +42,7 @@ enum End {
 
 /// Serves a connection until it is closed, times out, or is drained.
 pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
-    let activity = Activity::new(peer.ip());
+    let activity = Activity::new(peer.ip(), worker.trusts(peer.ip()));
     let requests = {
         let (worker, activity) = (Rc::clone(&worker), Rc::clone(&activity));
         service_fn(move |request| {
@@ -79,12 +80,20 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
         }
     })
     .await;
+    let tunnel = activity.take_tunnel();
     match end {
-        End::Closed(Ok(())) => {}
+        End::Closed(Ok(())) => {
+            if let Some(tunnel) = tunnel {
+                // What came behind the head was kept from hyper.
+                let (stream, read) = connection.into_parts().io.into_parts();
+                let client = Leg { stream, read };
+                tunnel.run(client).await;
+            }
+        }
         // The answer broke off: to a client that reads until the end, a clean close would look
         // like a whole one.
         End::Closed(Err(error)) if error.is_user() => {
-            let _ = connection.into_parts().io.into_stream().set_zero_linger();
+            let _ = connection.into_parts().io.into_parts().0.set_zero_linger();
         }
         End::Closed(Err(error)) if error.is_parse_too_large() => {
             worker.head_refused(431, &activity);
@@ -92,7 +101,7 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
         End::Closed(Err(error)) if error.is_parse() => worker.head_refused(400, &activity),
         End::Closed(Err(_)) => {}
         End::TimedOut if activity.phase() == Phase::Head => {
-            let stream = connection.into_parts().io.into_stream();
+            let (stream, _beyond) = connection.into_parts().io.into_parts();
             let detail = "the request's head did not come in time";
             let text = respond::raw("408 Request Timeout", detail, &activity.id());
             // The client may be gone, or not reading: there is nothing more to be done for it.

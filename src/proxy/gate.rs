@@ -15,11 +15,14 @@ use super::extract;
 use super::fault::Fault;
 use super::headers;
 use super::io::Activity;
+use super::pool::Exchange;
 use super::preamble;
+use super::protocols;
 use super::record::Record;
 use super::respond::{self, Form};
 use super::settings::Limits;
 use super::trace::Trace;
+use super::tunnel::Tunnel;
 use super::worker::Worker;
 use crate::clock;
 use crate::policy::{Decision, Denial, DenyReason, Facts, Permit, Snapshot};
@@ -58,6 +61,15 @@ pub(super) async fn answer(
             return response;
         }
     };
+    if let Err(wait) = worker.pace(snapshot, &permit.facts(), decided) {
+        let denial = Denial { reason: DenyReason::RateLimited, facts: permit.facts() };
+        let mut response = deny(denial, snapshot, &parts, &trace, record);
+        respond::retry_after(response.headers_mut(), wait);
+        if !is_drained(&incoming) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        return response;
+    }
     record.allowed(permit.facts());
     let form = Form::of(&parts.headers);
     let upstream = permit.route().upstream();
@@ -66,29 +78,52 @@ pub(super) async fn answer(
         return deny(denial, snapshot, &parts, &trace, record);
     };
     let method = parts.method.clone();
+    let upgrades = permit.upgrades();
+    let by_protocol = upgrades && protocols::has_key(&parts.headers);
     let mut preamble = worker.room();
     if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, &activity, &mut preamble) {
         let denial = Denial { reason, facts: Facts::default() };
         return deny(denial, snapshot, &parts, &trace, record);
     }
+    if upgrades {
+        headers::name_websocket(&mut parts.headers);
+    }
     let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided, &activity);
     let request = Request::from_parts(parts, body);
-    let exchanged = pool.exchange(request, &preamble, &upload, &activity).await;
+    let exchanged = if upgrades {
+        Box::pin(pool.switch(request, &preamble, &upload, &activity)).await
+    } else {
+        pool.exchange(request, &preamble, &upload, &activity).await.map(Exchange::Answer)
+    };
     worker.give_back(preamble);
+    if exchanged.is_ok() {
+        let took = clock::instant().saturating_duration_since(decided);
+        worker.meters().upstream_answered(upstream, took);
+    }
     match exchanged {
-        Ok(response) => {
-            let took = clock::instant().saturating_duration_since(decided);
-            worker.meters().upstream_answered(upstream, took);
+        Ok(Exchange::Answer(response)) => {
             record.answered(response.status().as_u16());
             let (mut head, download) = response.into_parts();
             headers::clean_response(&mut head.headers);
             // An upstream of another version frames for us, not for the client.
             head.version = Version::HTTP_11;
-            if !upload.is_whole() {
-                // What is left of the body is not read to its end: nothing can follow it.
+            // What is left of a body is not read to its end, and what came behind a head that asked
+            // for another protocol may be of that: nothing can follow either.
+            if upgrades || !upload.is_whole() {
                 head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Response::from_parts(head, AnswerBody::upstream(download, record))
+        }
+        Ok(Exchange::Switch(mut head, leg)) => {
+            record.answered(head.status.as_u16());
+            headers::clean_response(&mut head.headers);
+            headers::name_websocket(&mut head.headers);
+            if by_protocol {
+                protocols::agree(&mut head.headers);
+            }
+            head.version = Version::HTTP_11;
+            activity.set_tunnel(Tunnel::new(leg, Rc::clone(&worker), record));
+            Response::from_parts(head, AnswerBody::empty())
         }
         Err(fault) => {
             let mut error = None;
@@ -139,7 +174,7 @@ fn forward(
     parts.uri = Uri::from(target);
     parts.version = Version::HTTP_11;
     let words = snapshot.describe(&permit.facts());
-    preamble::write(preamble, &parts.headers, &words, trace, &activity.peer_text);
+    preamble::write(preamble, &parts.headers, &words, trace, &activity.peer_text, activity.trusted);
     headers::clean_request(&mut parts.headers);
     Ok(())
 }

@@ -4,15 +4,21 @@
 //! to our namespace, to a forwarding field or to a field that the [preamble](super::preamble) says
 //! anew, method and target overrides.
 
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+
+use super::protocols;
 
 pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
+
 /// Takes out of a permitted request what does not go on.
 pub(super) fn clean_request(headers: &mut HeaderMap) {
     let chunked = headers.contains_key(TRANSFER_ENCODING);
     remove_named_by_connection(headers);
+    protocols::remove_key(headers);
     remove(headers, is_dropped_from_request);
     if chunked {
         // Without a word on it, hyper takes a GET or HEAD to have no body.
@@ -32,9 +38,32 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
     remove(headers, is_hop_by_hop);
 }
 
+/// Says that the connection goes on as a WebSocket, or is to (RFC 6455 §4).
+pub(super) fn name_websocket(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, WEBSOCKET);
+}
+
+/// Whether an answer with 101 names what was asked for, and nothing else.
+pub(super) fn is_websocket(headers: &HeaderMap) -> bool {
+    let mut named = headers.get_all(UPGRADE).iter();
+    named.next().is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes()))
+        && named.next().is_none()
+}
+
 /// Whether a `Connection` field must not name this one.
 pub(super) fn is_kept_from_connection(name: &str) -> bool {
-    let kept = ["host", "content-length", "authorization", "x-api-key", "x-request-id"];
+    let kept = [
+        "host",
+        "content-length",
+        "authorization",
+        "x-api-key",
+        "x-request-id",
+        // Without one of these it would be another request than the one that was judged.
+        "access-control-request-method",
+        "origin",
+        "sec-websocket-protocol",
+    ];
     kept.iter().any(|kept| folds_to(name, kept)) || is_ours_or_forwarding(name)
 }
 
@@ -92,9 +121,13 @@ fn is_hop_by_hop(name: &str) -> bool {
 fn is_dropped_from_request(name: &str) -> bool {
     match name.as_bytes().first() {
         Some(b'a') => name == "authorization",
+        // Framing, to an upstream that folds.
+        Some(b'c') if name == "content_length" => true,
         Some(b'f') => is_ours_or_forwarding(name),
         Some(b'h') => name == "http2-settings",
-        Some(b't') if name == "traceparent" => true,
+        // The name itself is read, and what is left of it goes on.
+        Some(b's') => name != "sec-websocket-protocol" && folds_to(name, "sec-websocket-protocol"),
+        Some(b't') if matches!(name, "traceparent" | "transfer_encoding") => true,
         Some(b'x') => {
             folds_to(name, "x-api-key")
                 || folds_to(name, "x-request-id")
@@ -156,6 +189,9 @@ mod tests {
             ("authorization", "Bearer k"),
             ("x-api-key", "k"),
             ("x_api_key", "k"),
+            ("sec-websocket-protocol", "bearer, k"),
+            ("sec_websocket_protocol", "bearer, k"),
+            ("sec-websocket-key", "kept"),
             ("x-sidegate-account", "root"),
             ("x_sidegate_account", "root"),
             ("X-Sidegate_Level", "full"),
@@ -167,6 +203,8 @@ mod tests {
             ("x-real-ip", "1"),
             ("x-http-method-override", "DELETE"),
             ("x_http_method_override", "DELETE"),
+            ("content_length", "5"),
+            ("transfer_encoding", "chunked"),
             ("x-original-url", "/admin"),
             ("x-rewrite-url", "/admin"),
             ("x_request_id", "1"),
@@ -185,6 +223,6 @@ mod tests {
         clean_request(&mut headers);
         let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
-        assert_eq!(left, ["accept", "from", "host", "x-custom"]);
+        assert_eq!(left, ["accept", "from", "host", "sec-websocket-key", "x-custom"]);
     }
 }

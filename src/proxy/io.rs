@@ -1,18 +1,23 @@
 //! A client's socket, watched: what it last did decides which timeout is running.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use bytes::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use super::head::Flaw;
+use super::inlet::{Checked, Inlet};
 use super::respond;
 use super::socket::Socket;
+use super::tunnel::Tunnel;
 use crate::clock;
 
 /// What a client connection is doing.
@@ -33,6 +38,8 @@ pub(super) struct Activity {
     pub(super) peer: IpAddr,
     /// The same, as it is said to upstreams.
     pub(super) peer_text: Box<str>,
+    /// Whether the peer's forwarding fields are kept.
+    pub(super) trusted: bool,
     phase: Cell<Phase>,
     since: Cell<Instant>,
     stalled: Cell<Option<Instant>>,
@@ -41,13 +48,18 @@ pub(super) struct Activity {
     uploading: Cell<bool>,
     due: Cell<Option<Instant>>,
     overdue: Cell<bool>,
+    engaged: Cell<bool>,
+    turn: RefCell<Option<Waker>>,
+    flaw: Cell<Option<Flaw>>,
+    tunnel: RefCell<Option<Box<Tunnel>>>,
 }
 
 impl Activity {
-    pub(super) fn new(peer: IpAddr) -> Rc<Self> {
+    pub(super) fn new(peer: IpAddr, trusted: bool) -> Rc<Self> {
         Rc::new(Self {
             peer,
             peer_text: peer.to_string().into(),
+            trusted,
             phase: Cell::new(Phase::Idle),
             since: Cell::new(clock::instant()),
             stalled: Cell::new(None),
@@ -55,6 +67,10 @@ impl Activity {
             uploading: Cell::new(false),
             due: Cell::new(None),
             overdue: Cell::new(false),
+            engaged: Cell::new(false),
+            turn: RefCell::default(),
+            flaw: Cell::new(None),
+            tunnel: RefCell::default(),
         })
     }
 
@@ -98,6 +114,16 @@ impl Activity {
         self.overdue.replace(false)
     }
 
+    /// What becomes of the connection when its request has been answered.
+    pub(super) fn set_tunnel(&self, tunnel: Tunnel) {
+        *self.tunnel.borrow_mut() = Some(Box::new(tunnel));
+    }
+
+    /// To be asked when hyper is done: the tunnel's record knows this, and would keep it for ever.
+    pub(super) fn take_tunnel(&self) -> Option<Box<Tunnel>> {
+        self.tunnel.take()
+    }
+
     /// Whether a request's body is still to come, though it may have its answer already.
     pub(super) fn is_uploading(&self) -> bool {
         self.uploading.get()
@@ -107,15 +133,49 @@ impl Activity {
         self.uploading.set(uploading);
     }
 
+    /// Part of a head came.
+    pub(super) fn head_came(&self) {
+        if self.phase.get() == Phase::Idle {
+            self.phase.set(Phase::Head);
+            self.since.set(clock::instant());
+        }
+    }
+
+    /// Anything came.
+    pub(super) fn heard(&self) {
+        if self.phase.get() == Phase::Idle {
+            self.since.set(clock::instant());
+        }
+    }
+
+    /// Whether a request was let through that has not been answered to its last byte.
+    pub(super) fn is_engaged(&self) -> bool {
+        self.engaged.get()
+    }
+
+    pub(super) fn engage(&self) {
+        self.engaged.set(true);
+    }
+
+    /// Wakes when the request that was let through is over.
+    pub(super) fn await_turn(&self, waker: &Waker) {
+        *self.turn.borrow_mut() = Some(waker.clone());
+    }
+
+    /// Nothing of the head that is being read will be.
+    pub(super) fn refuse(&self, flaw: Flaw) {
+        self.flaw.set(Some(flaw));
+    }
+
+    /// Why, where it was not hyper that refused it.
+    pub(super) fn flaw(&self) -> Option<Flaw> {
+        self.flaw.get()
+    }
+
     /// A head is whole. Returns when its first byte came.
     pub(super) fn begin(&self) -> Instant {
-        // A pipelined request was read together with the one before it.
-        let started = match self.phase.replace(Phase::Busy) {
-            Phase::Head => self.since.get(),
-            Phase::Idle | Phase::Busy => clock::instant(),
-        };
-        self.since.set(started);
-        started
+        self.phase.set(Phase::Busy);
+        self.since.get()
     }
 
     /// An answer was given to the last byte.
@@ -124,6 +184,10 @@ impl Activity {
         self.since.set(now);
         self.due.set(None);
         self.overdue.set(false);
+        self.engaged.set(false);
+        if let Some(waker) = self.turn.take() {
+            waker.wake();
+        }
     }
 }
 
@@ -131,30 +195,35 @@ impl Activity {
 #[derive(Debug)]
 pub(super) struct ClientIo {
     socket: Socket,
+    inlet: Inlet,
     activity: Rc<Activity>,
 }
 
 impl ClientIo {
     pub(super) fn new(stream: TcpStream, activity: Rc<Activity>) -> Self {
-        Self { socket: Socket::new(stream), activity }
+        let inlet = Inlet::new(Rc::clone(&activity));
+        Self { socket: Socket::new(stream), inlet, activity }
     }
 
-    pub(super) fn into_stream(self) -> TcpStream {
-        self.socket.into_stream()
+    /// The socket, and what was read from it and not given to hyper.
+    pub(super) fn into_parts(self) -> (TcpStream, Bytes) {
+        (self.socket.into_stream(), self.inlet.into_beyond())
     }
 
     /// What is written while a head is read is hyper's own answer to it: it is said in our words.
     fn refusal(&self, bytes: &[u8]) -> Option<String> {
-        if self.activity.phase.get() != Phase::Head {
+        // What the client has not taken yet is of an answer before.
+        if self.activity.phase.get() != Phase::Head || self.activity.stalled.get().is_some() {
             return None;
         }
-        let status = match bytes.get(9..12)? {
+        let status = match bytes.strip_prefix(b"HTTP/1.1 ")?.get(..3)? {
             b"400" => "400 Bad Request",
             b"414" => "414 URI Too Long",
             b"431" => "431 Request Header Fields Too Large",
             _ => return None,
         };
-        Some(respond::raw(status, "the request's head cannot be read", &self.activity.id()))
+        let detail = self.activity.flaw().map_or("the request's head cannot be read", Flaw::detail);
+        Some(respond::raw(status, detail, &self.activity.id()))
     }
 
     fn write_refusal(
@@ -181,22 +250,12 @@ impl ClientIo {
 
 impl Read for ClientIo {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let room = buffer.remaining();
-        if self.activity.phase.get() != Phase::Idle {
-            return Pin::new(&mut self.socket).poll_read(cx, buffer);
-        }
-        let poll = Pin::new(&mut self.socket).poll_read(cx, buffer);
-        if room > 0 && matches!(poll, Poll::Ready(Ok(()))) {
-            if !self.activity.is_uploading() {
-                self.activity.phase.set(Phase::Head);
-            }
-            self.activity.since.set(clock::instant());
-        }
-        poll
+        let Self { socket, inlet, .. } = self.get_mut();
+        Pin::new(&mut TokioIo::new(Checked(inlet, socket.stream()))).poll_read(cx, buffer)
     }
 }
 

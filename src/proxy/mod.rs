@@ -2,10 +2,12 @@
 //!
 //! # The life of a request
 //!
-//! `worker` accepts → `connection` runs hyper and every timeout on one timer → `gate` has the
-//! request: `extract` makes of it a policy query (the only reader of credential headers), the
+//! `worker` accepts → `connection` runs hyper and every timeout on one timer → `inlet` gives hyper
+//! one message at a time, and none whose framing is in doubt (`head` says what that is) → `gate` has
+//! the request: `extract` makes of it a policy query (the only reader of credential headers), the
 //! snapshot decides, `respond` refuses, or `headers` cleans it, `preamble` says who asks, and `pool`
-//! exchanges it on a connection to the `upstream`. `record` counts and tells it once, when its last byte is gone.
+//! exchanges it on a connection to the `upstream`. `record` counts and tells it once, when its last
+//! byte is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it.
 //!
 //! # Invariants
 //!
@@ -18,20 +20,27 @@
 //! Start at `gate`.
 
 mod body;
+mod chunks;
 mod connection;
 mod extract;
 mod fault;
 mod gate;
+mod head;
 mod headers;
+mod inlet;
 mod io;
+mod network;
 mod pool;
 mod preamble;
+mod protocols;
+mod rate;
 mod record;
 mod respond;
 mod settings;
 mod socket;
 mod timer;
 mod trace;
+mod tunnel;
 mod upstream;
 mod wire;
 mod worker;
@@ -47,8 +56,25 @@ use tokio::sync::watch;
 
 use crate::current::{Current, Reader};
 use crate::telemetry::{Telemetry, WorkerMeters};
-pub use settings::{Limits, Settings, Timeouts, Upstream};
-use worker::{Life, Worker};
+pub(crate) use extract::asks;
+pub use network::{Network, NetworkError};
+pub use settings::{Limits, Rate, Settings, Timeouts, Upstream};
+use worker::{Life, Shared, Worker};
+
+/// How a request's head is read, for the fuzzer of it alone.
+///
+/// # Errors
+///
+/// Why the request has more than one reading.
+#[cfg(fuzzing)]
+pub fn query<'q>(
+    method: &'q http::Method,
+    uri: &'q http::Uri,
+    version: http::Version,
+    headers: &'q http::HeaderMap,
+) -> std::result::Result<crate::policy::Query<'q>, crate::policy::DenyReason> {
+    extract::query(method, uri, version, headers)
+}
 
 /// Connections that the kernel holds for a worker that is busy.
 const BACKLOG: i32 = 1024;
@@ -126,18 +152,19 @@ impl Proxy {
         telemetry: &Arc<Telemetry>,
         sample: f64,
     ) -> Result<Self> {
-        let settings = Arc::new(settings);
-        let names: Vec<String> = settings.upstreams.iter().map(|it| it.name.clone()).collect();
+        let shared = Arc::new(Shared::new(settings, sample));
+        let upstreams = &shared.settings().upstreams;
+        let names: Vec<String> = upstreams.iter().map(|it| it.name.clone()).collect();
         let (life, _) = watch::channel(Life::Running);
         let mut threads = Vec::with_capacity(listeners.sockets.len());
         let (report, started) = mpsc::channel();
         for (number, socket) in listeners.sockets.into_iter().enumerate() {
-            let (settings, current) = (Arc::clone(&settings), Arc::clone(current));
+            let (shared, current) = (Arc::clone(&shared), Arc::clone(current));
             let (meters, life) = (telemetry.worker(&names), life.subscribe());
             let name = format!("sidegate-{number}");
             let report = report.clone();
             threads.push(thread::Builder::new().name(name).spawn(move || {
-                if let Err(error) = run(socket, settings, current, meters, sample, life, &report) {
+                if let Err(error) = run(socket, shared, current, meters, life, &report) {
                     // Whoever starts the workers waits for this.
                     let _ = report.send(Err(error));
                 }
@@ -173,10 +200,9 @@ fn listen(address: SocketAddr) -> Result<TcpListener> {
 
 fn run(
     socket: TcpListener,
-    settings: Arc<Settings>,
+    shared: Arc<Shared>,
     current: Arc<Current>,
     meters: WorkerMeters,
-    sample: f64,
     life: watch::Receiver<Life>,
     report: &mpsc::Sender<Result<()>>,
 ) -> Result<()> {
@@ -184,7 +210,7 @@ fn run(
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(socket)?;
         let _ = report.send(Ok(()));
-        let worker = Worker::new(settings, Reader::new(current), meters, sample);
+        let worker = Worker::new(shared, Reader::new(current), meters);
         worker.run(listener, life).await;
         Ok(())
     })

@@ -1,22 +1,25 @@
 //! A worker's connections to one upstream, and the answers that come on them.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::body::{RequestBody, Upload};
 use super::fault::Fault;
+use super::headers;
 use super::io::Activity;
 use super::settings::{Timeouts, Upstream};
 use super::timer::deadline;
-use super::upstream::{Connection, RESET, Sent};
+use super::tunnel::Leg;
+use super::upstream::{Connection, PROTOCOL, RESET, Sent};
 use crate::clock;
 use crate::telemetry::UpstreamErrorKind;
 
@@ -26,6 +29,13 @@ pub(super) struct Pool {
     upstream: Upstream,
     timeouts: Timeouts,
     idle: RefCell<Vec<Idle>>,
+}
+
+/// What an upstream said to a request.
+pub(super) enum Exchange {
+    Answer(Response<Download>),
+    /// It goes on in the protocol that was asked for.
+    Switch(response::Parts, Leg),
 }
 
 /// A request that does the same when it is done twice (RFC 9110 §9.2.2), without a body that would
@@ -79,6 +89,7 @@ impl Pool {
                     return Box::pin(self.repeat(repeatable, head, upload, activity)).await;
                 }
                 Sent::Failed(fault) => return Err(fault),
+                Sent::Switched(_) => return Err(PROTOCOL),
             }
         }
         let mut connection = Box::pin(Connection::open(&self.upstream, &self.timeouts)).await?;
@@ -115,6 +126,31 @@ impl Pool {
             Sent::Answered(response) => Ok(self.download(response, connection, upload, activity)),
             Sent::Failed(fault) => Err(fault),
             Sent::Unsent(_) | Sent::Unheard(_) => Err(RESET),
+            Sent::Switched(_) => Err(PROTOCOL),
+        }
+    }
+
+    /// Sends a request for another protocol, on a connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// What the client is to be told.
+    pub(super) async fn switch(
+        self: &Rc<Self>,
+        request: Request<RequestBody>,
+        preamble: &[u8],
+        upload: &Rc<Upload>,
+        activity: &Rc<Activity>,
+    ) -> Result<Exchange, Fault> {
+        let mut connection = Connection::open(&self.upstream, &self.timeouts).await?;
+        connection.set_last();
+        connection.preamble().set(preamble);
+        match connection.send(request, upload, activity, &self.timeouts).await {
+            Sent::Switched(response) if headers::is_websocket(response.headers()) => {
+                let leg = poll_fn(|cx| Poll::Ready(connection.end(cx))).await.ok_or(PROTOCOL)?;
+                Ok(Exchange::Switch(response.into_parts().0, leg))
+            }
+            sent => self.answered(sent, connection, upload, activity).map(Exchange::Answer),
         }
     }
 

@@ -20,6 +20,10 @@ impl Socket {
         Self(TokioIo::new(stream))
     }
 
+    pub(super) fn stream(&mut self) -> &mut TcpStream {
+        self.0.inner_mut()
+    }
+
     pub(super) fn into_stream(self) -> TcpStream {
         self.0.into_inner()
     }

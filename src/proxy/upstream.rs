@@ -20,6 +20,7 @@ use super::fault::Fault;
 use super::io::Activity;
 use super::settings::{Timeouts, Upstream};
 use super::timer::deadline;
+use super::tunnel::Leg;
 use super::wire::{Preamble, Wire};
 use crate::telemetry::UpstreamErrorKind;
 
@@ -28,6 +29,8 @@ const ANSWER_HEAD_BYTES: usize = 128 * 1024;
 
 /// It closed before its answer was there.
 pub(super) const RESET: Fault = Fault::Upstream(UpstreamErrorKind::Reset);
+/// What it said is no answer to what it was asked.
+pub(super) const PROTOCOL: Fault = Fault::Upstream(UpstreamErrorKind::Protocol);
 
 /// A connection to an upstream. Its waits end by the timer of the client whose request it has.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub(super) struct Connection {
     sender: SendRequest<RequestBody>,
     driver: Driver,
     preamble: Preamble,
+    /// Whether it takes no request after this one.
+    is_last: bool,
 }
 
 /// What reads and writes.
@@ -49,6 +54,8 @@ struct Driver {
 /// What became of a request on one connection.
 pub(super) enum Sent {
     Answered(Response<Incoming>),
+    /// With 101: what follows is not HTTP any more.
+    Switched(Response<Incoming>),
     /// Nothing of it was written: it can go on another connection.
     Unsent(Box<Request<RequestBody>>),
     /// Its head was written, this one, and then the connection closed without a byte.
@@ -71,7 +78,7 @@ impl Connection {
             .await
             .map_err(|_| Fault::Upstream(UpstreamErrorKind::Connect))?;
         let driver = Driver { running: Some(driver), ended: None };
-        Ok(Box::new(Self { sender, driver, preamble }))
+        Ok(Box::new(Self { sender, driver, preamble, is_last: false }))
     }
 
     /// What the next request says of us: see [`Preamble`].
@@ -93,8 +100,11 @@ impl Connection {
             driver.drive(cx);
             if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
                 return Poll::Ready(match answer {
-                    Ok(response) if is_sound(&response) => Sent::Answered(response),
-                    Ok(_) => Sent::Failed(Fault::Upstream(UpstreamErrorKind::Protocol)),
+                    Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                        Sent::Switched(response)
+                    }
+                    Ok(response) if has_one_framing(response.headers()) => Sent::Answered(response),
+                    Ok(_) => Sent::Failed(PROTOCOL),
                     Err(mut error) => match error.take_message() {
                         Some(request) => Sent::Unsent(Box::new(request)),
                         None => match (fault_of(error.error(), upload), driver.unheard()) {
@@ -128,7 +138,19 @@ impl Connection {
 
     /// Whether the answer was read to its end and another request can be sent.
     pub(super) fn is_idle(&self) -> bool {
-        !self.is_closed() && self.sender.is_ready()
+        !self.is_last && !self.is_closed() && self.sender.is_ready()
+    }
+
+    /// Closes it after one request, whatever the answer.
+    pub(super) fn set_last(&mut self) {
+        self.is_last = true;
+    }
+
+    /// What hyper leaves of a connection that has switched. Nothing if it was not done with it.
+    pub(super) fn end(&mut self, cx: &mut Context<'_>) -> Option<Leg> {
+        self.driver.drive(cx);
+        let http1::Parts { io, read_buf, .. } = self.driver.ended.take()?;
+        Some(Leg { stream: io.into_stream(), read: read_buf })
     }
 
     /// Lets the connection end by itself, in a task of its own.
@@ -159,11 +181,7 @@ impl Driver {
     }
 }
 
-/// We asked for no other protocol, and an answer ends in one way only (RFC 9112 §6.3).
-fn is_sound(response: &Response<Incoming>) -> bool {
-    response.status() != StatusCode::SWITCHING_PROTOCOLS && has_one_framing(response.headers())
-}
-
+/// An answer ends in one way only (RFC 9112 §6.3).
 fn has_one_framing(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
@@ -183,5 +201,5 @@ fn fault_of(error: &hyper::Error, upload: &Upload) -> Fault {
     if let Some(fault) = upload.fault() {
         return fault;
     }
-    if error.is_parse() { Fault::Upstream(UpstreamErrorKind::Protocol) } else { RESET }
+    if error.is_parse() { PROTOCOL } else { RESET }
 }

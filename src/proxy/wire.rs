@@ -58,6 +58,10 @@ impl Wire {
         Self { socket, deaf: false, preamble, head: Vec::new(), written: 0 }
     }
 
+    pub(super) fn into_stream(self) -> TcpStream {
+        self.socket.into_stream()
+    }
+
     /// The head of the last request. What is said of a body goes with it, if it was short.
     pub(super) fn into_head(self) -> Vec<u8> {
         self.head

@@ -1,10 +1,10 @@
 //! One worker: a thread, a runtime, a listener, and everything that its requests share.
 
 use std::cell::{Cell, RefCell, RefMut};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::HeaderMap;
 use hyper::server::conn::http1;
@@ -13,14 +13,17 @@ use tokio::sync::{Notify, watch};
 
 use super::connection;
 use super::fault::Fault;
+use super::head::Flaw;
 use super::io::Activity;
 use super::pool::Pool;
+use super::rate::Rates;
 use super::respond;
 use super::settings::{Limits, Settings, Timeouts};
 use super::trace::Trace;
+use super::tunnel;
 use crate::clock;
 use crate::current::{Held, Reader};
-use crate::policy::{Denial, DenyReason, Description, Facts};
+use crate::policy::{Denial, DenyReason, Description, Facts, Snapshot};
 use crate::telemetry::{RequestEvent, WorkerMeters};
 
 /// How often idle upstream connections are looked at.
@@ -43,10 +46,30 @@ pub(super) enum Life {
     Stopped,
 }
 
+/// What the workers of a process share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    settings: Settings,
+    /// How often one key may ask.
+    rates: Option<Rates>,
+    /// The share of allowed requests that are logged.
+    sample: f64,
+}
+
+impl Shared {
+    pub(super) fn new(settings: Settings, sample: f64) -> Self {
+        Self { rates: settings.limits.key_rate.map(Rates::new), settings, sample }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
 /// What the requests of one worker share. Never leaves its thread.
 #[derive(Debug)]
 pub(super) struct Worker {
-    settings: Arc<Settings>,
+    shared: Arc<Shared>,
     http: http1::Builder,
     reader: RefCell<Reader>,
     meters: RefCell<WorkerMeters>,
@@ -54,7 +77,7 @@ pub(super) struct Worker {
     random: RefCell<fastrand::Rng>,
     /// Empty buffers that were used before.
     rooms: RefCell<Vec<Vec<u8>>>,
-    sample: f64,
+    scratch: RefCell<Box<[u8]>>,
     drain: Notify,
     draining: Cell<bool>,
     closed: Notify,
@@ -64,12 +87,8 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(
-        settings: Arc<Settings>,
-        reader: Reader,
-        meters: WorkerMeters,
-        sample: f64,
-    ) -> Rc<Self> {
+    pub(super) fn new(shared: Arc<Shared>, reader: Reader, meters: WorkerMeters) -> Rc<Self> {
+        let settings = &shared.settings;
         let part = |limit: usize| {
             i64::try_from(limit.div_ceil(settings.workers.max(1))).unwrap_or(i64::MAX)
         };
@@ -82,13 +101,13 @@ impl Worker {
             pools,
             random: RefCell::new(fastrand::Rng::new()),
             rooms: RefCell::default(),
-            sample,
+            scratch: RefCell::new(vec![0; tunnel::SCRATCH_BYTES].into()),
             drain: Notify::new(),
             draining: Cell::new(false),
             closed: Notify::new(),
             connections: part(settings.limits.connections),
             requests: part(settings.limits.requests),
-            settings,
+            shared,
         })
     }
 
@@ -117,7 +136,7 @@ impl Worker {
         self.drain.notify_waiters();
         tokio::select! {
             () = self.drained() => {}
-            () = tokio::time::sleep(self.settings.timeouts.drain) => {
+            () = tokio::time::sleep(self.shared.settings.timeouts.drain) => {
                 let left = self.meters().connections(0);
                 tracing::warn!(connections = left, "drain deadline passed, connections are cut");
             }
@@ -131,11 +150,16 @@ impl Worker {
     }
 
     pub(super) fn limits(&self) -> &Limits {
-        &self.settings.limits
+        &self.shared.settings.limits
     }
 
     pub(super) fn timeouts(&self) -> &Timeouts {
-        &self.settings.timeouts
+        &self.shared.settings.timeouts
+    }
+
+    /// Whether this client's forwarding fields are kept.
+    pub(super) fn trusts(&self, peer: IpAddr) -> bool {
+        self.shared.settings.trusted_proxies.iter().any(|network| network.contains(peer))
     }
 
     pub(super) fn generation(&self) -> Rc<Held> {
@@ -169,14 +193,35 @@ impl Worker {
         }
     }
 
+    /// Where tunnels read to. Never held over an `await`.
+    pub(super) fn scratch(&self) -> RefMut<'_, Box<[u8]>> {
+        self.scratch.borrow_mut()
+    }
+
     /// Whether this request is told of even if it is allowed.
     pub(super) fn is_sampled(&self) -> bool {
-        self.sample > 0.0 && (self.sample >= 1.0 || self.random.borrow_mut().f64() < self.sample)
+        let sample = self.shared.sample;
+        sample > 0.0 && (sample >= 1.0 || self.random.borrow_mut().f64() < sample)
     }
 
     /// Whether the request that was just counted in is one too many.
     pub(super) fn overload(&self) -> Option<Fault> {
         (self.meters().in_flight(0) > self.requests).then_some(Fault::Overloaded)
+    }
+
+    /// Whether the key of a permitted request may ask already.
+    ///
+    /// # Errors
+    ///
+    /// When it may.
+    pub(super) fn pace(
+        &self,
+        snapshot: &Snapshot,
+        facts: &Facts,
+        now: Instant,
+    ) -> Result<(), Duration> {
+        let Some(rates) = &self.shared.rates else { return Ok(()) };
+        snapshot.describe(facts).key_id.map_or(Ok(()), |key_id| rates.take(key_id, now))
     }
 
     pub(super) fn drain(&self) -> &Notify {
@@ -191,7 +236,8 @@ impl Worker {
     pub(super) fn head_refused(&self, status: u16, activity: &Activity) {
         let generation = self.generation();
         let (number, snapshot) = (generation.number, &generation.snapshot);
-        let bad = Denial { reason: DenyReason::BadRequest, facts: Facts::default() };
+        let reason = activity.flaw().map_or(DenyReason::BadRequest, Flaw::reason);
+        let bad = Denial { reason, facts: Facts::default() };
         let denial = (status == 400).then_some(bad);
         let took = clock::instant().saturating_duration_since(activity.since());
         let mut meters = self.meters();

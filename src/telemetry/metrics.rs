@@ -66,6 +66,7 @@ pub struct Telemetry {
     pub(super) refused_connections: IntCounter,
     connections: IntGauge,
     in_flight: IntGauge,
+    streams: IntGauge,
     log_dropped: IntCounter,
     log: OnceLock<ErrorCounter>,
     policy: PolicyGauges,
@@ -127,6 +128,7 @@ impl Telemetry {
                 .counter("connections_refused_total", "Connections refused by the limit.")?,
             connections: made.gauge("connections_active", "Client connections.")?,
             in_flight: made.gauge("requests_in_flight", "Requests being answered.")?,
+            streams: made.gauge("streams_active", "WebSockets that are open.")?,
             log_dropped: made.counter(
                 "log_events_dropped_total",
                 "Events that the log could not keep up with.",
@@ -162,6 +164,7 @@ impl Telemetry {
         let workers = self.lock_workers();
         self.connections.set(workers.iter().map(|worker| worker.connections()).sum());
         self.in_flight.set(workers.iter().map(|worker| worker.in_flight()).sum());
+        self.streams.set(workers.iter().map(|worker| worker.streams()).sum());
         drop(workers);
         let mut text = Vec::new();
         match TextEncoder::new().encode(&self.registry.gather(), &mut text) {

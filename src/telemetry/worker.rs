@@ -20,6 +20,7 @@ const NONE: &str = "none";
 pub(super) struct WorkerGauges {
     connections: AtomicI64,
     in_flight: AtomicI64,
+    streams: AtomicI64,
 }
 
 impl WorkerGauges {
@@ -29,6 +30,10 @@ impl WorkerGauges {
 
     pub(super) fn in_flight(&self) -> i64 {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn streams(&self) -> i64 {
+        self.streams.load(Ordering::Relaxed)
     }
 }
 
@@ -94,6 +99,11 @@ impl WorkerMeters {
     /// Counts a request in (1) or out (-1), and returns how many this worker has.
     pub fn in_flight(&self, change: i64) -> i64 {
         add(&self.gauges.in_flight, change)
+    }
+
+    /// Counts a WebSocket in (1) or out (-1).
+    pub fn streams(&self, change: i64) {
+        add(&self.gauges.streams, change);
     }
 
     /// Counts a connection that the limit refused.

@@ -38,7 +38,11 @@ impl Reader<'_> {
             return (number, account, None);
         };
         let environment = self.workspaces.environments.text(workspace.environment);
-        if live && *draft.environment != *environment {
+        if *draft.environment != *environment {
+            // A revocation that is yet to come is no reason to let the key in until then.
+            if !live {
+                return (u32::MAX, account, None);
+            }
             self.problems.push(Problem::error(
                 draft.place,
                 format!(

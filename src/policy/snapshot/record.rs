@@ -14,7 +14,8 @@ pub(in crate::policy) struct Key {
     pub(super) revoked: Seconds,
     /// 0 where there is no key: an id has at least one character.
     pub(super) id_length: u8,
-    /// `u32::MAX` where the workspace is gone: such a key is revoked, or the policy is refused.
+    /// `u32::MAX` where the workspace is gone or of another environment: such a key is revoked, now
+    /// or later, or the policy is refused.
     pub(in crate::policy) workspace: u32,
     pub(in crate::policy) account: u32,
     /// Nothing where the account is no member.
