@@ -52,8 +52,8 @@ pub(super) fn write(
     }
     line(room, "x-forwarded-for: ", peer.as_bytes());
     line(room, "x-forwarded-proto: ", b"http");
-    if let Some(host) = headers.get(HOST) {
-        line(room, "x-forwarded-host: ", host.as_bytes());
+    if let Some(value) = headers.get(HOST) {
+        host(room, value.as_bytes());
     }
 }
 
@@ -83,9 +83,17 @@ fn extend(room: &mut Vec<u8>, headers: &HeaderMap, peer: &str) {
     let scheme = one(headers, "x-forwarded-proto")
         .filter(|scheme| matches!(*scheme, "http" | "https" | "ws" | "wss"));
     line(room, "x-forwarded-proto: ", scheme.unwrap_or("http").as_bytes());
-    let host = one(headers, "x-forwarded-host").filter(|host| Host::parse(host).is_some());
-    if let Some(host) = host.or_else(|| one(headers, "host")) {
-        line(room, "x-forwarded-host: ", host.as_bytes());
+    let is_one = |host: &&str| !host.contains(',') && Host::parse(host).is_some();
+    let named = one(headers, "x-forwarded-host").filter(is_one);
+    if let Some(value) = named.or_else(|| one(headers, "host")) {
+        host(room, value.as_bytes());
+    }
+}
+
+/// Not of a host with a `,`: some read the field as a list, and would take a part for the whole.
+fn host(room: &mut Vec<u8>, value: &[u8]) {
+    if !value.contains(&b',') {
+        line(room, "x-forwarded-host: ", value);
     }
 }
 
