@@ -33,7 +33,7 @@ use std::sync::Arc;
 pub use self::look::{Look, Looked, Settled};
 pub use self::readiness::{Readiness, Stage};
 pub use self::server::{bind, serve};
-pub use self::status::{Change, Counts, Failing, Generation, LastReload, Policy, Status};
+pub use self::status::{Change, Counts, Failing, Generation, LastReload, Policy, Status, Upstream};
 use crate::current::Current;
 use crate::policy::UnixSeconds;
 use crate::telemetry::Telemetry;

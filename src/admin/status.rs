@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Stage, State};
 use crate::current;
 use crate::policy::{UnixSeconds, difference};
+use crate::telemetry::EndpointState;
 
 /// What the process says of itself. Times are RFC 3339 in UTC.
 ///
@@ -39,6 +40,9 @@ use crate::policy::{UnixSeconds, difference};
 ///       "members": { "came": 0, "went": 0, "revoked": 0, "changed": 0, "gained": 0, "lost": 0 },
 ///       "routes": { "came": 0, "went": 0, "revoked": 0, "changed": 0, "gained": 0, "lost": 0 }
 ///     }
+///   ],
+///   "upstreams": [
+///     { "name": "vault", "url": "http://vault:9000", "addresses": 2, "healthy": 2, "ejected": 0 }
 ///   ]
 /// }
 /// ```
@@ -63,6 +67,24 @@ pub struct Status {
     /// What the last ten reloads changed, the latest first.
     #[serde(default)]
     pub changes: Vec<Change>,
+    /// How the urls of each upstream are.
+    #[serde(default)]
+    pub upstreams: Vec<Upstream>,
+}
+
+/// How one url of an upstream is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upstream {
+    /// The upstream's name.
+    pub name: String,
+    /// The url, as it was written.
+    pub url: String,
+    /// Addresses that are known of it: 0 where its name cannot be looked up.
+    pub addresses: i64,
+    /// Null, or how many of them health checks find well.
+    pub healthy: Option<i64>,
+    /// By how many workers it is left out for failures in a row, summed over its addresses.
+    pub ejected: i64,
 }
 
 /// Which policy is in force.
@@ -211,7 +233,15 @@ impl Status {
                 failing: reload.failing.map(Failing::of),
             },
             changes: reload.changes.iter().map(Change::of).collect(),
+            upstreams: state.telemetry.endpoints().into_iter().map(Upstream::from).collect(),
         }
+    }
+}
+
+impl From<EndpointState> for Upstream {
+    fn from(state: EndpointState) -> Self {
+        let EndpointState { upstream: name, url, addresses, healthy, ejected } = state;
+        Self { name, url, addresses, healthy, ejected }
     }
 }
 

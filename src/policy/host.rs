@@ -2,6 +2,14 @@
 
 use std::borrow::Cow;
 
+use super::bytes::all_good;
+
+/// Bytes of the longest name (RFC 1035 §2.3.4, without the last dot).
+const LONGEST: usize = 253;
+
+/// `sub-delims` (RFC 3986 §2.2). Some names have them; most names do not, and no route's.
+pub(super) const SUB_DELIMS: [char; 11] = ['!', '$', '&', '\'', '(', ')', '*', '+', ',', ';', '='];
+
 /// A host as routes match it: lower-case, without port and without one trailing dot.
 ///
 /// INVARIANT: only [`Host::parse`] makes one.
@@ -10,9 +18,13 @@ pub struct Host<'a>(Cow<'a, str>);
 
 impl<'a> Host<'a> {
     /// Reads a `Host` field's value: `uri-host [ ":" port ]` (RFC 9110 §7.2). Names have letters,
-    /// digits, `-`, `_` and `.`; IPv6 addresses stand in brackets; there is no userinfo. Nothing
-    /// when the text is not that. Allocates only where a letter is in upper case.
+    /// digits, `-`, `_`, `.` and what RFC 3986 §3.2.2 lets them have beside (`sub-delims`); IPv6
+    /// addresses stand in brackets, without a zone; there is no userinfo. Nothing when the text is
+    /// not that. Allocates only where a letter is in upper case.
     pub fn parse(text: &'a str) -> Option<Self> {
+        if is_canonical_name(text) {
+            return Some(Self(Cow::Borrowed(text)));
+        }
         let (name, port) = match text.strip_prefix('[') {
             Some(_) => {
                 let end = text.find(']')?;
@@ -46,12 +58,25 @@ impl<'a> Host<'a> {
     }
 }
 
-fn two_by_two(name: &str) -> impl Iterator<Item = (u8, u8)> {
-    name.bytes().zip(name.get(1..).unwrap_or_default().bytes())
+/// Whether the text is a name, lower-case, without port and trailing dot: what most requests send.
+fn is_canonical_name(text: &str) -> bool {
+    let text = text.as_bytes();
+    (1..=LONGEST).contains(&text.len())
+        && text.first() != Some(&b'.')
+        && text.last() != Some(&b'.')
+        && all_good(text, |bytes, next| {
+            let names = bytes.within(b'a', b'z')
+                | bytes.within(b'0', b'9')
+                | bytes.within(b'-', b'.')
+                | bytes.equal(b'_');
+            names & !(bytes.equal(b'.') & next.equal(b'.'))
+        })
 }
 
 fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'_') | (byte == b'.')
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'_' | b'.')
+        || SUB_DELIMS.contains(&char::from(byte))
 }
 
 fn is_address_in_brackets(name: &str) -> bool {
@@ -62,12 +87,11 @@ fn is_address_in_brackets(name: &str) -> bool {
 
 fn is_name(name: &str) -> bool {
     !name.is_empty()
-        && name.len() <= 253
+        && name.len() <= LONGEST
         && !name.starts_with('.')
         && !name.ends_with('.')
-        // No byte ends the loops early: so the compiler looks at many at once.
-        && name.bytes().fold(true, |all, byte| all & is_name_byte(byte))
-        && two_by_two(name).fold(true, |all, two| all & (two != (b'.', b'.')))
+        && name.bytes().all(is_name_byte)
+        && !name.contains("..")
 }
 
 #[cfg(test)]
@@ -96,7 +120,19 @@ mod tests {
             (".a", None),
             ("user@a", None),
             ("a b", None),
-            ("a,b", None),
+            ("a,b", Some("a,b")),
+            ("0.0.0.0=5000", Some("0.0.0.0=5000")),
+            ("!$&'()*+,;=", Some("!$&'()*+,;=")),
+            ("*.A.Example.:80", Some("*.a.example")),
+            ("a~b", None),
+            ("a\"b", None),
+            ("a\tb", None),
+            ("a\rb", None),
+            ("a\0b", None),
+            ("a\u{7f}b", None),
+            ("a%0db", None),
+            (";..;", None),
+            ("=@a", None),
             ("a/b", None),
             ("a%2eb", None),
             ("é.example", None),

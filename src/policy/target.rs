@@ -3,12 +3,14 @@
 //! A target has one reading or it is refused; what is judged is what is forwarded. The canonical
 //! form is RFC 3986 §6.2.2 without dot segments: percent-encoded unreserved characters decoded,
 //! the hex digits of the rest in upper case. Nothing is repaired that a second reader could read
-//! differently: dot segments (§5.2.4), empty segments, encoded separators and what a second
-//! decoding would change are refused.
+//! differently: dot segments (§5.2.4), empty segments, encoded separators, NUL and what a second
+//! decoding would change are refused. Other controls stay encoded: the canonical form is visible
+//! ASCII, wherever it is written.
 
 use std::borrow::Cow;
 
-use super::segment::escaped;
+use super::bytes::{Eight, all_good, position};
+use super::segment::{decoded, escaped};
 
 /// A canonical target: an absolute path and what came after the first `?`, or `*`.
 ///
@@ -17,6 +19,8 @@ use super::segment::escaped;
 pub struct Target<'a> {
     path: Cow<'a, str>,
     query: Option<&'a str>,
+    /// Whether nothing in the path is encoded.
+    plain: bool,
 }
 
 impl<'a> Target<'a> {
@@ -28,25 +32,32 @@ impl<'a> Target<'a> {
     /// Why the target has no single reading.
     pub fn parse(text: &'a str) -> Result<Self, TargetError> {
         if text == "*" {
-            return Ok(Self { path: Cow::Borrowed(text), query: None });
+            return Ok(Self { path: Cow::Borrowed(text), query: None, plain: true });
         }
-        let end = text.bytes().position(|byte| byte == b'?').unwrap_or(text.len());
+        let end = position(text.as_bytes(), b'?').unwrap_or(text.len());
         let path = text.get(..end).unwrap_or(text);
         let query = text.get(end + 1..);
-        if !query.is_none_or(|query| all(query, is_query_byte)) {
+        if !query.is_none_or(|query| all_good(query.as_bytes(), are_query_bytes)) {
             return Err(TargetError::Query);
         }
-        let path =
-            if all(path, |byte| byte != b'%') { Cow::Borrowed(path) } else { canonical(path)? };
-        if !is_plain(&path) {
-            check_segments(&path)?;
+        if is_plain(path) {
+            return Ok(Self { path: Cow::Borrowed(path), query, plain: true });
         }
-        Ok(Self { path, query })
+        let encoded = path.bytes().any(|byte| byte == b'%');
+        let path = if encoded { canonical(path)? } else { Cow::Borrowed(path) };
+        check_segments(&path)?;
+        Ok(Self { path, query, plain: false })
     }
 
     /// The canonical path, or `*`.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The path as an upstream will read it. Its segments are those of [`path`](Self::path): no
+    /// slash of a canonical path is encoded.
+    pub(super) fn decoded(&self) -> Cow<'_, str> {
+        if self.plain { Cow::Borrowed(&self.path) } else { decoded(&self.path) }
     }
 
     /// What came after the first `?`, as it came.
@@ -69,7 +80,7 @@ pub enum TargetError {
     DotSegment,
     /// `//`.
     EmptySegment,
-    /// An encoded byte that a later reader could take for syntax: `/`, `\`, a control, `%xx`.
+    /// An encoded byte that a later reader could take for syntax: `/`, `\`, NUL, `%xx`.
     Encoded,
     /// `%` without two hex digits.
     Escape,
@@ -90,7 +101,7 @@ impl TargetError {
             Self::Byte => "it has a character that a path cannot have unencoded",
             Self::DotSegment => "it has a `.` or `..` segment",
             Self::EmptySegment => "it has an empty segment (`//`)",
-            Self::Encoded => "it has an encoded slash, backslash, percent sign or control",
+            Self::Encoded => "it has an encoded slash, backslash, NUL or percent sign",
             Self::Escape => "it has a `%` without two hex digits",
             Self::NotAbsolute => "it does not start with `/`",
             Self::Params => "it has a `;`",
@@ -102,27 +113,24 @@ impl TargetError {
 
 /// RFC 3986 §3.4, and the few more that browsers send unencoded there and that no reader takes for
 /// syntax.
-fn is_query_byte(byte: u8) -> bool {
-    byte.is_ascii_graphic() && byte != b'#'
+fn are_query_bytes(bytes: Eight, _: Eight) -> u64 {
+    bytes.within(b'!', b'~') & !bytes.equal(b'#')
 }
 
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'.') | (byte == b'_') | (byte == b'~')
 }
 
-/// Whether every byte is such a one. It does not stop at the first that is not, and `is` has no
-/// branches: so the compiler looks at many at once, and this is on every request's path.
-fn all(text: &str, is: impl Fn(u8) -> bool) -> bool {
-    text.bytes().fold(true, |all, byte| all & is(byte))
-}
-
 /// Whether nothing in the path wants a second look: no byte but those of most paths, no segment
 /// that is empty or starts with a dot.
 fn is_plain(path: &str) -> bool {
-    let Some(next) = path.strip_prefix('/') else { return false };
-    let starts_oddly = |(byte, next): (u8, u8)| (byte == b'/') & ((next == b'/') | (next == b'.'));
-    all(path, |byte| is_unreserved(byte) | (byte == b'/'))
-        && path.bytes().zip(next.bytes()).fold(true, |all, two| all & !starts_oddly(two))
+    path.starts_with('/')
+        && all_good(path.as_bytes(), |bytes, next| {
+            // From `-` to `9` are `-`, `.`, `/` and the digits.
+            let plain =
+                bytes.letters() | bytes.within(b'-', b'9') | bytes.equal(b'_') | bytes.equal(b'~');
+            plain & !(bytes.equal(b'/') & next.within(b'.', b'/'))
+        })
 }
 
 /// RFC 3986 §3.3 `pchar` without `;`, and `/`. `%` stands because [`canonical`] came before.
@@ -150,7 +158,7 @@ fn canonical(path: &str) -> Result<Cow<'_, str>, TargetError> {
         let [high, low, tail @ ..] = rest else { return Err(TargetError::Escape) };
         rest = tail;
         let value = escaped(*high, *low).ok_or(TargetError::Escape)?;
-        if value.is_ascii_control() || matches!(value, b'/' | b'\\') {
+        if matches!(value, 0 | b'/' | b'\\') {
             return Err(TargetError::Encoded);
         }
         decoded.push(value);
@@ -252,8 +260,19 @@ mod tests {
             ("/a%2Fb", Err(Encoded)),
             ("/a%5cb", Err(Encoded)),
             ("/a%00", Err(Encoded)),
-            ("/a%0d%0ab", Err(Encoded)),
-            ("/a%7f", Err(Encoded)),
+            ("/%00", Err(Encoded)),
+            ("/a%09%00b", Err(Encoded)),
+            ("/a%09", Ok(("/a%09", None))),
+            ("/a%0d%0ab", Ok(("/a%0D%0Ab", None))),
+            ("/%02/%1F", Ok(("/%02/%1F", None))),
+            ("/a%7f?%0d%0a", Ok(("/a%7F", Some("%0d%0a")))),
+            ("/a%c2%85", Ok(("/a%C2%85", None))),
+            ("/a%0a/..", Err(DotSegment)),
+            ("/a%2509", Err(Encoded)),
+            ("/a%0", Err(Escape)),
+            ("/a\r\nb", Err(Byte)),
+            ("/%09\t", Err(Byte)),
+            ("/a?\n", Err(Query)),
             ("/a%252e", Err(Encoded)),
             ("/a%25%32%65", Err(Encoded)),
             ("/a%2525", Err(Encoded)),
@@ -288,6 +307,16 @@ mod tests {
     fn nothing_is_copied_where_nothing_changes() {
         for (text, as_sent) in [("/a/b?c", true), ("/caf%C3%A9", true), ("/%61", false)] {
             assert_eq!(Target::parse(text).unwrap().is_as_sent(), as_sent, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_spelling_of_a_control_is_raw() {
+        for byte in 1..=0x7f_u8 {
+            let target = format!("/%{byte:02x}a");
+            let Ok(target) = Target::parse(&target) else { continue };
+            assert!(target.path().bytes().all(|byte| byte.is_ascii_graphic()), "{target:?}");
+            assert_eq!(target.decoded(), format!("/{}a", char::from(byte)));
         }
     }
 

@@ -11,11 +11,12 @@ use http::{Request, Response, Uri, Version};
 use hyper::body::{Body, Incoming};
 
 use super::body::{AnswerBody, RequestBody};
+use super::claim::Claim;
 use super::extract;
 use super::fault::Fault;
 use super::headers;
 use super::io::Activity;
-use super::pool::Exchange;
+use super::pool::{Caller, Exchange};
 use super::preamble;
 use super::protocols;
 use super::record::Record;
@@ -78,7 +79,8 @@ pub(super) async fn answer(
         return deny(denial, snapshot, &parts, &trace, record);
     };
     let method = parts.method.clone();
-    let upgrades = permit.upgrades();
+    let claim = if permit.upgrades() { claim(&parts) } else { None };
+    let upgrades = claim.is_some();
     let by_protocol = upgrades && protocols::has_key(&parts.headers);
     let mut preamble = worker.room();
     if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, &activity, &mut preamble) {
@@ -90,10 +92,11 @@ pub(super) async fn answer(
     }
     let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided, &activity);
     let request = Request::from_parts(parts, body);
+    let caller = Caller { upload: &upload, activity: &activity };
     let exchanged = if upgrades {
-        Box::pin(pool.switch(request, &preamble, &upload, &activity)).await
+        Box::pin(pool.switch(request, &preamble, caller)).await
     } else {
-        pool.exchange(request, &preamble, &upload, &activity).await.map(Exchange::Answer)
+        pool.exchange(request, &preamble, caller).await.map(Exchange::Answer)
     };
     worker.give_back(preamble);
     if exchanged.is_ok() {
@@ -114,15 +117,19 @@ pub(super) async fn answer(
             }
             Response::from_parts(head, AnswerBody::upstream(download, record))
         }
-        Ok(Exchange::Switch(mut head, leg)) => {
-            record.answered(head.status.as_u16());
+        Ok(Exchange::Switch(mut head, leg, load)) => {
             headers::clean_response(&mut head.headers);
             headers::name_websocket(&mut head.headers);
             if by_protocol {
                 protocols::agree(&mut head.headers);
             }
             head.version = Version::HTTP_11;
-            activity.set_tunnel(Tunnel::new(leg, Rc::clone(&worker), record));
+            if let Some(claim) = claim {
+                // It lives long and may end for many reasons: it is always told of.
+                record.tell(&method, &trace);
+                record.answered(head.status.as_u16());
+                activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(&worker), claim, record));
+            }
             Response::from_parts(head, AnswerBody::empty())
         }
         Err(fault) => {
@@ -149,6 +156,11 @@ fn decide<'s>(worker: &Worker, snapshot: &'s Snapshot, parts: &Parts) -> (Decisi
     let decided = clock::instant();
     worker.meters().decided(decided.saturating_duration_since(started));
     (decision, decided)
+}
+
+fn claim(parts: &Parts) -> Option<Claim> {
+    let query = extract::query(&parts.method, &parts.uri, parts.version, &parts.headers);
+    query.ok().map(|query| Claim::of(&query))
 }
 
 /// Makes of a permitted request the one that goes on. The permit is used up: what was not

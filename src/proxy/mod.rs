@@ -6,7 +6,9 @@
 //! one message at a time, and none whose framing is in doubt (`head` says what that is) → `gate` has
 //! the request: `extract` makes of it a policy query (the only reader of credential headers), the
 //! snapshot decides, `respond` refuses, or `headers` cleans it, `preamble` says who asks, and `pool`
-//! exchanges it on a connection to the `upstream`. `record` counts and tells it once, when its last
+//! exchanges it: its `roster` chooses an `endpoint`, which has or makes a connection, one of HTTP/1.1
+//! for each request (`upstream`) or one of HTTP/2 for many (`shared`). What endpoints are there and
+//! well, the `scout` finds out beside the requests. `record` counts and tells it once, when its last
 //! byte is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it.
 //!
 //! # Invariants
@@ -15,20 +17,33 @@
 //!   drain: no lock is taken for a request.
 //! - A request loads the policy once, and keeps that generation until it is over.
 //! - Only a `Permit`, used up, makes a request that goes on.
-//! - Every wait has a deadline; bodies are streamed, never kept whole.
+//! - Every wait has a deadline; bodies are streamed, and of one that may have to be sent again to an
+//!   upstream of HTTP/2, the first 64 KiB are kept until it is answered.
 //!
 //! Start at `gate`.
 
+mod address;
 mod body;
+mod budget;
 mod chunks;
+mod claim;
 mod connection;
+mod dial;
+mod download;
+mod ear;
+mod endpoint;
 mod extract;
+mod farewell;
 mod fault;
 mod gate;
 mod head;
 mod headers;
+mod health;
+mod held;
 mod inlet;
 mod io;
+mod link;
+mod names;
 mod network;
 mod pool;
 mod preamble;
@@ -36,36 +51,51 @@ mod protocols;
 mod rate;
 mod record;
 mod respond;
+mod roster;
+mod scout;
 mod settings;
+mod shared;
 mod socket;
+mod standing;
 mod timer;
 mod trace;
+mod trust;
 mod tunnel;
 mod upstream;
+mod way;
 mod wire;
 mod worker;
 
 use std::io::Result;
 use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Socket, Type};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
 use crate::current::{Current, Reader};
-use crate::telemetry::{Telemetry, WorkerMeters};
+use crate::telemetry::Telemetry;
 pub(crate) use extract::asks;
 pub use network::{Network, NetworkError};
-pub use settings::{Limits, Rate, Settings, Timeouts, Upstream};
+use scout::Scout;
+pub use settings::{Endpoint, Health, Limits, Protocol, Rate, Settings, Site, Timeouts, Upstream};
+pub use trust::{Trust, TrustError};
 use worker::{Life, Shared, Worker};
+
+/// Whether a head is let through to hyper, for the fuzzer of it alone.
+#[cfg(fuzzing)]
+pub fn has_one_reading(bytes: &[u8]) -> bool {
+    head::Head::default().read(bytes).is_ok()
+}
 
 /// How a request's head is read, for the fuzzer of it alone.
 ///
 /// # Errors
 ///
-/// Why the request has more than one reading.
+/// Why there is more than one reading.
 #[cfg(fuzzing)]
 pub fn query<'q>(
     method: &'q http::Method,
@@ -114,6 +144,7 @@ impl Listeners {
 #[derive(Debug)]
 pub struct Proxy {
     threads: Vec<JoinHandle<()>>,
+    scout: Scout,
     control: Control,
 }
 
@@ -155,16 +186,19 @@ impl Proxy {
         let shared = Arc::new(Shared::new(settings, sample));
         let upstreams = &shared.settings().upstreams;
         let names: Vec<String> = upstreams.iter().map(|it| it.name.clone()).collect();
+        let (scout, sources) = Scout::start(upstreams, telemetry)?;
         let (life, _) = watch::channel(Life::Running);
         let mut threads = Vec::with_capacity(listeners.sockets.len());
         let (report, started) = mpsc::channel();
         for (number, socket) in listeners.sockets.into_iter().enumerate() {
             let (shared, current) = (Arc::clone(&shared), Arc::clone(current));
             let (meters, life) = (telemetry.worker(&names), life.subscribe());
+            let sources = sources.clone();
             let name = format!("sidegate-{number}");
             let report = report.clone();
             threads.push(thread::Builder::new().name(name).spawn(move || {
-                if let Err(error) = run(socket, shared, current, meters, life, &report) {
+                let worker = || Worker::new(shared, sources, Reader::new(current), meters);
+                if let Err(error) = run(socket, worker, life, &report) {
                     // Whoever starts the workers waits for this.
                     let _ = report.send(Err(error));
                 }
@@ -173,7 +207,7 @@ impl Proxy {
         for _ in &threads {
             started.recv().map_err(std::io::Error::other)??;
         }
-        Ok(Self { threads, control: Control(life) })
+        Ok(Self { threads, scout, control: Control(life) })
     }
 
     /// What ends it.
@@ -184,12 +218,14 @@ impl Proxy {
     /// Waits until every worker has ended. `false` where one of them panicked.
     pub fn join(self) -> bool {
         let ends: Vec<_> = self.threads.into_iter().map(JoinHandle::join).collect();
+        drop(self.scout);
         ends.iter().all(std::result::Result::is_ok)
     }
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket =
+        Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
@@ -200,9 +236,7 @@ fn listen(address: SocketAddr) -> Result<TcpListener> {
 
 fn run(
     socket: TcpListener,
-    shared: Arc<Shared>,
-    current: Arc<Current>,
-    meters: WorkerMeters,
+    worker: impl FnOnce() -> Rc<Worker>,
     life: watch::Receiver<Life>,
     report: &mpsc::Sender<Result<()>>,
 ) -> Result<()> {
@@ -210,8 +244,7 @@ fn run(
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(socket)?;
         let _ = report.send(Ok(()));
-        let worker = Worker::new(shared, Reader::new(current), meters);
-        worker.run(listener, life).await;
+        worker().run(listener, life).await;
         Ok(())
     })
 }

@@ -18,6 +18,7 @@ use super::io::Activity;
 use super::pool::Pool;
 use super::rate::Rates;
 use super::respond;
+use super::scout::Source;
 use super::settings::{Limits, Settings, Timeouts};
 use super::trace::Trace;
 use super::tunnel;
@@ -28,6 +29,9 @@ use crate::telemetry::{RequestEvent, WorkerMeters};
 
 /// How often idle upstream connections are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
+/// How soon a change of the policy is seen by what lives longer than a request.
+const LOOK: Duration = Duration::from_millis(100);
+const LOOKS_A_SECOND: u32 = 10;
 /// Buffers that are kept for requests to come.
 const KEPT_ROOMS: usize = 64;
 /// Turns of the reactor before a drain: one sees what is there, one reads it, one to spare.
@@ -80,6 +84,7 @@ pub(super) struct Worker {
     scratch: RefCell<Box<[u8]>>,
     drain: Notify,
     draining: Cell<bool>,
+    judge_again: Notify,
     closed: Notify,
     /// This worker's part of the process's limits.
     connections: i64,
@@ -87,13 +92,25 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(shared: Arc<Shared>, reader: Reader, meters: WorkerMeters) -> Rc<Self> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        sources: Vec<Vec<Source>>,
+        reader: Reader,
+        meters: WorkerMeters,
+    ) -> Rc<Self> {
         let settings = &shared.settings;
         let part = |limit: usize| {
             i64::try_from(limit.div_ceil(settings.workers.max(1))).unwrap_or(i64::MAX)
         };
-        let pools =
-            settings.upstreams.iter().map(|it| Pool::new(it.clone(), settings.timeouts)).collect();
+        let pools = settings
+            .upstreams
+            .iter()
+            .zip(sources)
+            .map(|(it, sources)| {
+                let meters = meters.pool(&it.name);
+                Pool::new(it, sources, settings.workers, settings.timeouts, meters)
+            })
+            .collect();
         Rc::new(Self {
             http: connection::builder(&settings.limits),
             reader: RefCell::new(reader),
@@ -104,6 +121,7 @@ impl Worker {
             scratch: RefCell::new(vec![0; tunnel::SCRATCH_BYTES].into()),
             drain: Notify::new(),
             draining: Cell::new(false),
+            judge_again: Notify::new(),
             closed: Notify::new(),
             connections: part(settings.limits.connections),
             requests: part(settings.limits.requests),
@@ -117,7 +135,13 @@ impl Worker {
         listener: TcpListener,
         mut life: watch::Receiver<Life>,
     ) {
+        for pool in &self.pools {
+            for number in 0..pool.sources() {
+                tokio::task::spawn_local(Rc::clone(pool).follow(number));
+            }
+        }
         let sweeper = tokio::task::spawn_local(Rc::clone(&self).sweep());
+        let judge = tokio::task::spawn_local(Rc::clone(&self).judge_streams());
         tokio::select! {
             () = self.accept(&listener) => {}
             _ = life.wait_for(|life| *life != Life::Running) => {}
@@ -143,6 +167,7 @@ impl Worker {
             _ = life.wait_for(|life| *life == Life::Stopped) => {}
         }
         sweeper.abort();
+        judge.abort();
     }
 
     pub(super) fn http(&self) -> &http1::Builder {
@@ -196,6 +221,11 @@ impl Worker {
     /// Where tunnels read to. Never held over an `await`.
     pub(super) fn scratch(&self) -> RefMut<'_, Box<[u8]>> {
         self.scratch.borrow_mut()
+    }
+
+    /// Told when what was let through is to be judged again.
+    pub(super) fn judge_again(&self) -> &Notify {
+        &self.judge_again
     }
 
     /// Whether this request is told of even if it is allowed.
@@ -305,6 +335,25 @@ impl Worker {
     async fn drained(&self) {
         while self.meters().connections(0) > 0 {
             self.closed.notified().await;
+        }
+    }
+
+    /// Has streams judged again at each change of the policy, and once a second for what ends by the
+    /// clock. Where there are none, it looks at nothing.
+    async fn judge_streams(self: Rc<Self>) {
+        let mut ticks = tokio::time::interval(LOOK);
+        let (mut number, mut looks) = (0, 0_u32);
+        loop {
+            ticks.tick().await;
+            if self.meters().streams(0) == 0 {
+                continue;
+            }
+            looks = looks.wrapping_add(1);
+            let in_force = self.generation().number;
+            if in_force != number || looks % LOOKS_A_SECOND == 0 {
+                number = in_force;
+                self.judge_again.notify_waiters();
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use prometheus::{
 use tracing_appender::non_blocking::ErrorCounter;
 
 use super::log::LogGuard;
+use super::pool::{EndpointBoard, EndpointState, PoolFamilies};
 use super::worker::{WorkerGauges, WorkerMeters};
 use crate::clock;
 use crate::current::Current;
@@ -28,27 +29,44 @@ pub enum UpstreamErrorKind {
     Connect,
     /// None was made in time.
     ConnectTimeout,
+    /// Its name has no address, or none that is known yet.
+    Dns,
+    /// As many requests as are allowed are in flight at each of its endpoints.
+    Full,
     /// What came is not HTTP.
     Protocol,
     /// It closed or reset the connection before it had answered.
     Reset,
     /// It did not answer in time.
     Timeout,
+    /// It could not prove who it is, or TLS failed otherwise.
+    Tls,
 }
 
 impl UpstreamErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Connect, Self::ConnectTimeout, Self::Protocol, Self::Reset, Self::Timeout];
+    pub const ALL: [Self; 8] = [
+        Self::Connect,
+        Self::ConnectTimeout,
+        Self::Dns,
+        Self::Full,
+        Self::Protocol,
+        Self::Reset,
+        Self::Timeout,
+        Self::Tls,
+    ];
 
     /// As it stands in the metric and in the log.
     pub fn code(self) -> &'static str {
         match self {
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
+            Self::Dns => "dns",
+            Self::Full => "full",
             Self::Protocol => "protocol",
             Self::Reset => "reset",
             Self::Timeout => "timeout",
+            Self::Tls => "tls",
         }
     }
 }
@@ -62,8 +80,11 @@ pub struct Telemetry {
     pub(super) request_duration: HistogramVec,
     pub(super) upstream_duration: HistogramVec,
     pub(super) upstream_errors: IntCounterVec,
+    pub(super) pools: PoolFamilies,
+    boards: Mutex<Vec<EndpointBoard>>,
     pub(super) decision_duration: Histogram,
     pub(super) refused_connections: IntCounter,
+    pub(super) streams_terminated: IntCounterVec,
     connections: IntGauge,
     in_flight: IntGauge,
     streams: IntGauge,
@@ -119,10 +140,17 @@ impl Telemetry {
                 "Requests that an upstream did not answer as it should.",
                 &["upstream", "kind"],
             )?,
+            pools: PoolFamilies::new(&made)?,
+            boards: Mutex::default(),
             decision_duration: made.histogram(
                 "decision_duration_seconds",
                 "What it takes to find the key and decide.",
                 DECISION_BUCKETS,
+            )?,
+            streams_terminated: made.counters(
+                "streams_terminated_total",
+                "WebSockets ended from here: what let them through no longer does, or a drain.",
+                &["reason"],
             )?,
             refused_connections: made
                 .counter("connections_refused_total", "Connections refused by the limit.")?,
@@ -148,6 +176,20 @@ impl Telemetry {
         let meters = WorkerMeters::new(Arc::clone(self), upstreams);
         self.lock_workers().push(meters.gauges());
         meters
+    }
+
+    /// The handles of what is found out about one url of an upstream.
+    pub fn endpoint(&self, upstream: &str, url: &str, is_checked: bool) -> EndpointBoard {
+        let board = self.pools.board(upstream, url, is_checked);
+        let mut boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
+        boards.push(board.clone());
+        board
+    }
+
+    /// How every url of every upstream is, in the order of [`endpoint`](Self::endpoint).
+    pub fn endpoints(&self) -> Vec<EndpointState> {
+        let boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
+        boards.iter().map(EndpointBoard::state).collect()
     }
 
     /// Counts what that log drops. The first one given is the one counted.
@@ -242,12 +284,12 @@ fn expiring(snapshot: &Snapshot) -> [(&'static str, i64); 3] {
 }
 
 /// Makes families with our prefix.
-struct Families<'r> {
+pub(super) struct Families<'r> {
     registry: &'r Registry,
 }
 
 impl Families<'_> {
-    fn counters(
+    pub(super) fn counters(
         &self,
         name: &str,
         help: &str,
@@ -264,7 +306,7 @@ impl Families<'_> {
         self.register(IntGauge::with_opts(Self::opts(name, help))?)
     }
 
-    fn gauges(
+    pub(super) fn gauges(
         &self,
         name: &str,
         help: &str,

@@ -13,11 +13,13 @@
 mod event;
 mod log;
 mod metrics;
+mod pool;
 mod worker;
 
 pub use event::RequestEvent;
 pub use log::{LogGuard, install};
 pub use metrics::{Telemetry, UpstreamErrorKind};
+pub use pool::{EndpointBoard, EndpointMeters, EndpointState, PoolMeters};
 pub use worker::WorkerMeters;
 
 /// Settings of the log. `config` fills them from `[log]` in `sidegate.toml`.

@@ -8,6 +8,7 @@ use hashbrown::HashMap;
 use prometheus::{Histogram, IntCounter};
 
 use super::metrics::{Telemetry, UpstreamErrorKind};
+use super::pool::PoolMeters;
 use crate::policy::{Denial, Description, Facts, Level, Snapshot};
 
 /// Workspaces with a label of their own: the first of the policy. The rest are `other`.
@@ -91,6 +92,11 @@ impl WorkerMeters {
         Arc::clone(&self.gauges)
     }
 
+    /// The handles of one upstream's pool.
+    pub fn pool(&self, upstream: &str) -> PoolMeters {
+        PoolMeters::new(&self.telemetry.pools, upstream)
+    }
+
     /// Counts a connection in (1) or out (-1), and returns how many this worker has.
     pub fn connections(&self, change: i64) -> i64 {
         add(&self.gauges.connections, change)
@@ -101,9 +107,15 @@ impl WorkerMeters {
         add(&self.gauges.in_flight, change)
     }
 
-    /// Counts a WebSocket in (1) or out (-1).
-    pub fn streams(&self, change: i64) {
-        add(&self.gauges.streams, change);
+    /// Counts a WebSocket in (1) or out (-1), and returns how many this worker has.
+    pub fn streams(&self, change: i64) -> i64 {
+        add(&self.gauges.streams, change)
+    }
+
+    /// Counts a WebSocket that was ended from here. `reason` is the code of a refusal, `drain` or
+    /// `idle`.
+    pub fn stream_terminated(&self, reason: &'static str) {
+        self.telemetry.streams_terminated.with_label_values(&[reason]).inc();
     }
 
     /// Counts a connection that the limit refused.

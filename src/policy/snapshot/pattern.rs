@@ -1,6 +1,6 @@
 //! Host and path patterns of routes, read by the same functions as requests.
 
-use crate::policy::host::Host;
+use crate::policy::host::{Host, SUB_DELIMS};
 use crate::policy::segment::{decoded, segments};
 use crate::policy::target::Target;
 
@@ -19,6 +19,21 @@ pub(in crate::policy) struct PathPattern {
     pub(in crate::policy) steps: Vec<Step>,
     pub(in crate::policy) workspace: Option<usize>,
     pub(in crate::policy) account: Option<usize>,
+}
+
+/// Where a captured segment is in a decoded path that has the pattern's segments: at a byte that
+/// literals lead to, or so many segments after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::policy) struct Capture {
+    start: u16,
+    segments: u8,
+}
+
+impl Capture {
+    /// The captured segment of such a path.
+    pub(in crate::policy) fn of(self, path: &str) -> Option<&str> {
+        segments(path.get(usize::from(self.start)..)?).nth(usize::from(self.segments))
+    }
 }
 
 /// A pattern deeper than this is somebody's mistake; it bounds the depth of a match.
@@ -69,6 +84,21 @@ impl PathPattern {
         }
         Ok(pattern)
     }
+
+    /// Where the segment of that number is.
+    pub(in crate::policy) fn capture(&self, number: usize) -> Capture {
+        let lengths = self.steps.iter().take(number).map_while(|step| match step {
+            Step::Literal(text) => Some(1 + text.len()),
+            Step::Any => None,
+        });
+        let (literals, start) =
+            lengths.fold((0, 0), |(literals, start), length| (literals + 1, start + length));
+        match (u16::try_from(start), u8::try_from(number - literals)) {
+            (Ok(start), Ok(segments)) => Capture { start, segments },
+            // Patterns are not that deep: it is the literals that are long.
+            _ => Capture { start: 0, segments: number as u8 },
+        }
+    }
 }
 
 /// A host pattern.
@@ -94,8 +124,10 @@ impl HostPattern {
             (_, Some(domain)) => (domain, Some(true)),
             _ => (text, None),
         };
-        let host = Host::parse(name).filter(|host| host.as_str() == name).ok_or(
-            "a host is a lower-case name without port, or an IPv6 address in brackets; only its first label can be `*` or `{workspace}`",
+        // Who writes a list of hosts or a `*` elsewhere means more than the one host of that name.
+        let is_one = |host: &Host<'_>| host.as_str() == name && !name.contains(SUB_DELIMS);
+        let host = Host::parse(name).filter(is_one).ok_or(
+            "a host is a lower-case name without port, of letters, digits, `-`, `_` and `.`, or an IPv6 address in brackets; only its first label can be `*` or `{workspace}`",
         )?;
         let name = host.as_str().into();
         Ok(below
@@ -145,15 +177,47 @@ mod tests {
     }
 
     #[test]
+    fn captures() {
+        let cases = [
+            ("/{workspace}", "/acme/x", "acme"),
+            ("/w/{workspace}", "/w/acme", "acme"),
+            ("/w/{workspace}/", "/w/acme/", "acme"),
+            ("/caf%C3%A9/{workspace}/x", "/café/acme/x/y", "acme"),
+            ("/*/{workspace}/x", "/one/acme/x", "acme"),
+            ("/a/*/b/{workspace}", "/a/one/b/acme/x", "acme"),
+            ("/a/{account}/b/{workspace}/c", "/a/me/b/acme/c", "acme"),
+        ];
+        for (prefix, path, expected) in cases {
+            let pattern = PathPattern::parse(prefix).unwrap();
+            let capture = pattern.capture(pattern.workspace.unwrap());
+            assert_eq!(capture.of(path), Some(expected), "{prefix}");
+        }
+        let long = "x".repeat(1 << 16);
+        let pattern = PathPattern::parse(&format!("/{long}/{{workspace}}")).unwrap();
+        assert_eq!(pattern.capture(1).of(&format!("/{long}/acme")), Some("acme"));
+    }
+
+    #[test]
     fn hosts() {
         let exact = HostPattern::parse("api.acme.example");
         assert_eq!(exact, Ok(HostPattern::Exact("api.acme.example".into())));
         let below = HostPattern::parse("{workspace}.acme.example");
         assert_eq!(below, Ok(HostPattern::Below("acme.example".into(), true)));
         assert_eq!(HostPattern::parse("*.a"), Ok(HostPattern::Below("a".into(), false)));
-        for text in
-            ["", "*", "A.example", "a.example:80", "a.*.example", "*.*.a", "a.", "{account}.a"]
-        {
+        let bad = [
+            "",
+            "*",
+            "A.example",
+            "a.example:80",
+            "a.*.example",
+            "*.*.a",
+            "a.",
+            "{account}.a",
+            "a.example,b.example",
+            "*.a;b",
+            "{workspace}.a=b",
+        ];
+        for text in bad {
             assert!(HostPattern::parse(text).is_err(), "{text}");
         }
     }

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use sidegate::config::{self, Report};
 use sidegate::keystore::Permissions;
-use sidegate::policy::{Query, UnixSeconds};
+use sidegate::policy::{Query, UnixSeconds, Upgrade};
 use tempfile::TempDir;
 
 const BETWEEN: &[u8] = b"\n----\n";
@@ -43,8 +43,14 @@ fuzz_target!(|bytes: &[u8]| {
             told(&loaded.report, settings, policy);
             assert!(config.proxy.workers > 0);
             for (method, target) in [("GET", "/"), ("POST", "/a/b/c"), ("OPTIONS", "*")] {
-                let (host, upgrade) = ("h.example", false);
-                let query = Query { method, host, target, credential: Some("nobody"), upgrade };
+                let query = Query {
+                    method,
+                    host: "h.example",
+                    target,
+                    credential: Some("nobody"),
+                    upgrade: Upgrade::None,
+                    preflight: false,
+                };
                 let _ = loaded.snapshot.decide(&query, UnixSeconds(0));
             }
         }

@@ -19,12 +19,14 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use libfuzzer_sys::fuzz_target;
+use sidegate::policy::Upgrade;
 use sidegate::proxy;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some(Ok(asked)) = first_request(bytes) else { return };
     let Some(head) = Head::read(bytes) else { return };
-    if head.says_what_hyper_drops() {
+    if !proxy::has_one_reading(bytes) {
+        // Refused before hyper reads it.
         return;
     }
     assert_eq!(asked.method, head.method);
@@ -48,7 +50,14 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(keys.len() <= 1 && authorizations.len() <= 1, "two credentials: {head:?}");
     let mut sent = keys;
     sent.extend(authorizations.first().and_then(|value| bearer(value)));
+    let by_protocol = asked.upgrade == Upgrade::WebSocket
+        && head
+            .values("sec-websocket-protocol")
+            .iter()
+            .any(|it| it.to_lowercase().contains("bearer"));
     match asked.credential.as_deref() {
+        // A browser's key, which the tables of `extract` have.
+        _ if by_protocol => {}
         None => assert!(sent.is_empty(), "a credential is passed over: {head:?}"),
         // What no key can be made of.
         Some("") => assert!(
@@ -57,8 +66,7 @@ fuzz_target!(|bytes: &[u8]| {
         ),
         Some(key) => assert!(sent.iter().all(|it| *it == key), "another credential: {head:?}"),
     }
-    let protocols = head.values("upgrade");
-    assert_eq!(asked.upgrade, protocols.iter().any(|it| !it.eq_ignore_ascii_case("h2c")));
+    assert_eq!(asked.upgrade, head.upgrade(), "{head:?}");
     for value in head.values("connection") {
         for name in value.split(',').map(|name| name.trim().to_ascii_lowercase().replace('_', "-"))
         {
@@ -76,7 +84,7 @@ struct Asked {
     host: String,
     target: String,
     credential: Option<String>,
-    upgrade: bool,
+    upgrade: Upgrade,
 }
 
 /// The first request that hyper makes of the bytes, if it does, as the data plane reads it.
@@ -163,12 +171,24 @@ impl<'b> Head<'b> {
         strict.then_some(Self { method, target, version, fields })
     }
 
-    /// Whether there is something that hyper takes away before anybody is asked: a fragment, a
-    /// second length. Only the bytes themselves tell, which `tests/proxy` sends.
-    fn says_what_hyper_drops(&self) -> bool {
-        let lengths = self.values("content-length").len();
-        let framings = lengths + self.values("transfer-encoding").len();
-        self.target.contains('#') || lengths > 0 && framings > 1
+    /// RFC 9110 §7.8, without the offers of HTTP/2.
+    fn upgrade(&self) -> Upgrade {
+        let mut offers = self.values("upgrade");
+        offers.retain(|offer| !offer.eq_ignore_ascii_case("h2c"));
+        let named = self.values("connection");
+        let mut named = named.iter().flat_map(|value| value.split(','));
+        let for_this = named.any(|name| name.trim().eq_ignore_ascii_case("upgrade"));
+        match offers[..] {
+            [] => Upgrade::None,
+            [one]
+                if one.eq_ignore_ascii_case("websocket")
+                    && for_this
+                    && self.version == "HTTP/1.1" =>
+            {
+                Upgrade::WebSocket
+            }
+            _ => Upgrade::Unknown,
+        }
     }
 
     fn values(&self, name: &str) -> Vec<&'b str> {

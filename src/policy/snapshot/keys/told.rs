@@ -1,6 +1,6 @@
 //! What is told of keys to who compares two snapshots.
 
-use super::{Ceiling, Key, Keys};
+use super::{Ceiling, Key, Keys, Seconds};
 use crate::policy::key::{DigestKind, Pepper};
 use crate::policy::time::UnixSeconds;
 
@@ -8,7 +8,7 @@ use crate::policy::time::UnixSeconds;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::policy) struct Told<'k> {
     pub(in crate::policy) id: &'k str,
-    pub(in crate::policy) kind: Option<DigestKind>,
+    pub(in crate::policy) kind: DigestKind,
     pub(in crate::policy) key: &'k Key,
 }
 
@@ -29,11 +29,11 @@ pub(in crate::policy) struct Times {
 
 impl Key {
     pub(in crate::policy) fn times(&self) -> Times {
-        let before = |time| (time != UnixSeconds::DISTANT_FUTURE).then_some(time);
+        let bound = |time: Seconds, unbound| (time != unbound).then(|| UnixSeconds(time.number()));
         Times {
-            not_before: (self.not_before != UnixSeconds::DISTANT_PAST).then_some(self.not_before),
-            expires: before(self.expires),
-            revoked: before(self.revoked),
+            not_before: bound(self.not_before, Seconds::ALWAYS),
+            expires: bound(self.expires, Seconds::NEVER),
+            revoked: bound(self.revoked, Seconds::NEVER),
         }
     }
 
@@ -47,12 +47,10 @@ impl Keys {
     /// Every record with its id and the kind of its digest, in an order that a change of what a
     /// record says leaves as it is.
     pub(in crate::policy) fn told(&self) -> impl Iterator<Item = Told<'_>> {
-        self.iter().enumerate().map(|(number, key)| {
-            let is_of = |kind: &DigestKind| {
-                let directory = self.directories.get(*kind as usize).filter(|all| !all.is_empty());
-                directory.is_some_and(|all| all.range(&key.digest).contains(&number))
-            };
-            Told { id: self.id(key), kind: DigestKind::ALL.into_iter().find(is_of), key }
+        DigestKind::ALL.into_iter().zip(&self.shelves).flat_map(move |(kind, shelf)| {
+            let records = self.records.get(shelf.first..shelf.rest.end).unwrap_or_default();
+            let keys = records.iter().zip(shelf.first as u32..).filter(|(key, _)| !key.is_vacant());
+            keys.map(move |(key, number)| Told { id: self.id(number), kind, key })
         })
     }
 

@@ -197,6 +197,8 @@ impl<'b> Source<'b> {
             view_methods: self.methods(),
             protect: protected.into_iter().map(|role| (role, self.below(AREAS.len()))).collect(),
             strip: self.rarely(2),
+            upgrade: self.rank(),
+            preflight: self.rarely(3),
         }
     }
 
@@ -268,8 +270,10 @@ impl<'b> Source<'b> {
         if target.is_empty() {
             target.push('/');
         }
-        let (upgrade, now) = (self.rarely(32), self.of(&[2, 0, 1, 3, 4, 5, -1]));
-        Request { method, host, target, credential, upgrade, now }
+        let offer = self.of(&["websocket", "h3", "websocket, h3"]);
+        let upgrade = self.rarely(6).then_some(offer);
+        let (preflight, now) = (self.rarely(6), self.of(&[2, 0, 1, 3, 4, 5, -1]));
+        Request { method, host, target, credential, upgrade, preflight, now }
     }
 
     fn spell(&mut self, word: &str, target: &mut String) {

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sidegate::policy::{Decision, Query, Snapshot, UnixSeconds, compile};
+use sidegate::policy::{Decision, Query, Snapshot, UnixSeconds, Upgrade, compile};
 
 mod draw;
 
@@ -45,7 +45,12 @@ fn decided(snapshot: &Snapshot, request: &Request) -> Answer {
         host: &request.host,
         target: &request.target,
         credential: request.credential.as_deref(),
-        upgrade: request.upgrade,
+        upgrade: match request.upgrade {
+            None => Upgrade::None,
+            Some("websocket") => Upgrade::WebSocket,
+            Some(_) => Upgrade::Unknown,
+        },
+        preflight: request.preflight,
     };
     match snapshot.decide(&query, UnixSeconds(request.now)) {
         Decision::Allow(permit) => {
