@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use rustls::ServerConfig;
 
 use crate::policy::{Snapshot, UnixSeconds};
 
@@ -20,6 +21,8 @@ pub struct Generation {
     pub since: UnixSeconds,
     /// The policy.
     pub snapshot: Snapshot,
+    /// How a TLS handshake with a client goes, where clients speak TLS.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 /// What became of the last attempt to load a policy.
@@ -55,17 +58,23 @@ pub struct Current {
 
 impl Current {
     /// Puts a first policy in force, as generation 1.
-    pub fn new(snapshot: Snapshot, now: UnixSeconds) -> Arc<Self> {
-        let first = Generation { number: 1, since: now, snapshot };
+    pub fn new(snapshot: Snapshot, tls: Option<Arc<ServerConfig>>, now: UnixSeconds) -> Arc<Self> {
+        let first = Generation { number: 1, since: now, snapshot, tls };
         let status = ReloadStatus { succeeded_at: now, successes: 1, failures: 0, failing: None };
         Arc::new(Self { cell: ArcSwap::from_pointee(first), status: Mutex::new(status) })
     }
 
-    /// Puts `snapshot` in force for every request from now on, and returns its generation.
-    pub fn swap(&self, snapshot: Snapshot, now: UnixSeconds) -> u64 {
+    /// Puts `snapshot` in force for every request from now on, `tls` for every handshake, and
+    /// returns their generation.
+    pub fn swap(
+        &self,
+        snapshot: Snapshot,
+        tls: Option<Arc<ServerConfig>>,
+        now: UnixSeconds,
+    ) -> u64 {
         let mut status = self.lock();
         let number = self.cell.load().number + 1;
-        self.cell.store(Arc::new(Generation { number, since: now, snapshot }));
+        self.cell.store(Arc::new(Generation { number, since: now, snapshot, tls }));
         status.succeeded_at = now;
         status.successes += 1;
         status.failing = None;

@@ -24,7 +24,7 @@ impl Plane {
     fn new() -> Self {
         let snapshot = compile(Draft::default()).unwrap();
         let state = State {
-            current: Current::new(snapshot, STARTED),
+            current: Current::new(snapshot, None, STARTED),
             telemetry: Telemetry::new("test").unwrap(),
             readiness: Arc::new(Readiness::default()),
             started: STARTED,
@@ -180,7 +180,11 @@ fn status_says_since_when_the_files_are_bad() {
     assert_eq!(failing.since, "2026-11-18T11:07:40Z");
     assert_eq!(failing.at, "2026-11-18T11:08:40Z");
 
-    plane.state.current.swap(compile(Draft::default()).unwrap(), UnixSeconds(STARTED.0 + 180));
+    plane.state.current.swap(
+        compile(Draft::default()).unwrap(),
+        None,
+        UnixSeconds(STARTED.0 + 180),
+    );
     let status = plane.status();
     assert_eq!(status.generation.number, 2);
     assert_eq!(status.last_reload.failing, None);

@@ -15,7 +15,7 @@ use crate::clock;
 use crate::config::{self, Config, Loaded, Report};
 use crate::current::Current;
 use crate::keystore::Permissions;
-use crate::proxy::{Control, Listeners, Proxy};
+use crate::proxy::{Control, Listeners, Proxy, Tls};
 use crate::reload::{self, Fingerprint};
 use crate::telemetry::{self, Telemetry};
 
@@ -83,6 +83,7 @@ pub(super) struct Plane {
     config: Config,
     permissions: Permissions,
     seen: Fingerprint,
+    tls: Option<Tls>,
     current: Arc<Current>,
     telemetry: Arc<Telemetry>,
     listeners: Listeners,
@@ -94,7 +95,7 @@ impl Plane {
     pub(super) fn bind(config: Config, permissions: Permissions) -> Result<Self, Failure> {
         // Taken before the files are read: an edit during the load is seen afterwards.
         let seen = Fingerprint::of(&config);
-        let Loaded { snapshot, report } =
+        let Loaded { snapshot, tls, report } =
             config::load(&config, permissions).map_err(Failure::Invalid)?;
         let operators = admin::bind(&config.admin)
             .map_err(|error| taken("[admin] address", config.admin.listen, &error))?;
@@ -103,9 +104,19 @@ impl Plane {
             .map_err(|error| taken("[listen] address", config.proxy.listen, &error))?;
         let telemetry = Telemetry::new(VERSION)
             .map_err(|error| Failure::Broke(format!("the metrics cannot be set up: {error}")))?;
-        let current = Current::new(snapshot, clock::now());
+        let current = Current::new(snapshot, tls.as_ref().map(Tls::config), clock::now());
         let warnings = report.lines();
-        Ok(Self { config, permissions, seen, current, telemetry, listeners, operators, warnings })
+        Ok(Self {
+            config,
+            permissions,
+            seen,
+            tls,
+            current,
+            telemetry,
+            listeners,
+            operators,
+            warnings,
+        })
     }
 
     /// Serves from now on.
@@ -140,7 +151,8 @@ impl Plane {
             &self.telemetry,
             self.config.log.sample,
         )?;
-        let reload = reload::spawn(self.config, self.permissions, self.current, self.seen)?;
+        let reload =
+            reload::spawn(self.config, self.permissions, self.current, self.seen, self.tls)?;
         state.readiness.ready();
         Ok(Service { address, admin_address, operators: self.operators, state, proxy, reload })
     }

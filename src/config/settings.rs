@@ -12,6 +12,7 @@ use super::Config;
 use super::fields::Fields;
 use super::files::{Files, Reading};
 use super::page::{Notes, Page, quoted};
+use super::tls::{self, TlsFiles};
 use super::units;
 use super::upstream::Target;
 use crate::policy::{At, Problem};
@@ -67,9 +68,10 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
     let environment = fields.text("environment").map(|environment| environment.value);
     let workers = fields.number("workers", 1..=MOST_WORKERS);
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let (listen, admin) = listeners(&mut fields);
+    let (listen, tls, admin) = listeners(&mut fields, folder);
     let proxy = proxy::Settings {
         listen,
+        tls: tls.is_some(),
         workers: workers.map_or_else(cores, |workers| as_usize(workers.value)),
         upstreams: upstreams(&mut fields),
         timeouts: timeouts(&mut fields),
@@ -86,18 +88,26 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         keys: keys?.unwrap_or_else(|| folder.join("keys.jsonl")),
         pepper: pepper?,
         environment,
+        tls: tls.flatten(),
         proxy,
         admin: admin::Settings { listen: admin },
         log,
     })
 }
 
-/// Where clients and where operators connect.
-fn listeners(fields: &mut Fields<'_>) -> (SocketAddr, SocketAddr) {
+/// Whether clients speak TLS, and with what, if that could be read.
+type Secured = Option<Option<TlsFiles>>;
+
+/// Where clients connect and how, and where operators do.
+fn listeners(fields: &mut Fields<'_>, folder: &Path) -> (SocketAddr, Secured, SocketAddr) {
     let whole = fields.place();
     let default = |ip: [u8; 4], port| At::new(SocketAddr::from((ip, port)), whole);
-    let listen = address(fields, "listen").unwrap_or(default([0, 0, 0, 0], 8080));
-    let admin = address(fields, "admin").unwrap_or(default([127, 0, 0, 1], 9464));
+    let mut tls = None;
+    let listen = address(fields, "listen", |table| {
+        tls = table.has("tls").then(|| table.table("tls").and_then(|it| tls::files(it, folder)));
+    });
+    let listen = listen.unwrap_or(default([0, 0, 0, 0], 8080));
+    let admin = address(fields, "admin", |_| {}).unwrap_or(default([127, 0, 0, 1], 9464));
     let (one, other) = (listen.value, admin.value);
     let met = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
     if met && one.port() == other.port() && one.port() != 0 {
@@ -105,10 +115,15 @@ fn listeners(fields: &mut Fields<'_>) -> (SocketAddr, SocketAddr) {
         let problem = Problem::error(admin.place.max(listen.place), message);
         fields.report(problem.hint("give each a port of its own"));
     }
-    (one, other)
+    (one, tls, other)
 }
 
-fn address(fields: &mut Fields<'_>, field: &'static str) -> Option<At<SocketAddr>> {
+/// `more` reads what else the table may say.
+fn address(
+    fields: &mut Fields<'_>,
+    field: &'static str,
+    more: impl FnOnce(&mut Fields<'_>),
+) -> Option<At<SocketAddr>> {
     let mut table = fields.table(field)?;
     table.describe(format!("`[{field}]`"));
     let written = table.text("address");
@@ -124,6 +139,7 @@ fn address(fields: &mut Fields<'_>, field: &'static str) -> Option<At<SocketAddr
             None
         }
     });
+    more(&mut table);
     table.finish();
     address
 }
@@ -186,6 +202,7 @@ fn timeouts(fields: &mut Fields<'_>) -> Timeouts {
     let Some(mut table) = fields.table("timeouts") else { return standard };
     table.describe("`[timeouts]`");
     let timeouts = Timeouts {
+        handshake: duration(&mut table, "handshake").unwrap_or(standard.handshake),
         header: duration(&mut table, "header").unwrap_or(standard.header),
         connect: duration(&mut table, "connect").unwrap_or(standard.connect),
         upstream: duration(&mut table, "upstream").unwrap_or(standard.upstream),

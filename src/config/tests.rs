@@ -263,11 +263,12 @@ fn every_setting_can_be_set() {
         pepper = "pepper.bin"
         environment = "staging"
         workers = 3
-        listen = { address = "[::1]:1" }
+        listen.address = "[::1]:1"
+        listen.tls = { certificate = "a.pem", key = "a.key", client_ca = "ca.pem", certificates = [{ certificate = "b.pem", key = "/b.key" }] }
         admin = { address = "127.0.0.1:2" }
         upstream.z = { urls = ["http://z:1"], idle_connections = 0 }
         upstream.a = { urls = ["http://[::1]"] }
-        timeouts = { header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", tunnel = "7s", drain = "6s" }
+        timeouts = { handshake = "9s", header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", tunnel = "7s", drain = "6s" }
         limits = { connections = 1, requests = 2, headers = 3, header_bytes = "8KiB", target_bytes = 100, body_bytes = "2GiB" }
         log = { format = "text", level = "debug", sample = 1 }
     "#;

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Poll, ready};
@@ -10,13 +9,13 @@ use std::time::Instant;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use tokio::net::TcpStream;
 
 use super::gate;
 use super::io::{Activity, ClientIo, Phase};
 use super::respond;
 use super::settings::{Limits, Timeouts};
 use super::timer::{LazyTimer, deadline};
+use super::transport::Transport;
 use super::tunnel::Leg;
 use super::worker::Worker;
 
@@ -41,8 +40,7 @@ enum End {
 }
 
 /// Serves a connection until it is closed, times out, or is drained.
-pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
-    let activity = Activity::new(peer.ip());
+pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Activity>) {
     let requests = {
         let (worker, activity) = (Rc::clone(&worker), Rc::clone(&activity));
         service_fn(move |request| {
@@ -92,7 +90,7 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
         // The answer broke off: to a client that reads until the end, a clean close would look
         // like a whole one.
         End::Closed(Err(error)) if error.is_user() => {
-            let _ = connection.into_parts().io.into_stream().set_zero_linger();
+            connection.into_parts().io.into_stream().break_off();
         }
         End::Closed(Err(error)) if error.is_parse_too_large() => {
             worker.head_refused(431, &activity);
@@ -100,11 +98,10 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
         End::Closed(Err(error)) if error.is_parse() => worker.head_refused(400, &activity),
         End::Closed(Err(_)) => {}
         End::TimedOut if activity.phase() == Phase::Head => {
-            let stream = connection.into_parts().io.into_stream();
+            let mut stream = connection.into_parts().io.into_stream();
             let detail = "the request's head did not come in time";
             let text = respond::raw("408 Request Timeout", detail, &activity.id());
-            // The client may be gone, or not reading: there is nothing more to be done for it.
-            let _ = stream.try_write(text.as_bytes());
+            stream.say(text.as_bytes());
             worker.head_refused(408, &activity);
         }
         End::TimedOut => {}

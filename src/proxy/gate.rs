@@ -160,7 +160,7 @@ fn forward(
     parts.uri = Uri::from(target);
     parts.version = Version::HTTP_11;
     let words = snapshot.describe(&permit.facts());
-    preamble::write(preamble, &parts.headers, &words, trace, &activity.peer_text);
+    preamble::write(preamble, &parts.headers, &words, trace, &activity.peer);
     headers::clean_request(&mut parts.headers);
     Ok(())
 }

@@ -2,17 +2,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use tokio::net::TcpStream;
 
+use super::door::Peer;
 use super::respond;
 use super::socket::Socket;
+use super::transport::Transport;
 use super::tunnel::Tunnel;
 use crate::clock;
 
@@ -31,9 +31,7 @@ pub(super) enum Phase {
 /// one task.
 #[derive(Debug)]
 pub(super) struct Activity {
-    pub(super) peer: IpAddr,
-    /// The same, as it is said to upstreams.
-    pub(super) peer_text: Box<str>,
+    pub(super) peer: Peer,
     phase: Cell<Phase>,
     since: Cell<Instant>,
     stalled: Cell<Option<Instant>>,
@@ -46,10 +44,9 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    pub(super) fn new(peer: IpAddr) -> Rc<Self> {
+    pub(super) fn new(peer: Peer) -> Rc<Self> {
         Rc::new(Self {
             peer,
-            peer_text: peer.to_string().into(),
             phase: Cell::new(Phase::Idle),
             since: Cell::new(clock::instant()),
             stalled: Cell::new(None),
@@ -148,11 +145,11 @@ pub(super) struct ClientIo {
 }
 
 impl ClientIo {
-    pub(super) fn new(stream: TcpStream, activity: Rc<Activity>) -> Self {
+    pub(super) fn new(stream: Transport, activity: Rc<Activity>) -> Self {
         Self { socket: Socket::new(stream), activity }
     }
 
-    pub(super) fn into_stream(self) -> TcpStream {
+    pub(super) fn into_stream(self) -> Transport {
         self.socket.into_stream()
     }
 

@@ -2,11 +2,12 @@
 //!
 //! # The life of a request
 //!
-//! `worker` accepts → `connection` runs hyper and every timeout on one timer → `gate` has the
-//! request: `extract` makes of it a policy query (the only reader of credential headers), the
-//! snapshot decides, `respond` refuses, or `headers` cleans it, `preamble` says who asks, and `pool`
-//! exchanges it on a connection to the `upstream`. `record` counts and tells it once, when its last
-//! byte is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it.
+//! `worker` accepts → `door` shakes hands where clients speak TLS → `connection` runs hyper and
+//! every timeout on one timer → `gate` has the request: `extract` makes of it a policy query (the
+//! only reader of credential headers), the snapshot decides, `respond` refuses, or `headers` cleans
+//! it, `preamble` says who asks, and `pool` exchanges it on a connection to the `upstream`. `record`
+//! counts and tells it once, when its last byte is gone. A WebSocket goes on in a `tunnel` when both
+//! sides have agreed on it.
 //!
 //! # Invariants
 //!
@@ -20,6 +21,7 @@
 
 mod body;
 mod connection;
+mod door;
 mod extract;
 mod fault;
 mod gate;
@@ -32,7 +34,9 @@ mod respond;
 mod settings;
 mod socket;
 mod timer;
+mod tls;
 mod trace;
+mod transport;
 mod tunnel;
 mod upstream;
 mod wire;
@@ -50,6 +54,7 @@ use tokio::sync::watch;
 use crate::current::{Current, Reader};
 use crate::telemetry::{Telemetry, WorkerMeters};
 pub use settings::{Limits, Settings, Timeouts, Upstream};
+pub use tls::{Tls, crypto, names};
 use worker::{Life, Worker};
 
 /// Connections that the kernel holds for a worker that is busy.

@@ -10,6 +10,7 @@
 
 use http::header::{HOST, HeaderMap};
 
+use super::door::Peer;
 use super::trace::Trace;
 use crate::policy::{Description, Level};
 
@@ -19,7 +20,7 @@ pub(super) fn write(
     headers: &HeaderMap,
     words: &Description<'_>,
     trace: &Trace,
-    peer: &str,
+    peer: &Peer,
 ) {
     let named = [
         ("x-sidegate-account: ", words.account),
@@ -30,8 +31,8 @@ pub(super) fn write(
         ("x-sidegate-permission: ", words.permission),
         ("x-sidegate-area: ", words.area),
         ("x-sidegate-level: ", words.level.map(Level::name)),
-        ("x-forwarded-for: ", Some(peer)),
-        ("x-forwarded-proto: ", Some("http")),
+        ("x-forwarded-for: ", peer.forwarded()),
+        ("x-forwarded-proto: ", Some(peer.scheme())),
         ("x-request-id: ", Some(trace.request_id())),
         ("traceparent: ", Some(trace.traceparent())),
     ];
@@ -72,7 +73,7 @@ mod tests {
         headers.insert(HOST, HeaderValue::from_static("api.acme.example"));
         let trace = Trace::of(&headers, &mut fastrand::Rng::with_seed(1));
         let mut room = Vec::new();
-        write(&mut room, &headers, &words, &trace, "127.0.0.1");
+        write(&mut room, &headers, &words, &trace, &Peer::new([127, 0, 0, 1].into(), false));
         let expected = format!(
             "x-sidegate-account: svc@x\r\n\
              x-sidegate-key-id: k_1\r\n\

@@ -117,7 +117,7 @@ impl Drop for Record {
             took,
             request_id: told.trace.request_id(),
             trace_id: told.trace.trace_id(),
-            peer: self.activity.peer,
+            peer: self.activity.peer.text(),
         }
         .write();
     }

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct Settings {
     /// Where clients connect.
     pub listen: SocketAddr,
+    /// Whether they speak TLS. Without it in force, none is served.
+    pub tls: bool,
     /// Threads, each with its own listener and pools; at least 1.
     pub workers: usize,
     /// Where permitted requests go, in the order of the ids that the policy was compiled with.
@@ -34,6 +36,8 @@ pub struct Upstream {
 /// `[timeouts]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
+    /// From a connection to the end of its TLS handshake; past it the connection is cut.
+    pub handshake: Duration,
     /// From a request's first byte to the end of its head; past it 408.
     pub header: Duration,
     /// Until an upstream connection stands; past it 504.
@@ -53,6 +57,7 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(10),
             header: Duration::from_secs(10),
             connect: Duration::from_secs(1),
             upstream: Duration::from_secs(30),

@@ -1,4 +1,4 @@
-//! A TCP socket as hyper reads and writes it.
+//! A socket as hyper reads and writes it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -6,21 +6,22 @@ use std::task::{Context, Poll};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+
+use super::transport::Transport;
 
 /// Up to this many bytes, a copy costs less than the kernel's walk of a vector of buffers.
 const SMALL: usize = 1024;
 
 /// A socket that writes a small message with one plain `send`.
 #[derive(Debug)]
-pub(super) struct Socket(TokioIo<TcpStream>);
+pub(super) struct Socket(TokioIo<Transport>);
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self(TokioIo::new(stream))
+    pub(super) fn new(stream: impl Into<Transport>) -> Self {
+        Self(TokioIo::new(stream.into()))
     }
 
-    pub(super) fn into_stream(self) -> TcpStream {
+    pub(super) fn into_stream(self) -> Transport {
         self.0.into_inner()
     }
 }

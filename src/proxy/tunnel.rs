@@ -9,10 +9,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::record::Record;
 use super::timer::{LazyTimer, deadline};
+use super::transport::Transport;
 use super::worker::Worker;
 use crate::clock;
 
@@ -22,7 +22,7 @@ pub(super) const SCRATCH_BYTES: usize = 64 * 1024;
 /// The upstream's side of a handshake that succeeded, and what it said behind its answer.
 #[derive(Debug)]
 pub(super) struct Leg {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Transport,
     pub(super) read: Bytes,
 }
 

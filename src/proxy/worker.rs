@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 
 use super::connection;
+use super::door;
 use super::fault::Fault;
 use super::io::Activity;
 use super::pool::Pool;
@@ -133,6 +134,11 @@ impl Worker {
         &self.http
     }
 
+    /// Whether clients speak TLS.
+    pub(super) fn is_secure(&self) -> bool {
+        self.settings.tls
+    }
+
     pub(super) fn limits(&self) -> &Limits {
         &self.settings.limits
     }
@@ -220,7 +226,7 @@ impl Worker {
             took,
             request_id: &activity.id(),
             trace_id: "",
-            peer: activity.peer,
+            peer: activity.peer.text(),
         }
         .write();
     }
@@ -249,18 +255,21 @@ impl Worker {
         if self.meters().connections(1) > self.connections {
             self.meters().connections(-1);
             self.meters().connection_refused();
-            let id = format!("{:032x}", fastrand::u128(..));
-            let text =
-                respond::raw("503 Service Unavailable", "too many connections are open", &id);
-            // Best effort: a new socket's buffer takes it whole.
-            let _ = socket.try_write(text.as_bytes());
+            // Nobody would understand it before a TLS handshake.
+            if !self.is_secure() {
+                let id = format!("{:032x}", fastrand::u128(..));
+                let text =
+                    respond::raw("503 Service Unavailable", "too many connections are open", &id);
+                // Best effort: a new socket's buffer takes it whole.
+                let _ = socket.try_write(text.as_bytes());
+            }
             return;
         }
         let _ = socket.set_nodelay(true);
         let worker = Rc::clone(self);
         tokio::task::spawn_local(async move {
             let counted = Counted(worker);
-            connection::serve(Rc::clone(&counted.0), socket, peer).await;
+            door::serve(Rc::clone(&counted.0), socket, peer).await;
         });
     }
 

@@ -42,13 +42,14 @@ use self::folders::Folders;
 use self::lookout::{Lookout, News, Patience};
 use self::mailbox::Mailbox;
 use crate::clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Loaded};
 use crate::current::Current;
 use crate::keystore::Permissions;
-use crate::policy::Snapshot;
+use crate::proxy::Tls;
 
 /// Reloads the files of `config` into `current` whenever they change. `loaded` is their
-/// [`Fingerprint`] from before the policy in `current` was read, so that no edit since is missed.
+/// [`Fingerprint`] from before the policy in `current` was read, so that no edit since is missed;
+/// `tls` is what is in force with it.
 ///
 /// # Errors
 ///
@@ -58,6 +59,7 @@ pub fn spawn(
     permissions: Permissions,
     current: Arc<Current>,
     loaded: Fingerprint,
+    mut tls: Option<Tls>,
 ) -> io::Result<Handle> {
     let sources = Sources::of(&config);
     let mailbox = Arc::new(Mailbox::default());
@@ -65,7 +67,7 @@ pub fn spawn(
     folders.follow(&sources.look().folders);
     let load = move || load(&config, permissions);
     let mut logged = Vec::new();
-    let publish = move |news| publish(&current, &mut logged, news);
+    let publish = move |news| publish(&current, &mut tls, &mut logged, news);
     let patience = Patience::DEFAULT;
     let handle = Arc::clone(&mailbox);
     let lookout = Lookout { sources, patience, mailbox, folders, load, publish, loaded };
@@ -105,21 +107,25 @@ impl Drop for Handle {
     }
 }
 
-fn load(config: &Config, permissions: Permissions) -> Result<Snapshot, Vec<String>> {
+fn load(config: &Config, permissions: Permissions) -> Result<Loaded, Vec<String>> {
     // A bug on one input must not end all reloads to come.
     catch_unwind(AssertUnwindSafe(|| config::load(config, permissions)))
         .map_err(|_| vec!["loading broke off, which is a bug in sidegate".to_owned()])?
-        .map(|loaded| loaded.snapshot)
         .map_err(|report| report.lines())
 }
 
+/// `tls` is what is in force: it stays where the certificates did, so that sessions are resumed.
 /// `logged` is the last refusal that was logged: one that only repeats it is not logged again.
-fn publish(current: &Current, logged: &mut Vec<String>, news: News<Snapshot>) {
+fn publish(current: &Current, tls: &mut Option<Tls>, logged: &mut Vec<String>, news: News<Loaded>) {
     match news {
         News::Waiting => trace!("the policy is being changed"),
-        News::Loaded(snapshot, took) => {
+        News::Loaded(Loaded { snapshot, tls: read, .. }, took) => {
             let (keys, routes) = (snapshot.key_count(), snapshot.route_count());
-            let generation = current.swap(snapshot, clock::now());
+            if *tls != read {
+                *tls = read;
+            }
+            let in_force = tls.as_ref().map(Tls::config);
+            let generation = current.swap(snapshot, in_force, clock::now());
             logged.clear();
             let duration_ms = milliseconds(took);
             info!(generation, keys, routes, duration_ms, "policy reloaded");

@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, Receiver};
 use tempfile::TempDir;
 
 use super::*;
+use crate::config::Report;
 use crate::policy::{Draft, compile};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -489,7 +490,7 @@ impl io::Write for Sink {
 #[test]
 fn a_refusal_is_counted_each_time_and_logged_once() {
     let first = || compile(Draft::default()).unwrap();
-    let current = Current::new(first(), clock::now());
+    let current = Current::new(first(), None, clock::now());
     let sink = Sink::default();
     let writer = sink.clone();
     let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
@@ -501,10 +502,10 @@ fn a_refusal_is_counted_each_time_and_logged_once() {
             refused("one"),
             refused("one"),
             refused("two"),
-            News::Loaded(first(), SHORT),
+            News::Loaded(Loaded { snapshot: first(), tls: None, report: Report::default() }, SHORT),
             refused("one"),
         ] {
-            publish(&current, &mut logged, news);
+            publish(&current, &mut None, &mut logged, news);
         }
     });
     let log = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();

@@ -53,6 +53,51 @@ impl UpstreamErrorKind {
     }
 }
 
+/// Why a TLS handshake with a client failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandshakeErrorKind {
+    /// The client did not take what it was shown, and said so.
+    Alert,
+    /// The client's certificate is missing or not of ours.
+    ClientCertificate,
+    /// The client went away.
+    Closed,
+    /// There is no version, algorithm or certificate that both sides take.
+    Incompatible,
+    /// The client speaks HTTP without TLS.
+    Plain,
+    /// What came is not TLS, or breaks its rules.
+    Protocol,
+    /// It was not over in time.
+    Timeout,
+}
+
+impl HandshakeErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Alert,
+        Self::ClientCertificate,
+        Self::Closed,
+        Self::Incompatible,
+        Self::Plain,
+        Self::Protocol,
+        Self::Timeout,
+    ];
+
+    /// As it stands in the metric and in the log.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::ClientCertificate => "client_certificate",
+            Self::Closed => "closed",
+            Self::Incompatible => "incompatible",
+            Self::Plain => "plain",
+            Self::Protocol => "protocol",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
 /// Every metric of the process.
 #[derive(Debug)]
 pub struct Telemetry {
@@ -64,6 +109,7 @@ pub struct Telemetry {
     pub(super) upstream_errors: IntCounterVec,
     pub(super) decision_duration: Histogram,
     pub(super) refused_connections: IntCounter,
+    pub(super) handshake_errors: IntCounterVec,
     connections: IntGauge,
     in_flight: IntGauge,
     streams: IntGauge,
@@ -126,6 +172,11 @@ impl Telemetry {
             )?,
             refused_connections: made
                 .counter("connections_refused_total", "Connections refused by the limit.")?,
+            handshake_errors: made.counters(
+                "tls_handshake_errors_total",
+                "TLS handshakes with clients that failed.",
+                &["kind"],
+            )?,
             connections: made.gauge("connections_active", "Client connections.")?,
             in_flight: made.gauge("requests_in_flight", "Requests being answered.")?,
             streams: made.gauge("streams_active", "WebSockets that are open.")?,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use prometheus::{Histogram, IntCounter};
 
-use super::metrics::{Telemetry, UpstreamErrorKind};
+use super::metrics::{HandshakeErrorKind, Telemetry, UpstreamErrorKind};
 use crate::policy::{Denial, Description, Facts, Level, Snapshot};
 
 /// Workspaces with a label of their own: the first of the policy. The rest are `other`.
@@ -47,6 +47,7 @@ pub struct WorkerMeters {
     routes: Vec<Option<Box<RouteMeters>>>,
     denials: HashMap<DenialKey, IntCounter, foldhash::fast::FixedState>,
     upstreams: Vec<UpstreamMeters>,
+    handshake_errors: [IntCounter; HandshakeErrorKind::ALL.len()],
     decision: Histogram,
 }
 
@@ -82,6 +83,8 @@ impl WorkerMeters {
             routes: Vec::new(),
             denials: HashMap::default(),
             upstreams,
+            handshake_errors: HandshakeErrorKind::ALL
+                .map(|kind| telemetry.handshake_errors.with_label_values(&[kind.code()])),
             decision: telemetry.decision_duration.clone(),
             telemetry,
         }
@@ -109,6 +112,13 @@ impl WorkerMeters {
     /// Counts a connection that the limit refused.
     pub fn connection_refused(&self) {
         self.telemetry.refused_connections.inc();
+    }
+
+    /// Counts a TLS handshake that failed.
+    pub fn handshake_failed(&self, kind: HandshakeErrorKind) {
+        if let Some(errors) = self.handshake_errors.get(kind as usize) {
+            errors.inc();
+        }
     }
 
     /// Notes what a decision took.

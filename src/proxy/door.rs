@@ -1,0 +1,118 @@
+//! A connection before its first request: TLS where clients speak it, and which HTTP follows.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use tokio::io::ReadBuf;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::connection;
+use super::io::Activity;
+use super::respond;
+use super::transport::Transport;
+use super::worker::Worker;
+use crate::telemetry::HandshakeErrorKind;
+
+/// The first byte of a TLS handshake (RFC 8446 §5.1).
+const HANDSHAKE: u8 = 22;
+
+/// Who connected, and how.
+#[derive(Debug, Clone)]
+pub(super) struct Peer {
+    text: Rc<str>,
+    is_secure: bool,
+}
+
+impl Peer {
+    pub(super) fn new(address: IpAddr, is_secure: bool) -> Self {
+        Self { text: address.to_string().into(), is_secure }
+    }
+
+    /// As the log tells of it.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// As upstreams are told of it.
+    pub(super) fn forwarded(&self) -> Option<&str> {
+        Some(&self.text)
+    }
+
+    /// The scheme of its requests.
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.is_secure { "https" } else { "http" }
+    }
+}
+
+/// Serves a connection from its first byte to its last.
+pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
+    let is_secure = worker.is_secure();
+    let peer = Peer::new(peer.ip(), is_secure);
+    let transport = if is_secure {
+        // Boxed, as it is over when the connection begins: its state would be carried all along.
+        match Box::pin(secure(&worker, stream)).await {
+            Ok(transport) => transport,
+            Err(kind) => {
+                worker.meters().handshake_failed(kind);
+                tracing::debug!(peer = peer.text(), kind = kind.code(), "tls handshake failed");
+                return;
+            }
+        }
+    } else {
+        stream.into()
+    };
+    connection::serve(worker, transport, Activity::new(peer)).await;
+}
+
+async fn secure(worker: &Worker, stream: TcpStream) -> Result<Transport, HandshakeErrorKind> {
+    let Some(config) = worker.generation().tls.clone() else {
+        return Err(HandshakeErrorKind::Incompatible);
+    };
+    let handshake = async {
+        let mut first = [0];
+        poll_fn(|cx| stream.poll_peek(cx, &mut ReadBuf::new(&mut first)))
+            .await
+            .map_err(|_| HandshakeErrorKind::Closed)?;
+        // Those who speak HTTP begin with a method's name.
+        if first[0] != HANDSHAKE && first[0].is_ascii_alphabetic() {
+            turn_away(&stream);
+            return Err(HandshakeErrorKind::Plain);
+        }
+        let accepted = TlsAcceptor::from(config).accept(stream).await;
+        let stream = accepted.map_err(|error| kind_of(&error))?;
+        Ok(tokio_rustls::TlsStream::from(stream).into())
+    };
+    let handshake = tokio::time::timeout(worker.timeouts().handshake, handshake);
+    handshake.await.unwrap_or(Err(HandshakeErrorKind::Timeout))
+}
+
+/// Tells somebody who has come to the wrong port.
+fn turn_away(stream: &TcpStream) {
+    let id = format!("{:032x}", fastrand::u128(..));
+    let text = respond::raw("400 Bad Request", "this port speaks HTTPS, not HTTP", &id);
+    let _ = stream.try_write(text.as_bytes());
+    // What it has sent is taken: closing before that would reset the connection, and the answer.
+    let _ = stream.try_read(&mut [0; 4096]);
+}
+
+fn kind_of(error: &io::Error) -> HandshakeErrorKind {
+    use rustls::Error;
+    let Some(error) = error.get_ref().and_then(|error| error.downcast_ref::<Error>()) else {
+        return HandshakeErrorKind::Closed;
+    };
+    match error {
+        Error::AlertReceived(_) => HandshakeErrorKind::Alert,
+        Error::InvalidCertificate(_) | Error::NoCertificatesPresented => {
+            HandshakeErrorKind::ClientCertificate
+        }
+        Error::NoApplicationProtocol | Error::PeerIncompatible(_) => {
+            HandshakeErrorKind::Incompatible
+        }
+        // rustls' own word for a resolver that has nothing to show.
+        Error::General(_) => HandshakeErrorKind::Incompatible,
+        _ => HandshakeErrorKind::Protocol,
+    }
+}

@@ -1,0 +1,115 @@
+//! What bytes come and go by: TCP, or TLS over it.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsStream;
+
+/// A connection's bytes, without what protects them.
+#[derive(Debug)]
+pub(super) struct Transport {
+    wire: Wire,
+}
+
+#[derive(Debug)]
+enum Wire {
+    Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl From<TcpStream> for Transport {
+    fn from(stream: TcpStream) -> Self {
+        Self { wire: Wire::Tcp(stream) }
+    }
+}
+
+impl From<TlsStream<TcpStream>> for Transport {
+    fn from(stream: TlsStream<TcpStream>) -> Self {
+        Self { wire: Wire::Tls(Box::new(stream)) }
+    }
+}
+
+impl Transport {
+    /// Says what there is room for, without waiting: the peer may be gone, or not reading.
+    pub(super) fn say(&mut self, bytes: &[u8]) {
+        match &mut self.wire {
+            Wire::Tcp(stream) => _ = stream.try_write(bytes),
+            Wire::Tls(stream) => {
+                let mut cx = Context::from_waker(Waker::noop());
+                let _ = Pin::new(&mut **stream).poll_write(&mut cx, bytes);
+                let _ = Pin::new(&mut **stream).poll_flush(&mut cx);
+            }
+        }
+    }
+
+    /// Its end will be a reset: nobody takes what came before for all there was.
+    pub(super) fn break_off(&self) {
+        let stream = match &self.wire {
+            Wire::Tcp(stream) => stream,
+            Wire::Tls(stream) => stream.get_ref().0,
+        };
+        let _ = stream.set_zero_linger();
+    }
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.wire {
+            Wire::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Wire::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.wire {
+            Wire::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Wire::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.wire {
+            Wire::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, buffers),
+            Wire::Tls(stream) => Pin::new(&mut **stream).poll_write_vectored(cx, buffers),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.wire {
+            // The kernel has what was written.
+            Wire::Tcp(_) => Poll::Ready(Ok(())),
+            Wire::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.wire {
+            Wire::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Tls(stream) => {
+                ready!(Pin::new(&mut **stream).poll_flush(cx))?;
+                Pin::new(&mut **stream).poll_shutdown(cx)
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The gate's client side: TLS with its certificates, and every protocol that clients speak over it.
+//!
+//! Each rig is a process of its own, its upstream a raw socket in the test. Nothing sleeps.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on should stop"
+)]
+
+#[expect(dead_code, reason = "nginx and load are for the tests with peers")]
+mod harness;
+
+#[path = "edge/authority.rs"]
+mod authority;
+#[path = "edge/certificates.rs"]
+mod certificates;
+#[path = "proxy/rig.rs"]
+#[expect(dead_code, reason = "shared with the tests of HTTP/1")]
+mod rig;
+#[path = "edge/secure.rs"]
+mod secure;
+#[path = "edge/tls.rs"]
+mod tls;
+#[path = "proxy/wire.rs"]
+#[expect(dead_code, reason = "shared with the tests of HTTP/1")]
+mod wire;
