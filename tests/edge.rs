@@ -17,11 +17,21 @@ mod harness;
 mod authority;
 #[path = "edge/certificates.rs"]
 mod certificates;
+#[path = "edge/curl.rs"]
+mod curl;
+#[path = "edge/floods.rs"]
+mod floods;
+#[path = "edge/frames.rs"]
+mod frames;
+#[path = "edge/http2.rs"]
+mod http2;
 #[path = "proxy/rig.rs"]
 #[expect(dead_code, reason = "shared with the tests of HTTP/1")]
 mod rig;
 #[path = "edge/secure.rs"]
 mod secure;
+#[path = "edge/session.rs"]
+mod session;
 #[path = "edge/tls.rs"]
 mod tls;
 #[path = "proxy/wire.rs"]

@@ -27,6 +27,8 @@ const IDLE_CONNECTIONS: usize = 64;
 
 /// Connections and requests that one process can be told to take.
 const MANY: u64 = 10_000_000;
+/// Requests at a time on one connection.
+const STREAMS: RangeInclusive<u64> = 1..=10_000;
 /// What hyper's header table takes.
 const MOST_HEADERS: u64 = 10_000;
 /// hyper's smallest read buffer, and enough for any client.
@@ -242,6 +244,8 @@ fn limits(fields: &mut Fields<'_>) -> Limits {
     let limits = Limits {
         connections: within("connections", 1..=MANY, standard.connections),
         requests: within("requests", 1..=MANY, standard.requests),
+        streams: u32::try_from(within("streams", STREAMS, standard.streams as usize))
+            .unwrap_or(u32::MAX),
         headers: within("headers", 1..=MOST_HEADERS, standard.headers),
         header_bytes: within("header_bytes", HEADER_BYTES, standard.header_bytes),
         target_bytes: within("target_bytes", TARGET_BYTES, standard.target_bytes),

@@ -269,7 +269,7 @@ fn every_setting_can_be_set() {
         upstream.z = { urls = ["http://z:1"], idle_connections = 0 }
         upstream.a = { urls = ["http://[::1]"] }
         timeouts = { handshake = "9s", header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", tunnel = "7s", drain = "6s" }
-        limits = { connections = 1, requests = 2, headers = 3, header_bytes = "8KiB", target_bytes = 100, body_bytes = "2GiB" }
+        limits = { connections = 1, requests = 2, streams = 4, headers = 3, header_bytes = "8KiB", target_bytes = 100, body_bytes = "2GiB" }
         log = { format = "text", level = "debug", sample = 1 }
     "#;
     let folder = folder(&[("sidegate.toml", settings)]);

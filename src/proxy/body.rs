@@ -108,6 +108,11 @@ impl Body for RequestBody {
             return Poll::Ready(None);
         };
         let Poll::Ready(polled) = Pin::new(&mut *incoming).poll_frame(cx) else {
+            if activity.is_cut() {
+                upload.fault.set(Some(Fault::BodyBroken));
+                return Poll::Ready(Some(Err(Fault::BodyBroken)));
+            }
+            activity.note_upload(cx.waker());
             upload.waits.set(true);
             return Poll::Pending;
         };

@@ -99,13 +99,18 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Ac
         End::Closed(Err(_)) => {}
         End::TimedOut if activity.phase() == Phase::Head => {
             let mut stream = connection.into_parts().io.into_stream();
-            let detail = "the request's head did not come in time";
-            let text = respond::raw("408 Request Timeout", detail, &activity.id());
-            stream.say(text.as_bytes());
-            worker.head_refused(408, &activity);
+            refuse_slow_head(&worker, &mut stream, &activity);
         }
         End::TimedOut => {}
     }
+}
+
+/// Ends a connection whose client has begun a head and not ended it.
+pub(super) fn refuse_slow_head(worker: &Worker, stream: &mut Transport, activity: &Activity) {
+    let detail = "the request's head did not come in time";
+    let text = respond::raw("408 Request Timeout", detail, &activity.id());
+    stream.say(text.as_bytes());
+    worker.head_refused(408, activity);
 }
 
 /// Who waits.

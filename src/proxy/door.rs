@@ -5,11 +5,14 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use tokio::io::ReadBuf;
+use bytes::Bytes;
+use tokio::io::{AsyncReadExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::connection;
+use super::frames::PREFACE;
+use super::http2;
 use super::io::Activity;
 use super::respond;
 use super::transport::Transport;
@@ -64,7 +67,85 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
     } else {
         stream.into()
     };
-    connection::serve(worker, transport, Activity::new(peer)).await;
+    let (transport, protocol) = match transport.has_agreed_on_http2() {
+        true => (transport, Protocol::Http2),
+        false if is_secure => (transport, Protocol::Http1),
+        false => match Box::pin(listen(&worker, transport, &peer)).await {
+            Some(heard) => heard,
+            None => return,
+        },
+    };
+    match protocol {
+        Protocol::Http1 => connection::serve(worker, transport, Activity::new(peer)).await,
+        Protocol::Http2 => Box::pin(http2::serve(worker, transport, peer)).await,
+    }
+}
+
+/// Which HTTP a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+impl Protocol {
+    /// By what a client said first (RFC 9113 §3.3). Nothing, while it can be either.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        if bytes.starts_with(PREFACE) {
+            Some(Self::Http2)
+        } else if PREFACE.starts_with(bytes) {
+            None
+        } else {
+            Some(Self::Http1)
+        }
+    }
+}
+
+/// Waits for a client's first bytes. Nothing, where none come that are enough.
+async fn listen(
+    worker: &Worker,
+    mut transport: Transport,
+    peer: &Peer,
+) -> Option<(Transport, Protocol)> {
+    let mut first = [0; PREFACE.len()];
+    let seen = {
+        let seen = poll_fn(|cx| transport.poll_peek(cx, &mut ReadBuf::new(&mut first)));
+        tokio::select! {
+            biased;
+            seen = seen => seen.ok().filter(|seen| *seen > 0)?,
+            () = tokio::time::sleep(worker.timeouts().idle) => return None,
+            () = worker.drain().notified() => return None,
+        }
+    };
+    if let Some(protocol) = Protocol::of(first.get(..seen)?) {
+        return Some((transport, protocol));
+    }
+    // A few bytes that both may begin with: they are taken, as what is only looked at would be
+    // there at each look.
+    let activity = Activity::new(peer.clone());
+    let mut had = 0;
+    let decide = async {
+        loop {
+            let length = transport.read(first.get_mut(had..)?).await.ok()?;
+            had += length;
+            // An end within it is hyper's to see.
+            let protocol = if length == 0 { Some(Protocol::Http1) } else { None };
+            let protocol = protocol.or_else(|| Protocol::of(first.get(..had).unwrap_or_default()));
+            if protocol.is_some() {
+                return protocol;
+            }
+        }
+    };
+    match tokio::time::timeout(worker.timeouts().header, decide).await {
+        Ok(protocol) => {
+            transport.put_back(Bytes::copy_from_slice(first.get(..had)?));
+            Some((transport, protocol?))
+        }
+        Err(_) => {
+            connection::refuse_slow_head(worker, &mut transport, &activity);
+            None
+        }
+    }
 }
 
 async fn secure(worker: &Worker, stream: TcpStream) -> Result<Transport, HandshakeErrorKind> {

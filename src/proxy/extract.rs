@@ -33,7 +33,7 @@ pub(super) fn query<'q>(
     if let Some(authority) = uri.authority() {
         // Absolute-form (RFC 9112 §3.2.2); without a scheme it is authority-form.
         let (named, sent) = (Host::parse(authority.as_str()), Host::parse(host));
-        if uri.scheme().is_none() || named.is_none() {
+        if !matches!(uri.scheme_str(), Some("http" | "https")) || named.is_none() {
             return Err(DenyReason::BadTarget);
         }
         if named != sent || authority.port_u16() != port(host) {

@@ -78,6 +78,9 @@ pub(super) async fn answer(
         headers::name_websocket(&mut parts.headers);
     }
     let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided, &activity);
+    if matches!(body, RequestBody::Streaming(_)) {
+        headers::name_framing(&mut parts.headers);
+    }
     let request = Request::from_parts(parts, body);
     let exchanged = if upgrades {
         Box::pin(pool.switch(request, &preamble, &upload, &activity)).await
@@ -197,6 +200,10 @@ fn is_drained(incoming: &Incoming) -> bool {
 
 /// What the limits refuse before anything is decided. hyper bounds the head as a whole.
 fn oversize(parts: &Parts, incoming: &Incoming, limits: &Limits) -> Option<Fault> {
+    // hyper counts those of HTTP/1.
+    if parts.headers.len() > limits.headers {
+        return Some(Fault::HeadTooLarge);
+    }
     let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target > limits.target_bytes {
         return Some(Fault::TargetTooLong);

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -41,11 +41,24 @@ pub(super) struct Activity {
     due: Cell<Option<Instant>>,
     overdue: Cell<bool>,
     tunnel: RefCell<Option<Box<Tunnel>>>,
+    /// Of one stream among others, not of a connection.
+    is_stream: bool,
+    cut: Cell<bool>,
+    upload: RefCell<Option<Waker>>,
 }
 
 impl Activity {
     pub(super) fn new(peer: Peer) -> Rc<Self> {
-        Rc::new(Self {
+        Rc::new(Self::of(peer, false))
+    }
+
+    /// Of one HTTP/2 stream: its connection is watched elsewhere.
+    pub(super) fn stream(peer: Peer) -> Rc<Self> {
+        Rc::new(Self::of(peer, true))
+    }
+
+    fn of(peer: Peer, is_stream: bool) -> Self {
+        Self {
             peer,
             phase: Cell::new(Phase::Idle),
             since: Cell::new(clock::instant()),
@@ -55,7 +68,10 @@ impl Activity {
             due: Cell::new(None),
             overdue: Cell::new(false),
             tunnel: RefCell::default(),
-        })
+            is_stream,
+            cut: Cell::new(false),
+            upload: RefCell::default(),
+        }
     }
 
     /// The id of what never became a request on this connection.
@@ -74,6 +90,29 @@ impl Activity {
     /// Since when the client has not taken what was written.
     pub(super) fn stalled(&self) -> Option<Instant> {
         self.stalled.get()
+    }
+
+    pub(super) fn set_stalled(&self, stalled: Option<Instant>) {
+        self.stalled.set(stalled);
+    }
+
+    /// The stream is over: what of its request's body has not come is not waited for.
+    pub(super) fn cut(&self) {
+        self.cut.set(true);
+        if let Some(waker) = self.upload.take() {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.get()
+    }
+
+    /// Notes who waits for a request's body. A connection that ends tells it by itself.
+    pub(super) fn note_upload(&self, waker: &Waker) {
+        if self.is_stream {
+            *self.upload.borrow_mut() = Some(waker.clone());
+        }
     }
 
     /// When the request's present wait ends, where it has an end.

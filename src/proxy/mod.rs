@@ -2,10 +2,11 @@
 //!
 //! # The life of a request
 //!
-//! `worker` accepts → `door` shakes hands where clients speak TLS → `connection` runs hyper and
-//! every timeout on one timer → `gate` has the request: `extract` makes of it a policy query (the
-//! only reader of credential headers), the snapshot decides, `respond` refuses, or `headers` cleans
-//! it, `preamble` says who asks, and `pool` exchanges it on a connection to the `upstream`. `record`
+//! `worker` accepts → `door` shakes hands where clients speak TLS, and sees which HTTP they speak →
+//! `connection` runs hyper and every timeout on one timer; `http2` does so for each `stream`, and
+//! watches the `frames` → `gate` has the request: `extract` makes of it a policy query (the only
+//! reader of credential headers), the snapshot decides, `respond` refuses, or `headers` cleans it,
+//! `preamble` says who asks, and `pool` exchanges it on a connection to the `upstream`. `record`
 //! counts and tells it once, when its last byte is gone. A WebSocket goes on in a `tunnel` when both
 //! sides have agreed on it.
 //!
@@ -24,8 +25,10 @@ mod connection;
 mod door;
 mod extract;
 mod fault;
+mod frames;
 mod gate;
 mod headers;
+mod http2;
 mod io;
 mod pool;
 mod preamble;
@@ -33,6 +36,7 @@ mod record;
 mod respond;
 mod settings;
 mod socket;
+mod stream;
 mod timer;
 mod tls;
 mod trace;

@@ -76,6 +76,8 @@ pub struct Limits {
     pub connections: usize,
     /// Requests in flight in the process; one more is answered 503.
     pub requests: usize,
+    /// Requests at a time on one HTTP/2 connection; one more is refused, to be sent later.
+    pub streams: u32,
     /// Header fields of a request; past it 431.
     pub headers: usize,
     /// Bytes of a request's head; past it 431.
@@ -91,6 +93,7 @@ impl Default for Limits {
         Self {
             connections: 10_000,
             requests: 10_000,
+            streams: 100,
             headers: 100,
             header_bytes: 32 * 1024,
             target_bytes: 8 * 1024,

@@ -12,8 +12,8 @@ use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
 use webpki::EndEntityCert;
 
-/// Protocols over TLS (RFC 7301).
-const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
+/// Protocols over TLS (RFC 7301), the preferred first.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// What clients are shown, and what is asked of them. Two are equal where they were made of the
 /// same files.

@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
+use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
@@ -12,6 +13,8 @@ use tokio_rustls::TlsStream;
 #[derive(Debug)]
 pub(super) struct Transport {
     wire: Wire,
+    /// Read already, to see which protocol it is, and not handed out.
+    ahead: Bytes,
 }
 
 #[derive(Debug)]
@@ -22,17 +25,42 @@ enum Wire {
 
 impl From<TcpStream> for Transport {
     fn from(stream: TcpStream) -> Self {
-        Self { wire: Wire::Tcp(stream) }
+        Self { wire: Wire::Tcp(stream), ahead: Bytes::new() }
     }
 }
 
 impl From<TlsStream<TcpStream>> for Transport {
     fn from(stream: TlsStream<TcpStream>) -> Self {
-        Self { wire: Wire::Tls(Box::new(stream)) }
+        Self { wire: Wire::Tls(Box::new(stream)), ahead: Bytes::new() }
     }
 }
 
 impl Transport {
+    /// Gives `bytes` once more to whoever reads next.
+    pub(super) fn put_back(&mut self, bytes: Bytes) {
+        self.ahead = bytes;
+    }
+
+    /// Whether an HTTP/2 client was promised HTTP/2 (RFC 7301).
+    pub(super) fn has_agreed_on_http2(&self) -> bool {
+        match &self.wire {
+            Wire::Tcp(_) => false,
+            Wire::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+
+    /// Looks at what can be read, without taking it. Only where nothing protects it.
+    pub(super) fn poll_peek(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<usize>> {
+        match &self.wire {
+            Wire::Tcp(stream) => stream.poll_peek(cx, buffer),
+            Wire::Tls(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+        }
+    }
+
     /// Says what there is room for, without waiting: the peer may be gone, or not reading.
     pub(super) fn say(&mut self, bytes: &[u8]) {
         match &mut self.wire {
@@ -61,6 +89,12 @@ impl AsyncRead for Transport {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let part = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(self.ahead.get(..part).unwrap_or_default());
+            self.ahead.advance(part);
+            return Poll::Ready(Ok(()));
+        }
         match &mut self.wire {
             Wire::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Wire::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buffer),

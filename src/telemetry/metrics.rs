@@ -53,6 +53,34 @@ impl UpstreamErrorKind {
     }
 }
 
+/// Why an HTTP/2 connection was cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CutKind {
+    /// Too many frames that carry nothing.
+    Flood,
+    /// Too many requests that were taken back.
+    Resets,
+    /// A head was not whole in time.
+    SlowHead,
+    /// The client did not read.
+    Stalled,
+}
+
+impl CutKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Flood, Self::Resets, Self::SlowHead, Self::Stalled];
+
+    /// As it stands in the metric and in the log.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Flood => "flood",
+            Self::Resets => "resets",
+            Self::SlowHead => "slow_head",
+            Self::Stalled => "stalled",
+        }
+    }
+}
+
 /// Why a TLS handshake with a client failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HandshakeErrorKind {
@@ -110,6 +138,7 @@ pub struct Telemetry {
     pub(super) decision_duration: Histogram,
     pub(super) refused_connections: IntCounter,
     pub(super) handshake_errors: IntCounterVec,
+    pub(super) cut_connections: IntCounterVec,
     connections: IntGauge,
     in_flight: IntGauge,
     streams: IntGauge,
@@ -172,6 +201,11 @@ impl Telemetry {
             )?,
             refused_connections: made
                 .counter("connections_refused_total", "Connections refused by the limit.")?,
+            cut_connections: made.counters(
+                "http2_connections_cut_total",
+                "HTTP/2 connections cut for what the client did.",
+                &["kind"],
+            )?,
             handshake_errors: made.counters(
                 "tls_handshake_errors_total",
                 "TLS handshakes with clients that failed.",

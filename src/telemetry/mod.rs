@@ -17,7 +17,7 @@ mod worker;
 
 pub use event::RequestEvent;
 pub use log::{LogGuard, install};
-pub use metrics::{HandshakeErrorKind, Telemetry, UpstreamErrorKind};
+pub use metrics::{CutKind, HandshakeErrorKind, Telemetry, UpstreamErrorKind};
 pub use worker::WorkerMeters;
 
 /// Settings of the log. `config` fills them from `[log]` in `sidegate.toml`.

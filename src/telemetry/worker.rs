@@ -7,7 +7,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use prometheus::{Histogram, IntCounter};
 
-use super::metrics::{HandshakeErrorKind, Telemetry, UpstreamErrorKind};
+use super::metrics::{CutKind, HandshakeErrorKind, Telemetry, UpstreamErrorKind};
 use crate::policy::{Denial, Description, Facts, Level, Snapshot};
 
 /// Workspaces with a label of their own: the first of the policy. The rest are `other`.
@@ -48,6 +48,7 @@ pub struct WorkerMeters {
     denials: HashMap<DenialKey, IntCounter, foldhash::fast::FixedState>,
     upstreams: Vec<UpstreamMeters>,
     handshake_errors: [IntCounter; HandshakeErrorKind::ALL.len()],
+    cut_connections: [IntCounter; CutKind::ALL.len()],
     decision: Histogram,
 }
 
@@ -83,6 +84,8 @@ impl WorkerMeters {
             routes: Vec::new(),
             denials: HashMap::default(),
             upstreams,
+            cut_connections: CutKind::ALL
+                .map(|kind| telemetry.cut_connections.with_label_values(&[kind.code()])),
             handshake_errors: HandshakeErrorKind::ALL
                 .map(|kind| telemetry.handshake_errors.with_label_values(&[kind.code()])),
             decision: telemetry.decision_duration.clone(),
@@ -112,6 +115,13 @@ impl WorkerMeters {
     /// Counts a connection that the limit refused.
     pub fn connection_refused(&self) {
         self.telemetry.refused_connections.inc();
+    }
+
+    /// Counts an HTTP/2 connection that was cut.
+    pub fn connection_cut(&self, kind: CutKind) {
+        if let Some(cut) = self.cut_connections.get(kind as usize) {
+            cut.inc();
+        }
     }
 
     /// Counts a TLS handshake that failed.

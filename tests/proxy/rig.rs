@@ -109,7 +109,7 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, accepted) = mpsc::channel();
