@@ -34,6 +34,8 @@ mod secure;
 mod session;
 #[path = "edge/tls.rs"]
 mod tls;
+#[path = "edge/unix.rs"]
+mod unix;
 #[path = "proxy/wire.rs"]
 #[expect(dead_code, reason = "shared with the tests of HTTP/1")]
 mod wire;

@@ -1,5 +1,6 @@
 //! `sidegate serve`: the only place where all rooms meet.
 
+use std::fmt::Display;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::clock;
 use crate::config::{self, Config, Loaded, Report};
 use crate::current::Current;
 use crate::keystore::Permissions;
-use crate::proxy::{Control, Listeners, Proxy, Tls};
+use crate::proxy::{Address, Control, Listeners, Proxy, Tls};
 use crate::reload::{self, Fingerprint};
 use crate::telemetry::{self, Telemetry};
 
@@ -98,10 +99,10 @@ impl Plane {
         let Loaded { snapshot, tls, report } =
             config::load(&config, permissions).map_err(Failure::Invalid)?;
         let operators = admin::bind(&config.admin)
-            .map_err(|error| taken("[admin] address", config.admin.listen, &error))?;
-        let listeners = alone(config.proxy.listen)
+            .map_err(|error| taken("[admin] address", &config.admin.listen, &error))?;
+        let listeners = alone(&config.proxy.listen)
             .and_then(|()| Listeners::bind(&config.proxy))
-            .map_err(|error| taken("[listen] address", config.proxy.listen, &error))?;
+            .map_err(|error| taken("[listen] address", &config.proxy.listen, &error))?;
         let telemetry = Telemetry::new(VERSION)
             .map_err(|error| Failure::Broke(format!("the metrics cannot be set up: {error}")))?;
         let current = Current::new(snapshot, tls.as_ref().map(Tls::config), clock::now());
@@ -121,7 +122,7 @@ impl Plane {
 
     /// Serves from now on.
     pub(super) fn start(self) -> io::Result<Service> {
-        let address = self.listeners.address();
+        let address = self.listeners.address().clone();
         let admin_address = self.operators.local_addr()?;
         for warning in &self.warnings {
             tracing::warn!(warning, "policy warning");
@@ -160,14 +161,16 @@ impl Plane {
 
 /// Fails where somebody listens on `address`. The workers' listeners share their port, and the system
 /// would let another sidegate in, too: each would then judge a part of the requests by its own policy.
-fn alone(address: SocketAddr) -> io::Result<()> {
-    TcpListener::bind(address).map(drop)
+fn alone(address: &Address) -> io::Result<()> {
+    address.ip().map_or(Ok(()), |address| TcpListener::bind(address).map(drop))
 }
 
-fn taken(field: &str, address: SocketAddr, error: &io::Error) -> Failure {
+fn taken(field: &str, address: &dyn Display, error: &io::Error) -> Failure {
     let way_out = match error.kind() {
         io::ErrorKind::AddrInUse => "another process has it: end that one, or change",
-        io::ErrorKind::PermissionDenied => "ports below 1024 are the system's: change",
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 are the system's, and folders have their owners: change"
+        }
         _ => "change",
     };
     Failure::Broke(format!("cannot listen on {address}: {error} — {way_out} `{field}`"))
@@ -175,7 +178,7 @@ fn taken(field: &str, address: SocketAddr, error: &io::Error) -> Failure {
 
 /// A sidegate that serves.
 pub(super) struct Service {
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
     pub(super) admin_address: SocketAddr,
     operators: TcpListener,
     state: State,
@@ -283,11 +286,11 @@ mod tests {
         let args = InitArgs { directory: folder.path().join("etc") };
         init::print(&args, &mut io::sink(), &mut io::sink()).unwrap();
         let mut config = config::read(&args.directory.join("sidegate.toml")).unwrap();
-        config.proxy.listen = "127.0.0.1:0".parse().unwrap();
-        config.admin.listen = config.proxy.listen;
+        config.admin.listen = "127.0.0.1:0".parse().unwrap();
+        config.proxy.listen = Address::Ip(config.admin.listen);
         let bind = |config: &Config| Plane::bind(config.clone(), Permissions::Private);
         let Ok(first) = bind(&config) else { panic!("the first one could not start") };
-        config.proxy.listen = first.listeners.address();
+        config.proxy.listen = first.listeners.address().clone();
         let Err(Failure::Broke(told)) = bind(&config) else { panic!("both listen") };
         assert!(told.contains("another process has it"), "{told}");
         assert!(told.ends_with("change `[listen] address`"), "{told}");

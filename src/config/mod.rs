@@ -16,6 +16,7 @@
 mod draft;
 mod fields;
 mod files;
+mod listen;
 mod page;
 mod pepper;
 mod report;

@@ -1,6 +1,5 @@
 //! `sidegate.toml` to settings.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -11,11 +10,11 @@ use toml::de::{DeTable, DeValue};
 use super::Config;
 use super::fields::Fields;
 use super::files::{Files, Reading};
+use super::listen::listeners;
 use super::page::{Notes, Page, quoted};
-use super::tls::{self, TlsFiles};
 use super::units;
 use super::upstream::Target;
-use crate::policy::{At, Problem};
+use crate::policy::Problem;
 use crate::proxy::{Limits, Timeouts, Upstream};
 use crate::{admin, proxy, telemetry};
 
@@ -95,55 +94,6 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         admin: admin::Settings { listen: admin },
         log,
     })
-}
-
-/// Whether clients speak TLS, and with what, if that could be read.
-type Secured = Option<Option<TlsFiles>>;
-
-/// Where clients connect and how, and where operators do.
-fn listeners(fields: &mut Fields<'_>, folder: &Path) -> (SocketAddr, Secured, SocketAddr) {
-    let whole = fields.place();
-    let default = |ip: [u8; 4], port| At::new(SocketAddr::from((ip, port)), whole);
-    let mut tls = None;
-    let listen = address(fields, "listen", |table| {
-        tls = table.has("tls").then(|| table.table("tls").and_then(|it| tls::files(it, folder)));
-    });
-    let listen = listen.unwrap_or(default([0, 0, 0, 0], 8080));
-    let admin = address(fields, "admin", |_| {}).unwrap_or(default([127, 0, 0, 1], 9464));
-    let (one, other) = (listen.value, admin.value);
-    let met = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
-    if met && one.port() == other.port() && one.port() != 0 {
-        let message = format!("`listen` and `admin` share port `{}`", one.port());
-        let problem = Problem::error(admin.place.max(listen.place), message);
-        fields.report(problem.hint("give each a port of its own"));
-    }
-    (one, tls, other)
-}
-
-/// `more` reads what else the table may say.
-fn address(
-    fields: &mut Fields<'_>,
-    field: &'static str,
-    more: impl FnOnce(&mut Fields<'_>),
-) -> Option<At<SocketAddr>> {
-    let mut table = fields.table(field)?;
-    table.describe(format!("`[{field}]`"));
-    let written = table.text("address");
-    let address = written.and_then(|written| match written.value.parse() {
-        Ok(address) => Some(At::new(address, written.place)),
-        Err(_) => {
-            let message = format!("{} is not an address", quoted(&written.value));
-            let problem = Problem::error(written.place, message);
-            table.report(match written.value.starts_with("unix:") {
-                true => problem.hint("sockets are not served yet: write `127.0.0.1:8080`"),
-                false => problem.hint("write an IP address and a port: `127.0.0.1:8080`"),
-            });
-            None
-        }
-    });
-    more(&mut table);
-    table.finish();
-    address
 }
 
 /// `[upstream.NAME]`, in the order of the file. One that could not be read keeps its name, so that

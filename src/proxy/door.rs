@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -25,23 +25,29 @@ const HANDSHAKE: u8 = 22;
 /// Who connected, and how.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
-    text: Rc<str>,
+    /// Nothing, where it is a process on this machine that came by a Unix socket.
+    address: Option<Rc<str>>,
     is_secure: bool,
 }
 
 impl Peer {
     pub(super) fn new(address: IpAddr, is_secure: bool) -> Self {
-        Self { text: address.to_string().into(), is_secure }
+        Self { address: Some(address.to_string().into()), is_secure }
+    }
+
+    /// Who came by a Unix socket.
+    pub(super) fn local() -> Self {
+        Self { address: None, is_secure: false }
     }
 
     /// As the log tells of it.
     pub(super) fn text(&self) -> &str {
-        &self.text
+        self.address.as_deref().unwrap_or("unix")
     }
 
     /// As upstreams are told of it.
     pub(super) fn forwarded(&self) -> Option<&str> {
-        Some(&self.text)
+        self.address.as_deref()
     }
 
     /// The scheme of its requests.
@@ -51,12 +57,11 @@ impl Peer {
 }
 
 /// Serves a connection from its first byte to its last.
-pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
-    let is_secure = worker.is_secure();
-    let peer = Peer::new(peer.ip(), is_secure);
+pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) {
+    let is_secure = peer.is_secure;
     let transport = if is_secure {
         // Boxed, as it is over when the connection begins: its state would be carried all along.
-        match Box::pin(secure(&worker, stream)).await {
+        match Box::pin(secure(&worker, transport)).await {
             Ok(transport) => transport,
             Err(kind) => {
                 worker.meters().handshake_failed(kind);
@@ -65,7 +70,7 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
             }
         }
     } else {
-        stream.into()
+        transport
     };
     let (transport, protocol) = match transport.has_agreed_on_http2() {
         true => (transport, Protocol::Http2),
@@ -108,22 +113,28 @@ async fn listen(
     peer: &Peer,
 ) -> Option<(Transport, Protocol)> {
     let mut first = [0; PREFACE.len()];
-    let seen = {
-        let seen = poll_fn(|cx| transport.poll_peek(cx, &mut ReadBuf::new(&mut first)));
-        tokio::select! {
-            biased;
-            seen = seen => seen.ok().filter(|seen| *seen > 0)?,
-            () = tokio::time::sleep(worker.timeouts().idle) => return None,
-            () = worker.drain().notified() => return None,
+    let look = async {
+        match poll_fn(|cx| transport.poll_peek(cx, &mut ReadBuf::new(&mut first))).await {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                transport.read(&mut first).await.map(|taken| (taken, taken))
+            }
+            seen => seen.map(|seen| (seen, 0)),
         }
     };
+    let (seen, taken) = tokio::select! {
+        biased;
+        seen = look => seen.ok().filter(|(seen, _)| *seen > 0)?,
+        () = tokio::time::sleep(worker.timeouts().idle) => return None,
+        () = worker.drain().notified() => return None,
+    };
     if let Some(protocol) = Protocol::of(first.get(..seen)?) {
+        transport.put_back(Bytes::copy_from_slice(first.get(..taken)?));
         return Some((transport, protocol));
     }
     // A few bytes that both may begin with: they are taken, as what is only looked at would be
     // there at each look.
     let activity = Activity::new(peer.clone());
-    let mut had = 0;
+    let mut had = taken;
     let decide = async {
         loop {
             let length = transport.read(first.get_mut(had..)?).await.ok()?;
@@ -148,8 +159,9 @@ async fn listen(
     }
 }
 
-async fn secure(worker: &Worker, stream: TcpStream) -> Result<Transport, HandshakeErrorKind> {
-    let Some(config) = worker.generation().tls.clone() else {
+async fn secure(worker: &Worker, transport: Transport) -> Result<Transport, HandshakeErrorKind> {
+    let (Some(config), Some(stream)) = (worker.generation().tls.clone(), transport.into_tcp())
+    else {
         return Err(HandshakeErrorKind::Incompatible);
     };
     let handshake = async {

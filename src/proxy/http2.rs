@@ -4,25 +4,24 @@
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use super::door::Peer;
-use super::frames::{Flood, Frames};
+use super::frames::Flood;
 use super::io::Activity;
 use super::settings::{Limits, Timeouts};
 use super::stream;
 use super::timer::{LazyTimer, deadline};
 use super::transport::Transport;
+use super::watched::Wire;
 use super::worker::Worker;
 use crate::clock;
 use crate::telemetry::CutKind;
@@ -35,8 +34,6 @@ const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 const SEND_BYTES: usize = 64 * 1024;
 /// How long a client has to close a connection that was said to be over.
 const GRACE: Duration = Duration::from_secs(1);
-/// Bytes that a flooding client's kernel may still hand us, so that it reads our last word.
-const LINGER_BYTES: usize = 1 << 20;
 
 fn builder(limits: &Limits, streams: Streams) -> http2::Builder<Streams> {
     let mut builder = http2::Builder::new(streams);
@@ -87,7 +84,7 @@ pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
         }
         loop {
             if Pin::new(&mut connection).poll(cx).is_ready() {
-                let flood = wire.0.borrow().flood;
+                let flood = wire.flood();
                 return Poll::Ready(flood.map_or(End::Closed, |flood| {
                     End::Cut(match flood {
                         Flood::Idle => CutKind::Flood,
@@ -137,11 +134,10 @@ fn due(
     closing: Option<Instant>,
     timeouts: &Timeouts,
 ) -> Option<(Instant, Wait)> {
-    let wire = wire.0.borrow();
-    if let Some(stalled) = wire.stalled {
+    if let Some(stalled) = wire.stalled() {
         return Some((deadline(stalled, timeouts.body), Wait::Cut(CutKind::Stalled)));
     }
-    if let Some(head) = wire.frames.head() {
+    if let Some(head) = wire.head() {
         return Some((deadline(head, timeouts.header), Wait::Cut(CutKind::SlowHead)));
     }
     let since = streams.idle_since()?;
@@ -224,110 +220,4 @@ async fn drive(future: impl Future<Output = ()>, activity: &Activity, timeouts: 
         }
     })
     .await;
-}
-
-/// The transport as hyper reads and writes it, watched. Shared with who serves the connection.
-#[derive(Debug, Clone)]
-struct Wire(Rc<RefCell<Watched>>);
-
-#[derive(Debug)]
-struct Watched {
-    transport: Transport,
-    frames: Frames,
-    flood: Option<Flood>,
-    /// Since when the client has not taken what was written.
-    stalled: Option<Instant>,
-}
-
-impl Wire {
-    fn new(transport: Transport) -> Self {
-        let frames = Frames::new(clock::instant());
-        Self(Rc::new(RefCell::new(Watched { transport, frames, flood: None, stalled: None })))
-    }
-
-    /// Tells a client to calm down, and waits until it has heard it.
-    async fn last_word(self) {
-        let Ok(watched) = Rc::try_unwrap(self.0) else { return };
-        let Watched { mut transport, frames, .. } = watched.into_inner();
-        let Some(frame) = frames.go_away() else { return };
-        if transport.write_all(&frame).await.is_err() || transport.shutdown().await.is_err() {
-            return;
-        }
-        let mut rest = transport.take(LINGER_BYTES as u64);
-        let mut room = [0; 4096];
-        while rest.read(&mut room).await.is_ok_and(|length| length > 0) {}
-    }
-}
-
-impl Watched {
-    fn wrote(&mut self, poll: &Poll<io::Result<usize>>) {
-        match poll {
-            Poll::Pending => self.stalled = self.stalled.or_else(|| Some(clock::instant())),
-            Poll::Ready(_) => self.stalled = None,
-        }
-    }
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let Watched { transport, frames, flood, .. } = &mut *self.0.borrow_mut();
-        let from = buffer.filled().len();
-        ready!(Pin::new(transport).poll_read(cx, buffer))?;
-        let read = buffer.filled().get(from..).unwrap_or_default();
-        Poll::Ready(frames.received(read, clock::instant()).map_err(|seen| {
-            *flood = Some(seen);
-            io::Error::other("flood")
-        }))
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let mut watched = self.0.borrow_mut();
-        let poll = Pin::new(&mut watched.transport).poll_write(cx, bytes);
-        if let Poll::Ready(Ok(length)) = &poll {
-            watched.frames.sent(bytes.get(..*length).unwrap_or_default());
-        }
-        watched.wrote(&poll);
-        poll
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let mut watched = self.0.borrow_mut();
-        let poll = Pin::new(&mut watched.transport).poll_write_vectored(cx, buffers);
-        if let Poll::Ready(Ok(length)) = &poll {
-            let mut left = *length;
-            for part in buffers {
-                let here = left.min(part.len());
-                watched.frames.sent(part.get(..here).unwrap_or_default());
-                left -= here;
-            }
-        }
-        watched.wrote(&poll);
-        poll
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0.borrow_mut().transport).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0.borrow_mut().transport).poll_shutdown(cx)
-    }
 }

@@ -30,6 +30,7 @@ mod gate;
 mod headers;
 mod http2;
 mod io;
+mod listen;
 mod pool;
 mod preamble;
 mod record;
@@ -43,55 +44,49 @@ mod trace;
 mod transport;
 mod tunnel;
 mod upstream;
+mod watched;
 mod wire;
 mod worker;
 
 use std::io::Result;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
 use crate::current::{Current, Reader};
 use crate::telemetry::{Telemetry, WorkerMeters};
+pub use listen::Address;
+use listen::{Listener, Listening, SocketFile};
 pub use settings::{Limits, Settings, Timeouts, Upstream};
 pub use tls::{Tls, crypto, names};
 use worker::{Life, Worker};
 
-/// Connections that the kernel holds for a worker that is busy.
-const BACKLOG: i32 = 1024;
-
 /// One listener a worker, all on the same address.
 #[derive(Debug)]
 pub struct Listeners {
-    address: SocketAddr,
-    sockets: Vec<TcpListener>,
+    address: Address,
+    sockets: Vec<Listening>,
+    file: Option<SocketFile>,
 }
 
 impl Listeners {
-    /// Binds the address once for each worker (`SO_REUSEPORT`: the kernel spreads connections).
+    /// Binds the address once for each worker (`SO_REUSEPORT`: the kernel spreads connections). A
+    /// Unix socket is bound once, for all of them; a file of one that nobody listens on is replaced.
     ///
     /// # Errors
     ///
     /// When the address cannot be bound, as when another process has it.
     pub fn bind(settings: &Settings) -> Result<Self> {
-        let mut address = settings.listen;
-        let mut sockets = Vec::with_capacity(settings.workers);
-        for _ in 0..settings.workers.max(1) {
-            let socket = listen(address)?;
-            // Port 0 is the kernel's choice: the others follow the first.
-            address = socket.local_addr()?;
-            sockets.push(socket);
-        }
-        Ok(Self { address, sockets })
+        let (address, sockets) = settings.listen.bind(settings.workers.max(1))?;
+        let file = SocketFile::of(&address);
+        Ok(Self { address, sockets, file })
     }
 
     /// Where clients connect.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &Address {
+        &self.address
     }
 }
 
@@ -100,6 +95,7 @@ impl Listeners {
 pub struct Proxy {
     threads: Vec<JoinHandle<()>>,
     control: Control,
+    _file: Option<SocketFile>,
 }
 
 /// Ends a running data plane, from anywhere.
@@ -157,7 +153,7 @@ impl Proxy {
         for _ in &threads {
             started.recv().map_err(std::io::Error::other)??;
         }
-        Ok(Self { threads, control: Control(life) })
+        Ok(Self { threads, control: Control(life), _file: listeners.file })
     }
 
     /// What ends it.
@@ -172,18 +168,8 @@ impl Proxy {
     }
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
 fn run(
-    socket: TcpListener,
+    socket: Listening,
     settings: Arc<Settings>,
     current: Arc<Current>,
     meters: WorkerMeters,
@@ -193,7 +179,7 @@ fn run(
 ) -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::from_std(socket)?;
+        let listener = Listener::new(socket)?;
         let _ = report.send(Ok(()));
         let worker = Worker::new(settings, Reader::new(current), meters, sample);
         worker.run(listener, life).await;

@@ -1,13 +1,14 @@
 //! What the data plane is told at start.
 
-use std::net::SocketAddr;
 use std::time::Duration;
+
+use super::listen::Address;
 
 /// Settings of the data plane. `config` fills them from `sidegate.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Where clients connect.
-    pub listen: SocketAddr,
+    pub listen: Address,
     /// Whether they speak TLS. Without it in force, none is served.
     pub tls: bool,
     /// Threads, each with its own listener and pools; at least 1.

@@ -1,4 +1,4 @@
-//! What bytes come and go by: TCP, or TLS over it.
+//! What bytes come and go by: TCP, TLS over it, or a Unix socket.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
 /// A connection's bytes, without what protects them.
@@ -20,12 +20,19 @@ pub(super) struct Transport {
 #[derive(Debug)]
 enum Wire {
     Tcp(TcpStream),
+    Unix(UnixStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl From<TcpStream> for Transport {
     fn from(stream: TcpStream) -> Self {
         Self { wire: Wire::Tcp(stream), ahead: Bytes::new() }
+    }
+}
+
+impl From<UnixStream> for Transport {
+    fn from(stream: UnixStream) -> Self {
+        Self { wire: Wire::Unix(stream), ahead: Bytes::new() }
     }
 }
 
@@ -44,12 +51,21 @@ impl Transport {
     /// Whether an HTTP/2 client was promised HTTP/2 (RFC 7301).
     pub(super) fn has_agreed_on_http2(&self) -> bool {
         match &self.wire {
-            Wire::Tcp(_) => false,
+            Wire::Tcp(_) | Wire::Unix(_) => false,
             Wire::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
         }
     }
 
-    /// Looks at what can be read, without taking it. Only where nothing protects it.
+    /// Without what it has read ahead, if it is TCP as it comes.
+    pub(super) fn into_tcp(self) -> Option<TcpStream> {
+        match self.wire {
+            Wire::Tcp(stream) => Some(stream),
+            Wire::Unix(_) | Wire::Tls(_) => None,
+        }
+    }
+
+    /// Looks at what can be read, without taking it, where that can be done: a Unix socket and TLS
+    /// are unsupported.
     pub(super) fn poll_peek(
         &self,
         cx: &mut Context<'_>,
@@ -57,7 +73,7 @@ impl Transport {
     ) -> Poll<io::Result<usize>> {
         match &self.wire {
             Wire::Tcp(stream) => stream.poll_peek(cx, buffer),
-            Wire::Tls(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
+            Wire::Unix(_) | Wire::Tls(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
 
@@ -65,6 +81,7 @@ impl Transport {
     pub(super) fn say(&mut self, bytes: &[u8]) {
         match &mut self.wire {
             Wire::Tcp(stream) => _ = stream.try_write(bytes),
+            Wire::Unix(stream) => _ = stream.try_write(bytes),
             Wire::Tls(stream) => {
                 let mut cx = Context::from_waker(Waker::noop());
                 let _ = Pin::new(&mut **stream).poll_write(&mut cx, bytes);
@@ -78,6 +95,8 @@ impl Transport {
         let stream = match &self.wire {
             Wire::Tcp(stream) => stream,
             Wire::Tls(stream) => stream.get_ref().0,
+            // Nothing of it tells a reset from an end.
+            Wire::Unix(_) => return,
         };
         let _ = stream.set_zero_linger();
     }
@@ -97,6 +116,7 @@ impl AsyncRead for Transport {
         }
         match &mut self.wire {
             Wire::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Wire::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
             Wire::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buffer),
         }
     }
@@ -110,6 +130,7 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match &mut self.wire {
             Wire::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Wire::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
             Wire::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, bytes),
         }
     }
@@ -121,6 +142,7 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match &mut self.wire {
             Wire::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, buffers),
+            Wire::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, buffers),
             Wire::Tls(stream) => Pin::new(&mut **stream).poll_write_vectored(cx, buffers),
         }
     }
@@ -132,7 +154,7 @@ impl AsyncWrite for Transport {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.wire {
             // The kernel has what was written.
-            Wire::Tcp(_) => Poll::Ready(Ok(())),
+            Wire::Tcp(_) | Wire::Unix(_) => Poll::Ready(Ok(())),
             Wire::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
         }
     }
@@ -140,6 +162,7 @@ impl AsyncWrite for Transport {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.wire {
             Wire::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Wire::Tls(stream) => {
                 ready!(Pin::new(&mut **stream).poll_flush(cx))?;
                 Pin::new(&mut **stream).poll_shutdown(cx)

@@ -1,24 +1,26 @@
 //! One worker: a thread, a runtime, a listener, and everything that its requests share.
 
 use std::cell::{Cell, RefCell, RefMut};
-use std::net::SocketAddr;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::header::HeaderMap;
 use hyper::server::conn::http1;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 
 use super::connection;
-use super::door;
+use super::door::{self, Peer};
 use super::fault::Fault;
 use super::io::Activity;
+use super::listen::Listener;
 use super::pool::Pool;
 use super::respond;
 use super::settings::{Limits, Settings, Timeouts};
 use super::trace::Trace;
+use super::transport::Transport;
 use super::tunnel;
 use crate::clock;
 use crate::current::{Held, Reader};
@@ -97,11 +99,7 @@ impl Worker {
     }
 
     /// Accepts and serves until the process's life ends or every connection is drained.
-    pub(super) async fn run(
-        self: Rc<Self>,
-        listener: TcpListener,
-        mut life: watch::Receiver<Life>,
-    ) {
+    pub(super) async fn run(self: Rc<Self>, listener: Listener, mut life: watch::Receiver<Life>) {
         let sweeper = tokio::task::spawn_local(Rc::clone(&self).sweep());
         tokio::select! {
             () = self.accept(&listener) => {}
@@ -231,10 +229,10 @@ impl Worker {
         .write();
     }
 
-    async fn accept(self: &Rc<Self>, listener: &TcpListener) {
+    async fn accept(self: &Rc<Self>, listener: &Listener) {
         loop {
-            match listener.accept().await {
-                Ok((socket, peer)) => self.take(socket, peer),
+            match poll_fn(|cx| listener.poll_accept(cx, self.is_secure())).await {
+                Ok((transport, peer)) => self.take(transport, peer),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_REST).await;
@@ -244,14 +242,16 @@ impl Worker {
     }
 
     /// What the kernel has accepted for us is served: closing the listener would reset it.
-    fn accept_waiting(self: &Rc<Self>, listener: &TcpListener) {
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        while let std::task::Poll::Ready(Ok((socket, peer))) = listener.poll_accept(&mut context) {
-            self.take(socket, peer);
+    fn accept_waiting(self: &Rc<Self>, listener: &Listener) {
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Ok((transport, peer))) =
+            listener.poll_accept(&mut cx, self.is_secure())
+        {
+            self.take(transport, peer);
         }
     }
 
-    fn take(self: &Rc<Self>, socket: TcpStream, peer: SocketAddr) {
+    fn take(self: &Rc<Self>, mut transport: Transport, peer: Peer) {
         if self.meters().connections(1) > self.connections {
             self.meters().connections(-1);
             self.meters().connection_refused();
@@ -261,15 +261,14 @@ impl Worker {
                 let text =
                     respond::raw("503 Service Unavailable", "too many connections are open", &id);
                 // Best effort: a new socket's buffer takes it whole.
-                let _ = socket.try_write(text.as_bytes());
+                transport.say(text.as_bytes());
             }
             return;
         }
-        let _ = socket.set_nodelay(true);
         let worker = Rc::clone(self);
         tokio::task::spawn_local(async move {
             let counted = Counted(worker);
-            door::serve(Rc::clone(&counted.0), socket, peer).await;
+            door::serve(Rc::clone(&counted.0), transport, peer).await;
         });
     }
 

@@ -13,7 +13,7 @@
 //!   it is whole, it must be quiet for some time; a load during which a file was written to counts
 //!   for nothing. A signal does not change that, it only asks to look.
 //! - The last change is never lost: the fingerprint is taken before the files are read.
-//! - Everything or nothing: there is one swap, of a whole [`Snapshot`]; any problem keeps what is
+//! - Everything or nothing: there is one swap, of a whole [`Loaded`]; any problem keeps what is
 //!   in force, and [`Current::status`] says why and since when.
 //! - Storms cost at most a fifth of a core: between two loads lies four times the time of a load.
 //!
