@@ -216,6 +216,26 @@ fn what_is_malformed_never_reaches_an_upstream() {
     assert_eq!(rig.upstream.waiting(), 0);
 }
 
+/// Libraries speak of what they refuse. What a client sent is not for the log.
+#[test]
+fn no_log_level_tells_of_what_was_malformed() {
+    let rig = Rig::new("log.level = \"debug\"\nlog.sample = 1.0\n");
+    for name in [":path", ":authority", ":scheme", "x-own", "connection", "x-api-key"] {
+        let kept = GOOD.iter().filter(|(it, _)| *it != name).copied();
+        let (pseudo, plain): (Vec<_>, Vec<_>) = kept.partition(|(it, _)| it.starts_with(':'));
+        let planted = [(name, "planted \u{7f} secret")];
+        let fields = match name.starts_with(':') {
+            true => [&planted[..], &pseudo, &plain].concat(),
+            false => [&pseudo[..], &plain, &planted].concat(),
+        };
+        let mut client = rig.sent([preface(), request(1, &fields)].concat());
+        while !matches!(next(&mut client).kind, GOAWAY | HEADERS | RST_STREAM) {}
+    }
+    let text = std::fs::read_to_string(rig.folder.path().join("sidegate.log")).unwrap();
+    assert!(!text.contains("planted"), "{text}");
+    assert!(!text.contains("h2::"), "{text}");
+}
+
 /// A body that is not as long as was said is never whole at the upstream.
 #[test]
 fn a_body_of_another_length_is_broken() {
