@@ -12,7 +12,6 @@ use tokio_rustls::TlsAcceptor;
 
 use super::connection;
 use super::frames::PREFACE;
-use super::http2;
 use super::io::Activity;
 use super::respond;
 use super::transport::Transport;
@@ -56,39 +55,35 @@ impl Peer {
     }
 }
 
-/// Serves a connection from its first byte to its last.
-pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) {
+/// What a connection speaks, once that is known. Nothing, where there is nobody to speak with.
+pub(super) async fn open(
+    worker: &Worker,
+    transport: Transport,
+    peer: &Peer,
+) -> Option<(Transport, Protocol)> {
     let is_secure = peer.is_secure;
     let transport = if is_secure {
-        // Boxed, as it is over when the connection begins: its state would be carried all along.
-        match Box::pin(secure(&worker, transport)).await {
+        match secure(worker, transport).await {
             Ok(transport) => transport,
             Err(kind) => {
                 worker.meters().handshake_failed(kind);
                 tracing::debug!(peer = peer.text(), kind = kind.code(), "tls handshake failed");
-                return;
+                return None;
             }
         }
     } else {
         transport
     };
-    let (transport, protocol) = match transport.has_agreed_on_http2() {
-        true => (transport, Protocol::Http2),
-        false if is_secure => (transport, Protocol::Http1),
-        false => match Box::pin(listen(&worker, transport, &peer)).await {
-            Some(heard) => heard,
-            None => return,
-        },
-    };
-    match protocol {
-        Protocol::Http1 => connection::serve(worker, transport, Activity::new(peer)).await,
-        Protocol::Http2 => Box::pin(http2::serve(worker, transport, peer)).await,
+    match transport.has_agreed_on_http2() {
+        true => Some((transport, Protocol::Http2)),
+        false if is_secure => Some((transport, Protocol::Http1)),
+        false => listen(worker, transport, peer).await,
     }
 }
 
 /// Which HTTP a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Protocol {
+pub(super) enum Protocol {
     Http1,
     Http2,
 }
@@ -128,8 +123,8 @@ async fn listen(
         () = worker.drain().notified() => return None,
     };
     if let Some(protocol) = Protocol::of(first.get(..seen)?) {
-        transport.put_back(Bytes::copy_from_slice(first.get(..taken)?));
-        return Some((transport, protocol));
+        let taken = Bytes::copy_from_slice(first.get(..taken)?);
+        return Some((transport.put_back(taken), protocol));
     }
     // A few bytes that both may begin with: they are taken, as what is only looked at would be
     // there at each look.
@@ -149,8 +144,8 @@ async fn listen(
     };
     match tokio::time::timeout(worker.timeouts().header, decide).await {
         Ok(protocol) => {
-            transport.put_back(Bytes::copy_from_slice(first.get(..had)?));
-            Some((transport, protocol?))
+            let taken = Bytes::copy_from_slice(first.get(..had)?);
+            Some((transport.put_back(taken), protocol?))
         }
         Err(_) => {
             connection::refuse_slow_head(worker, &mut transport, &activity);

@@ -12,8 +12,9 @@ use hyper::server::conn::http1;
 use tokio::sync::{Notify, watch};
 
 use super::connection;
-use super::door::{self, Peer};
+use super::door::{self, Peer, Protocol};
 use super::fault::Fault;
+use super::http2;
 use super::io::Activity;
 use super::listen::Listener;
 use super::pool::Pool;
@@ -268,7 +269,18 @@ impl Worker {
         let worker = Rc::clone(self);
         tokio::task::spawn_local(async move {
             let counted = Counted(worker);
-            door::serve(Rc::clone(&counted.0), transport, peer).await;
+            // Boxed, as it is over when the connection begins: its state would be carried all along.
+            let opened = Box::pin(door::open(&counted.0, transport, &peer)).await;
+            let worker = Rc::clone(&counted.0);
+            match opened {
+                None => {}
+                Some((transport, Protocol::Http1)) => {
+                    connection::serve(worker, transport, Activity::new(peer)).await;
+                }
+                Some((transport, Protocol::Http2)) => {
+                    Box::pin(http2::serve(worker, transport, peer)).await;
+                }
+            }
         });
     }
 
