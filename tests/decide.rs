@@ -2,7 +2,8 @@
 //! request to the policy in `decide/policy.toml`.
 //!
 //! A row is key, request, second and outcome. The key `-` is none, what starts with `sg_` is sent as
-//! it is, anything else names one of [`KEYS`]. A request is `METHOD TARGET` or `METHOD HOST TARGET`.
+//! it is, anything else names one of [`KEYS`]. A request is `METHOD TARGET` or `METHOD HOST TARGET`,
+//! and a method is `METHOD+websocket`, `METHOD+other` or `METHOD+preflight`, where it asks for that.
 //! Seconds count from [`NEW_YEAR`]. The outcome is a level, `public`, or the code of a reason.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
@@ -15,7 +16,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use sidegate::config::{self, Loaded};
 use sidegate::keystore::Permissions;
 use sidegate::policy::key::{DigestKind, KeyDigest, Pepper, checksum};
-use sidegate::policy::{Decision, Denial, DenyReason, Query, Snapshot, UnixSeconds};
+use sidegate::policy::{Decision, Denial, DenyReason, Query, Snapshot, UnixSeconds, Upgrade};
 
 type Row = (&'static str, &'static str, i64, &'static str);
 
@@ -75,6 +76,7 @@ const KEYS: &[(&str, &str, &str, &str, DigestKind, &str)] = {
             Blake3,
             r#","not_before":"2030-01-01T00:00:10Z","expires":"2030-01-01T00:00:05Z","revoked":"2030-01-01T00:00:20Z""#,
         ),
+        ("astray", "main", "olga", "staging", Blake3, r#","revoked":"2030-01-01T00:00:00Z""#),
         ("gone", "torn-down", "olga", "production", Blake3, r#","revoked":"2030-01-01T00:00:00Z""#),
         ("c-view", "main", "olga", "production", Blake3, r#","ceiling":{"level":"view"}"#),
         ("c-none", "main", "olga", "production", Blake3, r#","ceiling":{"level":"none"}"#),
@@ -284,6 +286,8 @@ const OF_KEYS: &[Row] = &[
     ("revoked", "GET /vault", -1, "full"),
     ("revoked", "GET /vault", 0, "key_revoked"),
     ("gone", "GET /vault", -1, "wrong_environment"),
+    ("astray", "GET /vault", -1, "wrong_environment"),
+    ("astray", "GET /vault", 0, "key_revoked"),
     (
         "sg_production_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg_000000",
         "GET /vault",
@@ -434,8 +438,69 @@ const ROUTES: &[Row] = &[
     ("olga", "GET me@h.example /general", 0, "bad_target"),
 ];
 
-const TABLES: [&[Row]; 11] =
-    [REASONS, ORDER, ROLES, GRANTS, LIMITS, OF_KEYS, PUBLIC, METHODS, CAPTURES, PROTECT, ROUTES];
+/// An upgrade raises what is needed and never lowers it; the rest is judged as ever.
+const UPGRADES: &[Row] = &[
+    ("vera", "GET+websocket /live/view", 0, "view"),
+    ("vera", "GET /live/full", 0, "view"),
+    ("vera", "GET+websocket /live/full", 0, "view_only"),
+    ("olga", "GET+websocket /live/full", 0, "full"),
+    ("olga", "GET+websocket /vault", 0, "method_refused"),
+    ("c-view", "GET+websocket /live/full", 0, "key_ceiling"),
+    ("c-view", "GET+websocket /live/view", 0, "view"),
+    ("mia", "GET+websocket /live/view", 0, "no_access"),
+    // Without view methods GET needs full, and `upgrade = "view"` takes nothing of it away.
+    ("vera", "GET+websocket /live/strict", 0, "view_only"),
+    ("olga", "GET+websocket /live/strict", 0, "full"),
+    ("olga", "GET /live/late", 0, "view"),
+    ("olga", "GET+websocket /live/late", 0, "subscription_inactive"),
+    ("adam", "GET /live/members/bill", 0, "full"),
+    ("adam", "GET+websocket /live/members/bill", 0, "protected_account"),
+    ("olga", "GET+websocket /live/members/bill", 0, "full"),
+    // Only GET opens one, and nothing else is spoken, key or none.
+    ("olga", "POST+websocket /live/full", 0, "method_refused"),
+    ("-", "POST+websocket /live/full", 0, "method_refused"),
+    ("olga", "HEAD+websocket /live/full", 0, "method_refused"),
+    ("-", "GET+other /live/full", 0, "method_refused"),
+    ("olga", "GET+other /live/full", 0, "method_refused"),
+    ("-", "GET+other /live/public", 0, "method_refused"),
+    ("olga", "GET+websocket //", 0, "bad_target"),
+    // What a route lets through is said to a good key alone.
+    ("-", "GET+websocket /vault", 0, "key_missing"),
+    ("-", "GET+websocket /live/full", 0, "key_missing"),
+    ("pam", "GET+websocket /vault", 0, "method_refused"),
+    ("pam", "GET+websocket /live/full", 0, "wrong_workspace"),
+    ("olga", "GET+websocket /live/posts", 0, "method_refused"),
+    ("-", "GET+websocket /live/public", 0, "public"),
+    ("-", "POST+websocket /live/public", 0, "method_refused"),
+    ("-", "GET+websocket /health", 0, "method_refused"),
+];
+
+/// Preflights without a key go on where the route says so; with one they are requests as any other.
+const PREFLIGHTS: &[Row] = &[
+    ("-", "OPTIONS+preflight /pages", 0, "public"),
+    ("-", "OPTIONS+preflight /pages/deep", 0, "public"),
+    ("-", "OPTIONS /pages", 0, "key_missing"),
+    ("-", "GET+preflight /pages", 0, "key_missing"),
+    ("-", "OPTIONS+preflight /vault", 0, "key_missing"),
+    ("-", "OPTIONS+preflight /nowhere", 0, "key_missing"),
+    ("-", "OPTIONS+preflight *", 0, "key_missing"),
+    ("-", "OPTIONS+preflight /pages/..", 0, "bad_target"),
+    ("-", "TRACE+preflight /pages", 0, "method_refused"),
+    ("olga", "OPTIONS+preflight /pages", 0, "method_refused"),
+    ("olga", "OPTIONS+preflight /vault", 0, "full"),
+    ("mia", "OPTIONS+preflight /vault", 0, "no_access"),
+    ("nobody", "OPTIONS+preflight /pages", 0, "key_unknown"),
+    ("sg_", "OPTIONS+preflight /pages", 0, "key_malformed"),
+    ("-", "OPTIONS+preflight /health", 0, "method_refused"),
+    ("-", "OPTIONS+preflight /live/public", 0, "public"),
+    ("-", "OPTIONS /live/public", 0, "method_refused"),
+    ("olga", "OPTIONS+preflight /live/public", 0, "method_refused"),
+];
+
+const TABLES: [&[Row]; 13] = [
+    REASONS, ORDER, ROLES, GRANTS, LIMITS, OF_KEYS, PUBLIC, METHODS, CAPTURES, PROTECT, ROUTES,
+    UPGRADES, PREFLIGHTS,
+];
 
 #[test]
 fn every_row_is_decided_as_it_says() {
@@ -450,12 +515,10 @@ fn every_row_is_decided_as_it_says() {
     assert_eq!(wrong, "");
 }
 
-/// `bad_request` is what `proxy` says of framing, headers and credentials before it has a query:
-/// the decision core has no way to say it.
 #[test]
 fn the_table_of_reasons_has_every_reason_of_the_core() {
     let told: BTreeSet<_> = REASONS.iter().map(|(.., outcome)| *outcome).collect();
-    let of_the_core = DenyReason::ALL.into_iter().filter(|r| *r != DenyReason::BadRequest);
+    let of_the_core = DenyReason::ALL.into_iter().filter(|reason| reason.is_of_policy());
     assert_eq!(told, of_the_core.map(DenyReason::code).collect());
     let levels: BTreeSet<_> = TABLES.concat().iter().map(|(.., outcome)| *outcome).collect();
     assert!(["view", "full", "public"].iter().all(|level| levels.contains(level)));
@@ -472,6 +535,9 @@ fn without_a_pin_every_environment_is_good() {
         // Its workspace is gone and its last second has not come: it reaches nothing.
         ("gone", "GET /vault", "wrong_workspace"),
         ("gone", "GET /w/torn-down", "wrong_workspace"),
+        // Nor does one whose record is of another environment than its workspace.
+        ("astray", "GET /vault", "wrong_workspace"),
+        ("astray", "GET /w/main", "wrong_workspace"),
     ] {
         assert_eq!(outcome(&snapshot, key, request, -1), expected, "{key}: {request}");
     }
@@ -501,20 +567,35 @@ fn hide_none_hides_what_is_not_the_callers_and_nothing_else() {
 }
 
 #[test]
-fn an_upgrade_is_refused_before_the_key_is_asked_for() {
+fn only_a_permitted_websocket_upgrades() {
     let snapshot = pinned(POLICY);
-    for (target, credential, expected) in [
-        ("/vault", None, DenyReason::MethodRefused),
-        ("/vault", Some("key-olga"), DenyReason::MethodRefused),
-        ("/health", None, DenyReason::MethodRefused),
-        ("//", Some("key-olga"), DenyReason::BadTarget),
+    for (key, request, expected) in [
+        ("olga", "GET+websocket /live/full", true),
+        ("-", "GET+websocket /live/public", true),
+        ("olga", "GET /live/full", false),
+        ("-", "GET /live/public", false),
+        ("-", "OPTIONS+preflight /pages", false),
     ] {
-        let query = Query { method: "GET", host: HOST, target, credential, upgrade: true };
-        match snapshot.decide(&query, UnixSeconds(NEW_YEAR)) {
-            Decision::Deny(denial) => assert_eq!(denial.reason, expected, "{target}"),
-            Decision::Allow(_) => panic!("{target}: an upgrade was let through"),
-        }
+        asked(key, request, |query| match snapshot.decide(query, UnixSeconds(NEW_YEAR)) {
+            Decision::Allow(permit) => assert_eq!(permit.upgrades(), expected, "{request}"),
+            Decision::Deny(denial) => panic!("{request}: {}", denial.reason),
+        });
     }
+}
+
+#[test]
+fn a_preflight_is_of_nobody() {
+    let snapshot = pinned(POLICY);
+    asked("-", "OPTIONS+preflight /pages", |query| {
+        let Decision::Allow(permit) = snapshot.decide(query, UnixSeconds(NEW_YEAR)) else {
+            panic!("refused")
+        };
+        let words = snapshot.describe(&permit.facts());
+        assert_eq!(words.route, Some("pages"));
+        let of_somebody = [words.key_id, words.account, words.workspace, words.environment];
+        assert_eq!(of_somebody, [None; 4]);
+        assert_eq!((words.needed, words.level), (None, None));
+    });
 }
 
 #[test]
@@ -534,7 +615,14 @@ fn what_is_forwarded_is_what_was_judged() {
     ] {
         let text = (key != "-").then(|| format!("key-{key}"));
         let credential = text.as_deref();
-        let query = Query { method: "GET", host: HOST, target, credential, upgrade: false };
+        let query = Query {
+            method: "GET",
+            host: HOST,
+            target,
+            credential,
+            upgrade: Upgrade::None,
+            preflight: false,
+        };
         match snapshot.decide(&query, UnixSeconds(NEW_YEAR)) {
             Decision::Allow(permit) => {
                 assert_eq!(permit.rewritten_target(), expected, "{target}");
@@ -568,9 +656,17 @@ fn asked<T>(key: &str, request: &str, answer: impl FnOnce(&Query<'_>) -> T) -> T
         _ => format!("key-{key}"),
     };
     let (method, rest) = request.split_once(' ').unwrap();
+    let (method, asks) = method.split_once('+').unwrap_or((method, ""));
+    let (upgrade, preflight) = match asks {
+        "" => (Upgrade::None, false),
+        "other" => (Upgrade::Unknown, false),
+        "preflight" => (Upgrade::None, true),
+        "websocket" => (Upgrade::WebSocket, false),
+        _ => panic!("{request}"),
+    };
     let (host, target) = rest.split_once(' ').unwrap_or((HOST, rest));
     let credential = (key != "-").then_some(text.as_str());
-    answer(&Query { method, host, target, credential, upgrade: false })
+    answer(&Query { method, host, target, credential, upgrade, preflight })
 }
 
 fn pinned(policy: &str) -> Snapshot {

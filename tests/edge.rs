@@ -28,6 +28,8 @@ mod http2;
 #[path = "proxy/rig.rs"]
 #[expect(dead_code, reason = "shared with the tests of HTTP/1")]
 mod rig;
+#[path = "edge/rules.rs"]
+mod rules;
 #[path = "edge/secure.rs"]
 mod secure;
 #[path = "edge/session.rs"]

@@ -5,15 +5,19 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
 mod harness;
+#[path = "proxy/nasty.rs"]
+mod nasty;
 
+use std::cell::{Cell, RefCell};
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
+use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use serde_json::json;
 
 use harness::{Gate, Nginx, PATIENCE, Running, ask, free_port, parse, record, until};
@@ -237,6 +241,84 @@ fn every_edit_takes_effect_under_load(
     let requests = load.stop();
     println!("{EDITS} edits took effect under {requests} requests, none failed");
     assert_eq!(gate.metric("sidegate_policy_last_reload_successful", ""), 1.0);
+}
+
+/// For every byte string that is forwarded: nginx, which decodes, merges slashes and resolves dots,
+/// serves the location of the product that was judged.
+#[test]
+#[ignore = "needs nginx; .ci/run installs it"]
+fn nginx_serves_no_other_location_than_was_judged() {
+    const CASES: u32 = 5000;
+    let answer = |location: &str| {
+        format!(
+            "{{ return 200 \"{location} $http_x_sidegate_product $http_x_sidegate_account\"; }}"
+        )
+    };
+    let nginx = Nginx::start(&format!(
+        "location / {none}
+         location = /app {app} location /app/ {app}
+         location = /app/secret {secret} location /app/secret/ {secret}
+         location = /late {late} location /late/ {late}
+         location ~ ^/ws/main/data(/|$) {ws}",
+        none = answer("none"),
+        app = answer("app"),
+        secret = answer("secret"),
+        late = answer("late"),
+        ws = answer("ws"),
+    ));
+    let folder = tempfile::tempdir().unwrap();
+    let policy = include_str!("proxy/reading.toml").replace("strip_prefix = true", "");
+    fs::write(folder.path().join("policy.toml"), policy).unwrap();
+    let gate = Gate::start(folder.path(), nginx.port, &[record("writer", "writer")]);
+
+    let (served, refused) = (Cell::new(0_u32), Cell::new(0_u32));
+    let request = RefCell::new(Vec::new());
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let run = TestRunner::new(config).run(&nasty::nasty(), |nasty| {
+        let lines = "Host: localhost\r\nX-API-Key: key-writer\r\nConnection: close\r\n";
+        request.replace(nasty.request(lines));
+        let mut stream = TcpStream::connect(("127.0.0.1", gate.port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(&request.borrow()).unwrap();
+        let mut answer = Vec::new();
+        // A refused request may leave bytes unread, for which the kernel resets the connection.
+        match stream.read_to_end(&mut answer).map_err(|error| error.kind()) {
+            Ok(_) | Err(ErrorKind::ConnectionReset) => {}
+            Err(error) => return Err(TestCaseError::fail(format!("hangs: {error}"))),
+        }
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        if !answer.contains("\r\nserver: nginx") {
+            refused.set(refused.get() + 1);
+            let status = answer.get(9..12);
+            return match status {
+                None | Some("400" | "401" | "403" | "404" | "405" | "414" | "431") => Ok(()),
+                Some(_) => Err(TestCaseError::fail(answer)),
+            };
+        }
+        // nginx takes no method in lower case.
+        if answer.starts_with("HTTP/1.1 400 ") && request.borrow().starts_with(b"get ") {
+            return Ok(());
+        }
+        served.set(served.get() + 1);
+        let body = answer.split("\r\n\r\n").nth(1).unwrap_or_default();
+        let mut same = ["app", "late", "ws"].iter().map(|name| format!("{name} {name} writer"));
+        // Nothing was judged of it but a prefix that nginx has no location for.
+        let is_open = body == "none stripped writer";
+        if answer.starts_with("HTTP/1.1 200 ") && (is_open || same.any(|same| same == body)) {
+            return Ok(());
+        }
+        Err(TestCaseError::fail(answer))
+    });
+    match run {
+        Ok(()) => {}
+        Err(TestError::Fail(why, _)) => {
+            panic!("{why} of {:?}", String::from_utf8_lossy(&request.borrow()));
+        }
+        Err(TestError::Abort(why)) => panic!("{why}"),
+    }
+    let (served, refused) = (served.get(), refused.get());
+    println!("{CASES} requests: {served} served where they were judged, {refused} refused");
+    assert!(served >= CASES / 8 && refused >= CASES / 8, "the generator misses its aim");
 }
 
 fn policy_with_probe(level: &str) -> String {

@@ -20,21 +20,41 @@ mod answers;
 mod client;
 #[path = "proxy/early.rs"]
 mod early;
+#[path = "proxy/fields.rs"]
+mod fields;
 #[path = "proxy/forms.rs"]
 mod forms;
+#[path = "proxy/frames.rs"]
+mod frames;
+#[path = "proxy/framing.rs"]
+mod framing;
+#[path = "proxy/hosts.rs"]
+mod hosts;
 #[path = "proxy/hygiene.rs"]
 mod hygiene;
+#[path = "proxy/leftovers.rs"]
+mod leftovers;
 #[path = "proxy/life.rs"]
 mod life;
 #[path = "proxy/limits.rs"]
 mod limits;
+#[path = "proxy/nasty.rs"]
+mod nasty;
 #[path = "proxy/pool.rs"]
 mod pool;
+#[path = "proxy/reading.rs"]
+mod reading;
 #[path = "proxy/rig.rs"]
 mod rig;
 #[path = "proxy/secrets.rs"]
 mod secrets;
+#[path = "proxy/table.rs"]
+mod table;
+#[path = "proxy/targets.rs"]
+mod targets;
 #[path = "proxy/upstream.rs"]
 mod upstream;
+#[path = "proxy/websocket.rs"]
+mod websocket;
 #[path = "proxy/wire.rs"]
 mod wire;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use sidegate::policy::{Decision, Query, Snapshot, UnixSeconds};
+use sidegate::policy::{Decision, Query, Snapshot, UnixSeconds, Upgrade};
 
 use super::world::{END, HOST, Holder, Place, START, key_text, owner, workspace_of};
 
@@ -193,7 +193,8 @@ impl Requests {
             host: HOST,
             target: self.texts.get(target.clone()).unwrap(),
             credential: key.clone().and_then(|key| self.texts.get(key)),
-            upgrade: false,
+            upgrade: Upgrade::None,
+            preflight: false,
         })
     }
 

@@ -205,6 +205,8 @@ fn route(number: usize) -> DraftRoute {
         methods: Some(vec![at("GET"), at("POST")]),
         protect: protects.then(|| (at("owner"), at("ownership"))).into_iter().collect(),
         strip_prefix: false,
+        upgrade: Level::None,
+        preflight: false,
     }
 }
 

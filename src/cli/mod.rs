@@ -14,6 +14,7 @@ mod serve;
 mod status;
 mod test;
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config;
 use crate::keystore::Permissions;
+use crate::policy::key::redacted;
 
 /// An authorizing reverse proxy beside your service: API keys, view or full, by host and path
 #[derive(Debug, Parser)]
@@ -114,7 +116,11 @@ impl FileArgs {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error).into(),
+    };
+    match cli.command {
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Init(args) => init::run(&args),
@@ -125,6 +131,21 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(&args),
     }
     .into()
+}
+
+/// Says what is wrong with the arguments, or the help that was asked for.
+fn refused(error: &clap::Error) -> Exit {
+    let text = error.to_string();
+    // Where it would repeat a key, it is said without colours.
+    let told = match redacted(&text) {
+        Cow::Borrowed(_) => error.print(),
+        Cow::Owned(text) => write!(io::stderr(), "{text}"),
+    };
+    match (error.exit_code(), told) {
+        (0, Ok(())) => Exit::Fine,
+        (0, Err(_)) => Exit::Broke,
+        _ => Exit::Usage,
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@
 mod draft;
 mod fields;
 mod files;
+mod limits;
 mod listen;
 mod page;
 mod pepper;
@@ -26,6 +27,7 @@ mod suite;
 mod tests;
 mod time;
 mod tls;
+mod trusted;
 mod units;
 mod upstream;
 mod validity;

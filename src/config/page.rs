@@ -7,7 +7,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeTable;
 
-use crate::policy::{FileId, Place, Problem};
+use crate::policy::{FileId, Place, Problem, key};
 
 /// Above this many bytes only the first syntax error is told: a large file that is not TOML at all
 /// has millions of them.
@@ -86,7 +86,22 @@ impl<'t> Page<'t> {
             page.broken_lines.insert(place.line);
             page.notes.borrow_mut().hollow = true;
         }
+        page.refuse_keys();
         (page, root)
+    }
+
+    /// A key in any place of the file would be a name in metrics and logs, or is there for whoever
+    /// can read the file.
+    fn refuse_keys(&self) {
+        let mut after = 0;
+        while let Some(rest) = self.text.get(after..)
+            && let Some(found) = key::find(rest)
+        {
+            let place = self.place(&(after + found.start..after + found.end));
+            let problem = Problem::error(place, "a key stands here");
+            self.add(problem.hint("take it out and revoke it: keys belong in no file"));
+            after += found.end;
+        }
     }
 
     /// Whether syntax errors keep the page from being read as a whole.
@@ -221,6 +236,27 @@ mod tests {
             .map(|p| format!("{}:{}: {p}", p.place.line, p.place.column))
             .collect();
         insta::assert_debug_snapshot!(told);
+    }
+
+    #[test]
+    fn a_key_is_refused_wherever_it_stands() {
+        let body = format!("sg_production_{}_", "7".repeat(key::RANDOM_CHARACTERS));
+        let key = format!("{body}{}", std::str::from_utf8(&key::checksum(&body)).unwrap());
+        for (text, line, column) in [
+            (format!("a = \"{key}\""), 1, 6),
+            (format!("\n# é {key}!\n"), 2, 5),
+            (format!("[role.{key}]\n"), 1, 7),
+            (format!("a = = {key}"), 1, 7),
+        ] {
+            let (page, _) = Page::parse(FileId(0), &text);
+            let problems = page.into_notes().problems;
+            let told = problems.iter().find(|problem| problem.message == "a key stands here");
+            let place = told.unwrap_or_else(|| panic!("{text}: {problems:?}")).place;
+            assert_eq!((place.line, place.column), (line, column), "{text}");
+        }
+        let harmless = format!("a = \"{key}0\"\nb = \"sg_x\"");
+        let (page, _) = Page::parse(FileId(0), &harmless);
+        assert_eq!(page.into_notes().problems, []);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! What is wrong with the operator's files, as it is printed.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 use super::files::Files;
+use crate::policy::key::redacted;
 use crate::policy::{FileId, Place, Problem, Severity};
 
 /// Problems of a set of files, in the order of their places.
@@ -23,8 +25,8 @@ struct Entry<'a> {
     line: Option<u32>,
     column: Option<u32>,
     severity: &'static str,
-    message: &'a str,
-    hint: Option<&'a str>,
+    message: Cow<'a, str>,
+    hint: Option<Cow<'a, str>>,
 }
 
 impl Report {
@@ -86,8 +88,8 @@ impl Report {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
             },
-            message: &problem.message,
-            hint: problem.hint.as_deref(),
+            message: redacted(&problem.message),
+            hint: problem.hint.as_deref().map(redacted),
         }
     }
 }
@@ -113,10 +115,10 @@ impl Serialize for Report {
     }
 }
 
-/// Without the control characters that could drive a terminal.
+/// Without the control characters that could drive a terminal, and without keys.
 fn harmless(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
-    for character in line.chars() {
+    for character in redacted(line).chars() {
         match character.is_control() {
             true => out.extend(character.escape_default()),
             false => out.push(character),

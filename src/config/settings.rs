@@ -1,21 +1,20 @@
 //! `sidegate.toml` to settings.
 
 use std::num::NonZeroUsize;
-use std::ops::RangeInclusive;
 use std::path::Path;
-use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
 use super::Config;
 use super::fields::Fields;
 use super::files::{Files, Reading};
+use super::limits::{limits, timeouts};
 use super::listen::listeners;
 use super::page::{Notes, Page, quoted};
-use super::units;
+use super::trusted;
 use super::upstream::Target;
 use crate::policy::Problem;
-use crate::proxy::{Limits, Timeouts, Upstream};
+use crate::proxy::Upstream;
 use crate::{admin, proxy, telemetry};
 
 /// Bytes of `sidegate.toml`: 1 MiB.
@@ -23,17 +22,6 @@ const LARGEST: u64 = 1 << 20;
 
 const MOST_WORKERS: u64 = 1024;
 const IDLE_CONNECTIONS: usize = 64;
-
-/// Connections and requests that one process can be told to take.
-const MANY: u64 = 10_000_000;
-/// Requests at a time on one connection.
-const STREAMS: RangeInclusive<u64> = 1..=10_000;
-/// What hyper's header table takes.
-const MOST_HEADERS: u64 = 10_000;
-/// hyper's smallest read buffer, and enough for any client.
-const HEADER_BYTES: RangeInclusive<u64> = 8192..=16_777_216;
-/// Up to the longest target that the `http` crate takes.
-const TARGET_BYTES: RangeInclusive<u64> = 1..=65_534;
 
 const FILES: [&str; 3] = ["policy", "keys", "pepper"];
 
@@ -74,6 +62,7 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         listen,
         tls: tls.is_some(),
         workers: workers.map_or_else(cores, |workers| as_usize(workers.value)),
+        trusted_proxies: trusted::proxies(&mut fields),
         upstreams: upstreams(&mut fields),
         timeouts: timeouts(&mut fields),
         limits: limits(&mut fields),
@@ -149,79 +138,6 @@ fn upstream(name: String, mut fields: Fields<'_>) -> Upstream {
     Upstream { name, host, port, idle_connections }
 }
 
-fn timeouts(fields: &mut Fields<'_>) -> Timeouts {
-    let standard = Timeouts::default();
-    let Some(mut table) = fields.table("timeouts") else { return standard };
-    table.describe("`[timeouts]`");
-    let timeouts = Timeouts {
-        handshake: duration(&mut table, "handshake").unwrap_or(standard.handshake),
-        header: duration(&mut table, "header").unwrap_or(standard.header),
-        connect: duration(&mut table, "connect").unwrap_or(standard.connect),
-        upstream: duration(&mut table, "upstream").unwrap_or(standard.upstream),
-        body: duration(&mut table, "body").unwrap_or(standard.body),
-        idle: duration(&mut table, "idle").unwrap_or(standard.idle),
-        tunnel: duration(&mut table, "tunnel").unwrap_or(standard.tunnel),
-        drain: duration(&mut table, "drain").unwrap_or(standard.drain),
-    };
-    table.finish();
-    timeouts
-}
-
-fn duration(fields: &mut Fields<'_>, field: &'static str) -> Option<Duration> {
-    let value = fields.value(field)?;
-    if let DeValue::Integer(number) = value.get_ref() {
-        let problem = Problem::error(fields.place_of(value), format!("`{field}` has no unit"));
-        fields.report(problem.hint(format!("write `{field} = \"{number}s\"` for seconds")));
-        return None;
-    }
-    let written = fields.as_text(field, value)?;
-    match units::duration(&written.value) {
-        Ok(duration) => Some(duration),
-        Err(wrong) => {
-            let message = format!("`{field}`: {} {wrong}", quoted(&written.value));
-            fields.report(Problem::error(written.place, message));
-            None
-        }
-    }
-}
-
-fn limits(fields: &mut Fields<'_>) -> Limits {
-    let standard = Limits::default();
-    let Some(mut table) = fields.table("limits") else { return standard };
-    table.describe("`[limits]`");
-    let mut within =
-        |field, range, standard| limit(&mut table, field, range).map_or(standard, as_usize);
-    let limits = Limits {
-        connections: within("connections", 1..=MANY, standard.connections),
-        requests: within("requests", 1..=MANY, standard.requests),
-        streams: u32::try_from(within("streams", STREAMS, standard.streams as usize))
-            .unwrap_or(u32::MAX),
-        headers: within("headers", 1..=MOST_HEADERS, standard.headers),
-        header_bytes: within("header_bytes", HEADER_BYTES, standard.header_bytes),
-        target_bytes: within("target_bytes", TARGET_BYTES, standard.target_bytes),
-        body_bytes: limit(&mut table, "body_bytes", 0..=u64::MAX).unwrap_or(standard.body_bytes),
-    };
-    table.finish();
-    limits
-}
-
-/// A whole number, or a size with a unit.
-fn limit(fields: &mut Fields<'_>, field: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
-    let value = fields.value(field)?;
-    let DeValue::String(_) = value.get_ref() else {
-        return fields.number(field, range).map(|number| number.value);
-    };
-    let written = fields.as_text(field, value)?;
-    let wrong = match units::size(&written.value) {
-        Ok(size) if range.contains(&size) => return Some(size),
-        Ok(_) => format!("is not between {} and {}", range.start(), range.end()),
-        Err(wrong) => wrong.to_owned(),
-    };
-    let message = format!("`{field}`: {} {wrong}", quoted(&written.value));
-    fields.report(Problem::error(written.place, message));
-    None
-}
-
 fn log(fields: &mut Fields<'_>) -> telemetry::Settings {
     let standard = telemetry::Settings::default();
     let Some(mut table) = fields.table("log") else { return standard };
@@ -266,6 +182,6 @@ fn level_name(level: telemetry::Level) -> &'static str {
     }
 }
 
-fn as_usize(number: u64) -> usize {
+pub(super) fn as_usize(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

@@ -9,9 +9,12 @@
 //! name = "an analyst reads reports"
 //! from = "Roles / Analyst"           # where the rule comes from, if anywhere
 //! account = "svc"                    # with `workspace`: a key without a ceiling; or `key`, a
-//! workspace = "acme"                 # record's id; or neither: no key
+//! workspace = "acme"                 # record's id; or `send_key`, a text that is nobody's key, whole
+//!                                    # or not; or none of them: no key
 //! methods = ["GET", "HEAD"]          # or `method`
 //! urls = ["/reports", "/reports/1"]  # or `url`: every method with every URL
+//! upgrade = "websocket"              # where the request is for one
+//! preflight = true                   # where it is a CORS preflight; the method is OPTIONS
 //! expect = "allow"                   # with `level`, if it matters; or "deny" with `reason`, and
 //! level = "view"                     # `status`, if it matters
 //! ```
@@ -25,7 +28,7 @@ use super::files::{Files, Reading};
 use super::page::{Notes, Page, quoted};
 use super::report::Report;
 use super::time;
-use crate::policy::{At, DenyReason, Level, Problem, UnixSeconds};
+use crate::policy::{At, DenyReason, Level, Problem, UnixSeconds, Upgrade};
 
 /// Bytes of one file of tests: 4 MiB.
 const LARGEST: u64 = 4 << 20;
@@ -54,6 +57,10 @@ pub struct Case {
     pub methods: Vec<At<String>>,
     /// The URLs.
     pub urls: Vec<At<String>>,
+    /// The other protocol that they ask for.
+    pub upgrade: Upgrade,
+    /// Whether they are CORS preflights.
+    pub preflight: bool,
     /// What should become of it.
     pub expect: Expect,
 }
@@ -67,6 +74,8 @@ pub enum Who {
     Key(At<String>),
     /// Somebody without a key.
     Nobody,
+    /// Somebody who sends this in its place.
+    Text(At<String>),
 }
 
 /// What should become of a request.
@@ -138,6 +147,8 @@ fn case(mut fields: Fields<'_>, defaults: &Defaults) -> Option<Case> {
     let at = time::instant(&mut fields, "at").or(defaults.at);
     let methods = one_or_many(&mut fields, ["method", "methods"], "`method = \"GET\"`");
     let urls = one_or_many(&mut fields, ["url", "urls"], "`url = \"https://host/path\"`");
+    let upgrade = fields.choice("upgrade", &[Upgrade::WebSocket], |_| "websocket");
+    let preflight = preflight(&mut fields, methods.as_deref().unwrap_or_default());
     let expect = expect(&mut fields);
     fields.finish();
     Some(Case {
@@ -148,6 +159,8 @@ fn case(mut fields: Fields<'_>, defaults: &Defaults) -> Option<Case> {
         host: defaults.host.clone(),
         methods: methods?,
         urls: urls?,
+        upgrade: upgrade.unwrap_or_default(),
+        preflight,
         expect: expect?,
     })
 }
@@ -156,6 +169,17 @@ fn who(fields: &mut Fields<'_>) -> Option<Who> {
     let key = fields.text("key");
     let account = fields.text("account");
     let workspace = fields.text("workspace");
+    let text = fields.text("send_key");
+    if fields.has("send_key") {
+        let mut others = ["key", "account", "workspace"].into_iter();
+        let Some(other) = others.find(|field| fields.has(field)) else {
+            return text.map(Who::Text);
+        };
+        let message = format!("`send_key` and `{other}` at once");
+        let problem = Problem::error(fields.place_of_field("send_key"), message);
+        fields.report(problem.hint("`send_key` is a text that is nobody's key"));
+        return None;
+    }
     match (fields.has("key"), fields.has("account"), fields.has("workspace")) {
         (false, false, false) => Some(Who::Nobody),
         (true, false, false) => key.map(Who::Key),
@@ -172,7 +196,8 @@ fn who(fields: &mut Fields<'_>) -> Option<Who> {
         }
         (false, false, true) => {
             let problem = Problem::error(fields.place(), "`workspace` without an `account`");
-            fields.absent(problem.hint("add `account = \"NAME\"`"), &["account", "key"]);
+            fields
+                .absent(problem.hint("add `account = \"NAME\"`"), &["account", "key", "send_key"]);
             None
         }
     }
@@ -211,6 +236,15 @@ fn one_or_many(
             None
         }
     }
+}
+
+fn preflight(fields: &mut Fields<'_>, methods: &[At<String>]) -> bool {
+    let preflight = fields.flag("preflight");
+    if let Some(other) = methods.iter().find(|method| preflight && method.value != "OPTIONS") {
+        let message = format!("a preflight with method {}", quoted(&other.value));
+        fields.report(Problem::error(other.place, message).hint("its method is OPTIONS"));
+    }
+    preflight
 }
 
 fn expect(fields: &mut Fields<'_>) -> Option<Expect> {
@@ -304,15 +338,30 @@ mod tests {
             status = 404
             [[case]]
             name = "c"
+            method = "OPTIONS"
+            url = "/"
+            preflight = true
+            expect = "deny"
+            reason = "key_missing"
+            [[case]]
+            name = "d"
+            key = "k_1"
+            method = "GET"
+            url = "/"
+            upgrade = "websocket"
+            expect = "allow"
+            [[case]]
+            name = "e"
+            send_key = "made up"
             method = "GET"
             url = "/"
             expect = "deny"
-            reason = "key_missing"
+            reason = "key_malformed"
         "#;
         let cases = read(text).unwrap().cases;
         let texts =
             |list: &[At<String>]| list.iter().map(|it| it.value.clone()).collect::<Vec<_>>();
-        let [a, b, c] = cases.as_slice() else { panic!("{cases:?}") };
+        let [a, b, c, d, e] = cases.as_slice() else { panic!("{cases:?}") };
         assert!(matches!(&a.who, Who::Account(account, workspace)
             if account.value == "svc" && workspace.value == "acme"));
         assert_eq!((a.from.as_deref(), a.at), (Some("here"), UnixSeconds(1_795_176_000)));
@@ -323,6 +372,9 @@ mod tests {
         assert_eq!(texts(&b.urls), ["/x", "https://other.example/"]);
         assert_eq!(b.expect, Expect::Deny(DenyReason::NoAccess, Some(404)));
         assert_eq!(c.who, Who::Nobody);
+        assert!(matches!(&e.who, Who::Text(text) if text.value == "made up"));
+        assert_eq!((c.upgrade, c.preflight), (Upgrade::None, true));
+        assert_eq!((d.upgrade, d.preflight), (Upgrade::WebSocket, false));
         assert_eq!(c.expect, Expect::Deny(DenyReason::KeyMissing, None));
     }
 }

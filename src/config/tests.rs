@@ -90,9 +90,68 @@ fn compact(shown: &str) -> String {
 }
 
 #[test]
+fn trusted_proxies_are_networks_and_never_everybody() {
+    let read = |list: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sidegate.toml");
+        fs::write(&path, format!("trusted_proxies = {list}\n{SETTINGS}")).unwrap();
+        let mut files = Files::default();
+        let (config, notes) = settings::read(&path, &mut files);
+        let problems = Report::new(files, notes.problems).lines();
+        let prefix = format!("{}:1:", path.display());
+        (config.unwrap().proxy.trusted_proxies.len(), problems.join("\n").replace(&prefix, ""))
+    };
+    for (list, count, told) in [
+        ("[]", 0, ""),
+        (r#"["10.0.0.0/8", "::1"]"#, 2, ""),
+        (
+            r#"["0.0.0.0/0", "127.0.0.1"]"#,
+            1,
+            "20: `trusted_proxies`: `0.0.0.0/0` is everybody — name the proxies that stand before this one",
+        ),
+        (
+            r#"["::/0"]"#,
+            0,
+            "20: `trusted_proxies`: `::/0` is everybody — name the proxies that stand before this one",
+        ),
+        (
+            r#"["10.0.0.1/8"]"#,
+            0,
+            "20: `trusted_proxies`: `10.0.0.1/8` has bits set behind its length — set them to zero, or leave the length away",
+        ),
+        (
+            r#"["proxy.example"]"#,
+            0,
+            "20: `trusted_proxies`: `proxy.example` is not a network — write an address and a length: `10.0.0.0/8`, `fd00::/8`",
+        ),
+    ] {
+        assert_eq!(read(list), (count, told.to_owned()), "{list}");
+    }
+}
+
+#[test]
 fn every_mistake_of_a_policy_is_told() {
     let mistakes = include_bytes!("samples/mistakes.toml");
     insta::assert_snapshot!(told(&folder(&[("policy.toml", mistakes)])));
+}
+
+#[test]
+fn what_can_never_act_is_warned_of() {
+    let idle = include_bytes!("samples/idle.toml");
+    insta::assert_snapshot!(told(&folder(&[("policy.toml", idle)])));
+}
+
+#[test]
+fn no_route_has_the_name_that_metrics_give_to_none() {
+    let route = |name: &str| {
+        format!(
+            "version = 1\n[[route]]\nname = \"{name}\"\nprefix = \"/\"\npublic = true\nupstream = \"vault\"\n"
+        )
+    };
+    let expected = "policy.toml:3:8: route `none`: it cannot be named `none` — metrics say `none` \
+                    where there is no route: choose another name\n";
+    assert_eq!(told(&folder(&[("policy.toml", route("none").as_bytes())])), expected);
+    assert_eq!(told(&folder(&[("policy.toml", route("None").as_bytes())])), "");
 }
 
 #[test]
@@ -263,13 +322,14 @@ fn every_setting_can_be_set() {
         pepper = "pepper.bin"
         environment = "staging"
         workers = 3
+        trusted_proxies = ["10.0.0.0/8", "::1"]
         listen.address = "[::1]:1"
         listen.tls = { certificate = "a.pem", key = "a.key", client_ca = "ca.pem", certificates = [{ certificate = "b.pem", key = "/b.key" }] }
         admin = { address = "127.0.0.1:2" }
         upstream.z = { urls = ["http://z:1"], idle_connections = 0 }
         upstream.a = { urls = ["http://[::1]"] }
         timeouts = { handshake = "9s", header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", tunnel = "7s", drain = "6s" }
-        limits = { connections = 1, requests = 2, streams = 4, headers = 3, header_bytes = "8KiB", target_bytes = 100, body_bytes = "2GiB" }
+        limits = { connections = 1, requests = 2, streams = 4, headers = 3, header_bytes = "8KiB", target_bytes = 100, body_bytes = "2GiB", key_rate = 5, key_burst = 6 }
         log = { format = "text", level = "debug", sample = 1 }
     "#;
     let folder = folder(&[("sidegate.toml", settings)]);

@@ -32,7 +32,7 @@ impl<'p> Fields<'p> {
     fn text_of(&self, what: &str, value: &Value<'p>) -> Option<At<String>> {
         match value.get_ref().as_str() {
             Some(text) => self.fit(what, At::new(text, self.place_of(value))),
-            None => self.mismatch(what, "a string", value),
+            None => self.mismatch(what, "a string", value, None),
         }
     }
 
@@ -88,15 +88,19 @@ impl<'p> Fields<'p> {
         all: &[T],
         name: fn(T) -> &'static str,
     ) -> Option<T> {
+        let names: Vec<_> = all.iter().map(|one| name(*one)).collect();
+        let known = || format!("it is one of {}", list(&names));
+        if value.get_ref().as_str().is_none() {
+            return self.mismatch(&quoted(label), "a string", value, Some(known()));
+        }
         let written = self.as_text(label, value)?;
         let found = all.iter().copied().find(|one| name(*one) == written.value);
         if found.is_none() {
-            let names: Vec<_> = all.iter().map(|one| name(*one)).collect();
             let message = format!("`{label}` cannot be {}", quoted(&written.value));
             let problem = Problem::error(written.place, message);
             self.report(match nearest(&written.value, names.iter().copied()) {
                 Some(near) => problem.hint(format!("did you mean `{near}`?")),
-                None => problem.hint(format!("it is one of {}", list(&names))),
+                None => problem.hint(known()),
             });
         }
         found
@@ -119,15 +123,21 @@ impl<'p> Fields<'p> {
 
     /// Reports that the value of `label` is of another type.
     pub(super) fn wrong_type<T>(&self, label: &str, wanted: &str, value: &Value<'p>) -> Option<T> {
-        self.mismatch(&quoted(label), wanted, value)
+        self.mismatch(&quoted(label), wanted, value, None)
     }
 
     /// What the parser put in place of a value that it could not read has no span: there the
     /// syntax error says enough.
-    fn mismatch<T>(&self, what: &str, wanted: &str, value: &Value<'p>) -> Option<T> {
+    fn mismatch<T>(
+        &self,
+        what: &str,
+        wanted: &str,
+        value: &Value<'p>,
+        hint: Option<String>,
+    ) -> Option<T> {
         if !value.span().is_empty() {
             let message = format!("{what} must be {wanted}, not {}", kind(value));
-            self.report(Problem::error(self.place_of(value), message));
+            self.report(Problem { hint, ..Problem::error(self.place_of(value), message) });
         }
         None
     }

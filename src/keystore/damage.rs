@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::error::Category;
 
+use crate::policy::key::redacted;
 use crate::policy::{FileId, Place, Problem};
 
 use super::record::Record;
@@ -126,17 +127,8 @@ fn kind(found: &str) -> &str {
 
 /// What was written, as far as it can be shown: no control characters, nothing like a key, not long.
 fn printable(text: &str) -> String {
-    let mut shown = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("sg_") {
-        shown.push_str(before);
-        shown.push_str("sg_…");
-        rest =
-            after.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    }
-    shown.push_str(rest);
     let mut printable = String::new();
-    for (index, character) in shown.chars().enumerate() {
+    for (index, character) in redacted(text).chars().enumerate() {
         if index == LONGEST_MESSAGE {
             printable.push('…');
             break;

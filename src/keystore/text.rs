@@ -7,6 +7,11 @@ use std::ops::Deref;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::policy::key;
+
+/// Characters of a key of ours whose environment has one. What is shorter need not be searched.
+const SHORTEST_KEY: usize = 5 + key::RANDOM_CHARACTERS + 1 + key::CHECKSUM_CHARACTERS;
+
 /// A name or a label: not empty, and nothing in it that would move a terminal's cursor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -26,6 +31,9 @@ impl<'a> Text<'a> {
         let plain = text.bytes().all(|byte| (b' '..0x7f).contains(&byte));
         if !plain && text.chars().any(char::is_control) {
             return Err("a name or label has no control characters");
+        }
+        if text.len() >= SHORTEST_KEY && key::find(&text).is_some() {
+            return Err("a name or label has a key in it: revoke that key");
         }
         Ok(Self(text))
     }

@@ -22,8 +22,42 @@ pub struct Query<'q> {
     pub target: &'q str,
     /// The key's text, where one was sent.
     pub credential: Option<&'q str>,
-    /// Whether the request asks for another protocol.
-    pub upgrade: bool,
+    /// Which other protocol the request asks for.
+    pub upgrade: Upgrade,
+    /// Whether a browser asks beforehand what a page may do: OPTIONS with `Origin` and
+    /// `Access-Control-Request-Method` (Fetch, "CORS-preflight request").
+    pub preflight: bool,
+}
+
+impl Query<'_> {
+    /// Whether no route takes it.
+    pub(super) fn is_refused_everywhere(&self) -> bool {
+        let upgrade = match self.upgrade {
+            Upgrade::None => false,
+            Upgrade::Unknown => true,
+            // RFC 6455 §4.1: a WebSocket is opened by GET.
+            Upgrade::WebSocket => self.method != "GET",
+        };
+        upgrade || method::is_refused_everywhere(self.method)
+    }
+
+    /// Whether it is a preflight as a browser sends it, without a key. With one it is judged as any
+    /// other request.
+    pub(super) fn is_keyless_preflight(&self) -> bool {
+        self.preflight && self.method == "OPTIONS" && self.credential.is_none()
+    }
+}
+
+/// The other protocol that a request asks for (RFC 9110 §7.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Upgrade {
+    /// None, or one that may be passed over.
+    #[default]
+    None,
+    /// One that is not spoken here.
+    Unknown,
+    /// A WebSocket (RFC 6455).
+    WebSocket,
 }
 
 /// What was decided.
@@ -41,6 +75,7 @@ pub enum Decision<'s> {
 #[derive(Debug)]
 pub struct Permit<'s> {
     rewritten: Option<String>,
+    upgrades: bool,
     route: &'s Route,
     facts: Facts,
 }
@@ -62,7 +97,12 @@ impl<'s> Permit<'s> {
         self.facts
     }
 
-    fn new(target: &Target<'_>, route: &'s Route, facts: Facts) -> Self {
+    /// Whether a WebSocket was asked for and is permitted.
+    pub fn upgrades(&self) -> bool {
+        self.upgrades
+    }
+
+    fn new(target: &Target<'_>, route: &'s Route, facts: Facts, upgrade: Upgrade) -> Self {
         let as_sent = target.is_as_sent() && !route.strips();
         let rewritten = (!as_sent).then(|| {
             let path = route.forwarded(target.path());
@@ -71,7 +111,7 @@ impl<'s> Permit<'s> {
                 None => path.to_owned(),
             }
         });
-        Self { rewritten, route, facts }
+        Self { rewritten, upgrades: upgrade == Upgrade::WebSocket, route, facts }
     }
 }
 
@@ -99,7 +139,7 @@ impl Facts {
         self.route.map(|number| number as usize)
     }
 
-    /// The level that the method needs on the route.
+    /// The level that the request needs on the route.
     pub fn needed(&self) -> Option<Level> {
         self.needed
     }
@@ -126,7 +166,7 @@ pub struct Description<'s> {
     pub permission: Option<&'s str>,
     /// The area that the route needs.
     pub area: Option<&'s str>,
-    /// The level that the method needs.
+    /// The level that the request needs.
     pub needed: Option<Level>,
     /// The level that the caller has.
     pub level: Option<Level>,
@@ -138,7 +178,9 @@ impl Snapshot {
     pub fn decide(&self, query: &Query<'_>, now: UnixSeconds) -> Decision<'_> {
         let mut facts = Facts::default();
         match self.judge(query, now, &mut facts) {
-            Ok((target, route)) => Decision::Allow(Permit::new(&target, route, facts)),
+            Ok((target, route)) => {
+                Decision::Allow(Permit::new(&target, route, facts, query.upgrade))
+            }
             Err(reason) => Decision::Deny(Denial { reason, facts }),
         }
     }
@@ -155,27 +197,29 @@ impl Snapshot {
         if whole_server && query.method != "OPTIONS" {
             return Err(DenyReason::BadTarget);
         }
-        if query.upgrade || method::is_refused_everywhere(query.method) {
+        if query.is_refused_everywhere() {
             return Err(DenyReason::MethodRefused);
         }
         let found = if whole_server { None } else { self.routes.find(&host, target.path()) };
         facts.route = found.map(|(number, _)| number);
-        if let Some((_, route)) = found
-            && route.scope == Scope::Public
-        {
-            return if route.takes(query.method) {
-                Ok((target, route))
-            } else {
-                Err(DenyReason::MethodRefused)
-            };
+        if let Some((_, route)) = found {
+            if route.passes_preflights() && query.is_keyless_preflight() {
+                return Ok((target, route));
+            }
+            if route.scope == Scope::Public {
+                return match route.takes(query) {
+                    true => Ok((target, route)),
+                    false => Err(DenyReason::MethodRefused),
+                };
+            }
         }
         let (number, key) = self.good_key(query.credential, now, facts)?;
         facts.key = Some(number);
         let (_, route) = found.ok_or(DenyReason::RouteUnknown)?;
-        if !route.takes(query.method) {
+        if !route.takes(query) {
             return Err(DenyReason::MethodRefused);
         }
-        let needed = route.needed(query.method);
+        let needed = route.needed(query);
         facts.needed = Some(needed);
         if !self.is_of_workspace(key, route, &host, target.path()) {
             return Err(DenyReason::WrongWorkspace);

@@ -198,6 +198,10 @@ pub struct DraftRoute {
     pub view_methods: Option<Vec<At<String>>>,
     /// Methods that are taken; none is all but TRACE and CONNECT.
     pub methods: Option<Vec<At<String>>>,
+    /// The level that a WebSocket needs; none refuses it.
+    pub upgrade: Level,
+    /// Whether CORS preflights without a key are forwarded.
+    pub preflight: bool,
     /// Role of the captured account → area that is asked for in addition.
     pub protect: Vec<(At<String>, At<String>)>,
     /// Whether the matched prefix is taken off before forwarding.
@@ -208,6 +212,19 @@ impl DraftRoute {
     /// Its name; without one, host and prefix.
     pub fn label(&self) -> String {
         self.name.as_ref().map_or_else(|| self.template(), |name| name.value.clone())
+    }
+
+    /// What a WebSocket needs, as it is written: not `none`, as if nothing were needed.
+    pub fn upgrade_name(upgrade: Level) -> &'static str {
+        match upgrade {
+            Level::None => "deny",
+            Level::View | Level::Full => upgrade.name(),
+        }
+    }
+
+    /// What becomes of preflights without a key, as it is written.
+    pub fn preflight_name(preflight: bool) -> &'static str {
+        if preflight { "forward" } else { "deny" }
     }
 
     /// Host and prefix as they are written.

@@ -4,6 +4,7 @@
 //! everything before them (domain.md, "Files"). A text that does not start with `sg_` is somebody
 //! else's format, which we look up as it is.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
@@ -17,6 +18,11 @@ pub const RANDOM_CHARACTERS: usize = 43;
 pub const CHECKSUM_CHARACTERS: usize = 6;
 /// A text longer than this is nobody's key: 512 bytes.
 pub const LONGEST_KEY: usize = 512;
+/// What is shown in place of a key.
+const REDACTED: &str = "sg_…";
+/// Of a key that somebody cut, so many characters after `sg_` may be shown: they tell what it is,
+/// and leave most of its randomness unsaid.
+const TELLTALE: usize = 24;
 
 /// A 32-byte secret under which `blake3-keyed` digests are made. Never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -172,6 +178,44 @@ pub fn is_well_formed(text: &str) -> bool {
         && checksum(summed).as_slice() == sum.as_bytes()
 }
 
+/// `text` without what looks like a key of ours, whole or cut: for messages that repeat what
+/// somebody wrote, who may have put a key in the wrong place.
+pub fn redacted(text: &str) -> Cow<'_, str> {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("sg_") {
+        let end = after.find(|c: char| !is_key_character(c)).unwrap_or(after.len());
+        let (key, tail) = after.split_at_checked(end).unwrap_or((after, ""));
+        shown.push_str(before);
+        if key.len() > TELLTALE {
+            shown.push_str(REDACTED);
+        } else {
+            shown.push_str("sg_");
+            shown.push_str(key);
+        }
+        rest = tail;
+    }
+    if shown.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    shown.push_str(rest);
+    Cow::Owned(shown)
+}
+
+/// The first key of ours in `text`, by its checksum: where it begins and ends.
+pub fn find(text: &str) -> Option<std::ops::Range<usize>> {
+    text.match_indices("sg_").find_map(|(start, _)| {
+        let rest = text.get(start..)?;
+        let end = rest.find(|c: char| !is_key_character(c)).unwrap_or(rest.len());
+        is_well_formed(rest.get(..end)?).then_some(start..start + end)
+    })
+}
+
+/// What a key's text has besides the name of its environment, and most of those.
+fn is_key_character(character: char) -> bool {
+    character.is_ascii_alphanumeric() || matches!(character, '_' | '-')
+}
+
 fn split_before_last(text: &str, characters: usize) -> Option<(&str, &str)> {
     text.split_at_checked(text.len().checked_sub(characters)?)
 }
@@ -220,6 +264,26 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(is_well_formed(&text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_looks_like_a_key_is_not_shown() {
+        let random = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg";
+        let good = key("production", random);
+        let cases = [
+            ("nothing of it", "nothing of it"),
+            (good.as_str(), "sg_…"),
+            (&format!("`{good}`: no, sg_{good}!"), "`sg_…`: no, sg_…!"),
+            (&format!("x{}", &good[..40]), "xsg_…"),
+            ("group `sg_analysts` and sg_", "group `sg_analysts` and sg_"),
+            ("é sg_é", "é sg_é"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(redacted(text), expected);
+        }
+        assert_eq!(find(&format!("é {good}.")), Some(3..3 + good.len()));
+        assert_eq!(find(&format!("é {good}x")), None);
+        assert_eq!(find("sg_ sg_production_short"), None);
     }
 
     #[test]

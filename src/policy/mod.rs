@@ -40,8 +40,13 @@
 //! - A list of methods with GET has HEAD; methods are compared with their case.
 //! - `protect` asks in addition to the route's own scope, for as much as the method needs there, and
 //!   a key's ceiling counts on both.
-//! - A key that is yet to be revoked and whose workspace is gone reaches nothing.
+//! - A key that is yet to be revoked and whose workspace is gone, or of another environment than the
+//!   key, reaches nothing; what its ceiling names and nobody has is left out.
 //! - On a public route a key is neither asked for nor looked at.
+//! - A WebSocket needs the route's `upgrade` or what its method needs, whichever is more, on the
+//!   route's scope and where `protect` asks for an area. On a public route any level lets it through.
+//! - A preflight that goes on without a key is held against neither `methods` nor the workspace:
+//!   nothing of either is asked for. With a key it is a request as any other, on public routes too.
 //! - `OPTIONS *` belongs to no route.
 //!
 //! Start at [`Snapshot::decide`].
@@ -60,7 +65,7 @@ mod snapshot;
 mod target;
 mod time;
 
-pub use decide::{Decision, Denial, Description, Facts, Permit, Query};
+pub use decide::{Decision, Denial, Description, Facts, Permit, Query, Upgrade};
 pub use draft::Draft;
 pub use host::Host;
 pub use level::Level;

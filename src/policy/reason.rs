@@ -27,7 +27,7 @@ pub enum DenyReason {
     KeyRevoked,
     /// No such hash.
     KeyUnknown,
-    /// TRACE, CONNECT, an upgrade, or a method that the route does not take.
+    /// TRACE, CONNECT, an upgrade or a method that the route does not take.
     MethodRefused,
     /// The level is none, before subscription and ceiling.
     NoAccess,
@@ -37,6 +37,8 @@ pub enum DenyReason {
     ProductAbsent,
     /// The captured account is protected by an area that the caller does not reach.
     ProtectedAccount,
+    /// The key asks more often than it may.
+    RateLimited,
     /// No route is there, said only to a good key.
     RouteUnknown,
     /// Suspended, canceled or past its end; a write while past due.
@@ -53,7 +55,7 @@ pub enum DenyReason {
 
 impl DenyReason {
     /// Every reason.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::AccountSuspended,
         Self::BadRequest,
         Self::BadTarget,
@@ -69,6 +71,7 @@ impl DenyReason {
         Self::NotAMember,
         Self::ProductAbsent,
         Self::ProtectedAccount,
+        Self::RateLimited,
         Self::RouteUnknown,
         Self::SubscriptionInactive,
         Self::ViewOnly,
@@ -95,6 +98,7 @@ impl DenyReason {
             Self::NotAMember => "not_a_member",
             Self::ProductAbsent => "product_absent",
             Self::ProtectedAccount => "protected_account",
+            Self::RateLimited => "rate_limited",
             Self::RouteUnknown => "route_unknown",
             Self::SubscriptionInactive => "subscription_inactive",
             Self::ViewOnly => "view_only",
@@ -102,6 +106,12 @@ impl DenyReason {
             Self::WrongEnvironment => "wrong_environment",
             Self::WrongWorkspace => "wrong_workspace",
         }
+    }
+
+    /// Whether the policy says it. The others are said before it is asked, of what has no query in
+    /// it, and after it has answered, of keys that ask too often.
+    pub fn is_of_policy(self) -> bool {
+        !matches!(self, Self::BadRequest | Self::RateLimited)
     }
 
     /// The HTTP status (RFC 9110 §15.5). `hide_none` is the policy's word: what a caller has no
@@ -129,6 +139,7 @@ impl DenyReason {
             | Self::WrongWorkspace => 403,
             Self::RouteUnknown => 404,
             Self::MethodRefused => 405,
+            Self::RateLimited => 429,
         }
     }
 }

@@ -4,6 +4,7 @@ mod access;
 mod accounts;
 mod catalog;
 mod directory;
+mod idle;
 mod keys;
 mod members;
 mod names;
@@ -86,8 +87,13 @@ pub fn compile_with(draft: &Draft, keys: Vec<DraftKey>) -> Result<Snapshot, Vec<
             u32::MAX
         })
     });
+    let is_error = |problem: &Problem| problem.severity == Severity::Error;
+    let refused = problems.iter().any(is_error);
+    if !refused {
+        idle::check(&draft.workspaces, &workspaces.names, &catalog, &routes, &mut problems);
+    }
     problems.sort_by_key(|problem| problem.place);
-    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+    if refused {
         return Err(problems);
     }
     Ok(Snapshot {

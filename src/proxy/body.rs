@@ -10,9 +10,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::activity::Activity;
 use super::fault::Fault;
 use super::headers;
-use super::io::Activity;
 use super::pool::Download;
 use super::record::Record;
 use crate::clock;
@@ -138,7 +138,8 @@ impl Body for RequestBody {
         match &result {
             Some(Err(fault)) => upload.fault.set(Some(*fault)),
             None => upload.whole.set(true),
-            Some(Ok(_)) => upload.whole.set(incoming.is_end_stream()),
+            // Nothing follows trailers, and whoever reads the body does not ask.
+            Some(Ok(frame)) => upload.whole.set(frame.is_trailers() || incoming.is_end_stream()),
         }
         if upload.whole.get() {
             activity.set_uploading(false);

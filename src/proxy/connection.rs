@@ -10,8 +10,9 @@ use std::time::Instant;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 
+use super::activity::{Activity, Phase};
 use super::gate;
-use super::io::{Activity, ClientIo, Phase};
+use super::io::ClientIo;
 use super::respond;
 use super::settings::{Limits, Timeouts};
 use super::timer::{LazyTimer, deadline};
@@ -82,15 +83,16 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Ac
     match end {
         End::Closed(Ok(())) => {
             if let Some(tunnel) = tunnel {
-                let parts = connection.into_parts();
-                let client = Leg { stream: parts.io.into_stream(), read: parts.read_buf };
+                // What came behind the head was kept from hyper.
+                let (stream, read) = connection.into_parts().io.into_parts();
+                let client = Leg { stream, read };
                 tunnel.run(client).await;
             }
         }
         // The answer broke off: to a client that reads until the end, a clean close would look
         // like a whole one.
         End::Closed(Err(error)) if error.is_user() => {
-            connection.into_parts().io.into_stream().break_off();
+            connection.into_parts().io.into_parts().0.break_off();
         }
         End::Closed(Err(error)) if error.is_parse_too_large() => {
             worker.head_refused(431, &activity);
@@ -98,7 +100,7 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Ac
         End::Closed(Err(error)) if error.is_parse() => worker.head_refused(400, &activity),
         End::Closed(Err(_)) => {}
         End::TimedOut if activity.phase() == Phase::Head => {
-            let mut stream = connection.into_parts().io.into_stream();
+            let (mut stream, _beyond) = connection.into_parts().io.into_parts();
             refuse_slow_head(&worker, &mut stream, &activity);
         }
         End::TimedOut => {}

@@ -10,9 +10,9 @@ use tokio::io::{AsyncReadExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::activity::Activity;
 use super::connection;
 use super::frames::PREFACE;
-use super::io::Activity;
 use super::respond;
 use super::transport::Transport;
 use super::worker::Worker;
@@ -27,16 +27,17 @@ pub(super) struct Peer {
     /// Nothing, where it is a process on this machine that came by a Unix socket.
     address: Option<Rc<str>>,
     is_secure: bool,
+    is_trusted: bool,
 }
 
 impl Peer {
-    pub(super) fn new(address: IpAddr, is_secure: bool) -> Self {
-        Self { address: Some(address.to_string().into()), is_secure }
+    pub(super) fn new(address: IpAddr, is_secure: bool, is_trusted: bool) -> Self {
+        Self { address: Some(address.to_string().into()), is_secure, is_trusted }
     }
 
-    /// Who came by a Unix socket.
+    /// Who came by a Unix socket: no network has it, so none that is trusted.
     pub(super) fn local() -> Self {
-        Self { address: None, is_secure: false }
+        Self { address: None, is_secure: false, is_trusted: false }
     }
 
     /// As the log tells of it.
@@ -47,6 +48,11 @@ impl Peer {
     /// As upstreams are told of it.
     pub(super) fn forwarded(&self) -> Option<&str> {
         self.address.as_deref()
+    }
+
+    /// Whether its forwarding fields are kept.
+    pub(super) fn is_trusted(&self) -> bool {
+        self.is_trusted
     }
 
     /// The scheme of its requests.

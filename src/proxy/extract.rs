@@ -3,13 +3,14 @@
 //! What cannot be read in one way is refused here, before anything is decided (request-safety.md).
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue,
-    TRANSFER_ENCODING, UPGRADE,
+    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST,
+    HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, Uri, Version};
 
 use super::headers::{API_KEY, is_kept_from_connection};
-use crate::policy::{DenyReason, Host, Query};
+use super::protocols;
+use crate::policy::{DenyReason, Host, Query, Upgrade};
 
 /// What the policy is asked.
 ///
@@ -43,13 +44,30 @@ pub(super) fn query<'q>(
     if version == Version::HTTP_10 && fields.transfer_encoding {
         return Err(DenyReason::BadRequest);
     }
+    let upgrade = fields.upgrade(version);
+    if upgrade == Upgrade::WebSocket && fields.has_body() {
+        // What follows the head is of the other protocol.
+        return Err(DenyReason::BadRequest);
+    }
     Ok(Query {
         method: method.as_str(),
         host,
         target: target.as_str(),
-        credential: fields.credential()?,
-        upgrade: fields.upgrade,
+        credential: fields.credential(upgrade, headers)?,
+        upgrade,
+        preflight: fields.is_preflight(method),
     })
+}
+
+/// What a request of HTTP/1.1 with these fields asks for: another protocol; and whether it is a
+/// preflight.
+///
+/// # Errors
+///
+/// Why the fields have more than one reading.
+pub(crate) fn asks(method: &Method, headers: &HeaderMap) -> Result<(Upgrade, bool), DenyReason> {
+    let fields = Fields::read(headers)?;
+    Ok((fields.upgrade(Version::HTTP_11), fields.is_preflight(method)))
 }
 
 /// The fields that decide, each seen at most once.
@@ -58,9 +76,30 @@ struct Fields<'q> {
     host: Option<&'q HeaderValue>,
     authorization: Option<&'q HeaderValue>,
     api_key: Option<&'q HeaderValue>,
-    content_length: bool,
+    content_length: Option<&'q HeaderValue>,
     transfer_encoding: bool,
-    upgrade: bool,
+    /// Whether `Connection` says that `Upgrade` is for this connection.
+    connection_upgrade: bool,
+    upgrade: Upgrade,
+    protocols: bool,
+    origin: Times,
+    requested_method: Times,
+    cookie: bool,
+}
+
+/// How often a field stands there.
+#[derive(Default, PartialEq, Eq)]
+enum Times {
+    #[default]
+    Never,
+    Once,
+    Often,
+}
+
+impl Times {
+    fn count(&mut self) {
+        *self = if *self == Self::Never { Self::Once } else { Self::Often };
+    }
 }
 
 impl<'q> Fields<'q> {
@@ -69,7 +108,7 @@ impl<'q> Fields<'q> {
         for (name, value) in headers {
             fields.field(name, value)?;
         }
-        if fields.content_length && fields.transfer_encoding {
+        if fields.content_length.is_some() && fields.transfer_encoding {
             return Err(DenyReason::BadRequest);
         }
         Ok(fields)
@@ -83,30 +122,94 @@ impl<'q> Fields<'q> {
         } else if name == API_KEY {
             self.api_key.replace(value).is_some()
         } else if name == CONTENT_LENGTH {
-            std::mem::replace(&mut self.content_length, true)
+            self.content_length.replace(value).is_some()
         } else if name == TRANSFER_ENCODING {
             let chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
             std::mem::replace(&mut self.transfer_encoding, true) || !chunked
         } else if name == CONNECTION {
-            names_what_it_must_not(value)
-        } else if name == UPGRADE {
-            // An offer of HTTP/2 may be passed over (RFC 9110 §7.8); whoever asks for anything else
-            // cannot go on without it.
-            self.upgrade |= !value.as_bytes().eq_ignore_ascii_case(b"h2c");
-            false
+            self.connection(value)
         } else {
+            self.wish(name, value);
             false
         };
         if twice { Err(DenyReason::BadRequest) } else { Ok(()) }
     }
 
+    /// Whether it names what it must not: a field of ours would be taken away after it was judged.
+    fn connection(&mut self, value: &HeaderValue) -> bool {
+        let Ok(text) = value.to_str() else { return true };
+        let mut names = text.split(',').map(str::trim);
+        self.connection_upgrade |= names.clone().any(|name| name.eq_ignore_ascii_case("upgrade"));
+        names.any(is_kept_from_connection)
+    }
+
+    fn wish(&mut self, name: &HeaderName, value: &HeaderValue) {
+        if name == UPGRADE {
+            let value = value.as_bytes();
+            self.upgrade = if value.eq_ignore_ascii_case(b"h2c") {
+                // An offer of HTTP/2 may be passed over (RFC 9110 §7.8); whoever asks for anything
+                // else cannot go on without it.
+                self.upgrade
+            } else if value.eq_ignore_ascii_case(b"websocket") && self.upgrade == Upgrade::None {
+                Upgrade::WebSocket
+            } else {
+                Upgrade::Unknown
+            };
+        } else if name == SEC_WEBSOCKET_PROTOCOL {
+            self.protocols = true;
+        } else if name == ORIGIN {
+            self.origin.count();
+        } else if name == ACCESS_CONTROL_REQUEST_METHOD {
+            self.requested_method.count();
+        } else if name == COOKIE {
+            self.cookie = true;
+        }
+    }
+
+    /// A WebSocket without `Connection: upgrade`, or in HTTP/1.0, is one for some upstreams and a
+    /// plain GET for others (RFC 9110 §7.8): none is opened, and nothing is forwarded.
+    fn upgrade(&self, version: Version) -> Upgrade {
+        match self.upgrade {
+            Upgrade::WebSocket if !self.connection_upgrade || version != Version::HTTP_11 => {
+                Upgrade::Unknown
+            }
+            upgrade => upgrade,
+        }
+    }
+
+    /// As browsers send it: without anything that says who asks, and without a body (Fetch,
+    /// "CORS-preflight fetch").
+    fn is_preflight(&self, method: &Method) -> bool {
+        method == Method::OPTIONS
+            && self.origin == Times::Once
+            && self.requested_method == Times::Once
+            && self.authorization.is_none()
+            && self.api_key.is_none()
+            && !self.cookie
+            && !self.has_body()
+    }
+
+    fn has_body(&self) -> bool {
+        self.transfer_encoding || self.content_length.is_some_and(|length| length != "0")
+    }
+
     /// The one key that was sent. Text that cannot be a key is an empty one: malformed, not missing.
-    fn credential(&self) -> Result<Option<&'q str>, DenyReason> {
-        let bearer = self.authorization.and_then(bearer);
+    fn credential(
+        &self,
+        upgrade: Upgrade,
+        headers: &'q HeaderMap,
+    ) -> Result<Option<&'q str>, DenyReason> {
         let api_key = self.api_key.map(|value| value.to_str().unwrap_or_default());
-        match (bearer, api_key) {
-            (Some(one), Some(other)) if one != other => Err(DenyReason::BadRequest),
-            (one, other) => Ok(one.or(other)),
+        let protocol = match upgrade == Upgrade::WebSocket && self.protocols {
+            true => protocols::key(headers)?,
+            false => None,
+        };
+        let mut keys =
+            [self.authorization.and_then(bearer), api_key, protocol].into_iter().flatten();
+        let first = keys.next();
+        match keys.any(|other| first != Some(other)) {
+            true => Err(DenyReason::BadRequest),
+            false => Ok(first),
         }
     }
 }
@@ -123,12 +226,6 @@ fn bearer(value: &HeaderValue) -> Option<&str> {
         None if rest.is_empty() => Some(""),
         None => None,
     }
-}
-
-/// A `Connection` that names a field of ours would have it taken away after it was judged.
-fn names_what_it_must_not(value: &HeaderValue) -> bool {
-    let Ok(text) = value.to_str() else { return true };
-    text.split(',').any(|name| is_kept_from_connection(name.trim()))
 }
 
 fn port(host: &str) -> Option<u16> {
@@ -150,10 +247,10 @@ mod tests {
         headers
     }
 
-    fn asked(uri: &str, fields: Fields) -> Result<(String, Option<String>, bool), DenyReason> {
+    fn asked(uri: &str, fields: Fields) -> Result<(String, Upgrade), DenyReason> {
         let (uri, headers) = (uri.parse().unwrap(), headers(fields));
         let query = query(&Method::GET, &uri, Version::HTTP_11, &headers)?;
-        Ok((query.target.into(), query.credential.map(Into::into), query.upgrade))
+        Ok((query.target.into(), query.upgrade))
     }
 
     #[test]
@@ -195,6 +292,7 @@ mod tests {
             ("http://b/x", &[("host", "a")], BadRequest),
             ("http://a:81/x", &[("host", "a")], BadRequest),
             ("http://u@a/x", &[("host", "a")], BadTarget),
+            ("ftp://a/x", &[("host", "a")], BadTarget),
             ("admin", &[("host", "admin")], BadTarget),
             (
                 "/",
@@ -208,6 +306,28 @@ mod tests {
             ("/", &[("host", "a"), ("connection", "close, Authorization")], BadRequest),
             ("/", &[("host", "a"), ("connection", "host")], BadRequest),
             ("/", &[("host", "a"), ("connection", "x_forwarded_for")], BadRequest),
+            ("/", &[("host", "a"), ("connection", "upgrade, sec-websocket-protocol")], BadRequest),
+            ("/", &[("host", "a"), ("connection", "Origin")], BadRequest),
+            (
+                "/",
+                &[
+                    ("host", "a"),
+                    ("upgrade", "websocket"),
+                    ("connection", "upgrade"),
+                    ("content-length", "1"),
+                ],
+                BadRequest,
+            ),
+            (
+                "/",
+                &[
+                    ("host", "a"),
+                    ("upgrade", "websocket"),
+                    ("connection", "upgrade"),
+                    ("transfer-encoding", "chunked"),
+                ],
+                BadRequest,
+            ),
         ];
         for (uri, fields, expected) in cases {
             assert_eq!(asked(uri, fields), Err(*expected), "{uri} {fields:?}");
@@ -215,22 +335,117 @@ mod tests {
     }
 
     #[test]
-    fn forms_of_target_and_upgrades() {
-        let cases: &[(&str, Fields, &str, bool)] = &[
-            ("/a?b", &[("host", "a")], "/a?b", false),
-            ("http://A:80/x?y", &[("host", "a:80")], "/x?y", false),
-            ("*", &[("host", "a")], "*", false),
-            ("/", &[("host", "a"), ("upgrade", "h2c"), ("connection", "Upgrade")], "/", false),
-            ("/", &[("host", "a"), ("upgrade", "websocket"), ("connection", "Upgrade")], "/", true),
-            ("/", &[("host", "a"), ("upgrade", "h2c, websocket")], "/", true),
+    fn forms_of_target() {
+        let cases: &[(&str, Fields, &str)] = &[
+            ("/a?b", &[("host", "a")], "/a?b"),
+            ("http://A:80/x?y", &[("host", "a:80")], "/x?y"),
+            ("*", &[("host", "a")], "*"),
         ];
-        for (uri, fields, target, upgrade) in cases {
+        for (uri, fields, target) in cases {
             let seen = asked(uri, fields).unwrap();
-            assert_eq!(seen, ((*target).to_owned(), None, *upgrade), "{uri} {fields:?}");
+            assert_eq!(seen, ((*target).to_owned(), Upgrade::None), "{uri} {fields:?}");
         }
         let host = headers(&[("host", "a")]);
         let uri = Uri::from_static("a:443");
         let connect = query(&Method::CONNECT, &uri, Version::HTTP_11, &host);
         assert_eq!(connect.map(|_| ()), Err(DenyReason::MethodRefused));
+    }
+
+    #[test]
+    fn a_websocket_is_asked_for_in_one_way() {
+        use Upgrade::{None, Unknown, WebSocket};
+        const UPGRADE: (&str, &str) = ("connection", "keep-alive, Upgrade");
+        let cases: &[(Fields, Upgrade)] = &[
+            (&[], None),
+            (&[UPGRADE], None),
+            (&[("upgrade", "websocket"), UPGRADE], WebSocket),
+            (&[("upgrade", "WebSocket"), ("connection", "UPGRADE")], WebSocket),
+            (&[("connection", "close"), UPGRADE, ("upgrade", "websocket")], WebSocket),
+            (&[("upgrade", "websocket"), UPGRADE, ("content-length", "0")], WebSocket),
+            (&[("upgrade", "h2c"), UPGRADE], None),
+            (&[("upgrade", "H2C")], None),
+            (&[("upgrade", "h2c"), ("upgrade", "h2c")], None),
+            (&[("upgrade", "websocket")], Unknown),
+            (&[("upgrade", "websocket"), ("connection", "upgrades")], Unknown),
+            (&[("upgrade", "websocket"), ("upgrade", "websocket"), UPGRADE], Unknown),
+            (&[("upgrade", "websocket"), ("upgrade", "h2c, x"), UPGRADE], Unknown),
+            (&[("upgrade", "h2c, websocket"), UPGRADE], Unknown),
+            (&[("upgrade", "websocket/13"), UPGRADE], Unknown),
+            (&[("upgrade", "TLS/1.0"), UPGRADE], Unknown),
+            (&[("upgrade", ""), UPGRADE], Unknown),
+        ];
+        for (fields, expected) in cases {
+            let mut headers = headers(fields);
+            headers.insert(HOST, HeaderValue::from_static("h"));
+            let of = |version| {
+                query(&Method::GET, &Uri::from_static("/"), version, &headers).unwrap().upgrade
+            };
+            assert_eq!(of(Version::HTTP_11), *expected, "{fields:?}");
+            let before = if *expected == WebSocket { Unknown } else { *expected };
+            assert_eq!(of(Version::HTTP_10), before, "{fields:?} in HTTP/1.0");
+        }
+    }
+
+    #[test]
+    fn a_browsers_key_is_read_for_a_websocket_alone() {
+        use DenyReason::BadRequest;
+        const PROTOCOL: &str = "sec-websocket-protocol";
+        let cases: &[(Fields, Result<Option<&str>, DenyReason>)] = &[
+            (&[(PROTOCOL, "bearer, k, chat")], Ok(Some("k"))),
+            (&[(PROTOCOL, "chat")], Ok(None)),
+            (&[(PROTOCOL, "bearer")], Ok(Some(""))),
+            (&[(PROTOCOL, "bearer, k"), ("x-api-key", "k")], Ok(Some("k"))),
+            (&[(PROTOCOL, "bearer, k"), ("authorization", "Basic a")], Ok(Some("k"))),
+            (&[(PROTOCOL, "bearer, k"), ("x-api-key", "j")], Err(BadRequest)),
+            (&[(PROTOCOL, "bearer, k"), ("authorization", "Bearer j")], Err(BadRequest)),
+            (&[(PROTOCOL, "bearer, k"), (PROTOCOL, "bearer, k")], Err(BadRequest)),
+            (&[(PROTOCOL, "bearer, \u{e9}")], Err(BadRequest)),
+        ];
+        let uri = Uri::from_static("/");
+        for (fields, expected) in cases {
+            let mut headers = headers(fields);
+            headers.insert(HOST, HeaderValue::from_static("h"));
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            let seen = query(&Method::GET, &uri, Version::HTTP_11, &headers);
+            assert_eq!(seen.map(|query| query.credential), *expected, "{fields:?}");
+            headers.remove(UPGRADE);
+            headers.remove(AUTHORIZATION);
+            headers.remove(API_KEY);
+            let seen = query(&Method::GET, &uri, Version::HTTP_11, &headers);
+            assert_eq!(seen.map(|query| query.credential), Ok(None), "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_preflight_is_what_browsers_send() {
+        const ORIGIN: (&str, &str) = ("origin", "https://app.example");
+        const METHOD: (&str, &str) = ("access-control-request-method", "POST");
+        let cases: &[(Method, Fields, bool)] = &[
+            (Method::OPTIONS, &[ORIGIN, METHOD], true),
+            (
+                Method::OPTIONS,
+                &[ORIGIN, METHOD, ("access-control-request-headers", "x-api-key")],
+                true,
+            ),
+            (Method::OPTIONS, &[ORIGIN, METHOD, ("content-length", "0")], true),
+            (Method::GET, &[ORIGIN, METHOD], false),
+            (Method::OPTIONS, &[ORIGIN], false),
+            (Method::OPTIONS, &[METHOD], false),
+            (Method::OPTIONS, &[ORIGIN, ORIGIN, METHOD], false),
+            (Method::OPTIONS, &[ORIGIN, METHOD, METHOD, METHOD], false),
+            (Method::OPTIONS, &[ORIGIN, METHOD, ("x-api-key", "k")], false),
+            (Method::OPTIONS, &[ORIGIN, METHOD, ("authorization", "Basic a")], false),
+            (Method::OPTIONS, &[ORIGIN, METHOD, ("cookie", "a=b")], false),
+            (Method::OPTIONS, &[ORIGIN, METHOD, ("content-length", "1")], false),
+            (Method::OPTIONS, &[ORIGIN, METHOD, ("transfer-encoding", "chunked")], false),
+        ];
+        for (method, fields, expected) in cases {
+            let mut headers = headers(fields);
+            headers.insert(HOST, HeaderValue::from_static("h"));
+            let uri = Uri::from_static("/");
+            let seen = query(method, &uri, Version::HTTP_11, &headers);
+            assert_eq!(seen.map(|query| query.preflight), Ok(*expected), "{method} {fields:?}");
+        }
     }
 }

@@ -10,13 +10,14 @@ use http::uri::PathAndQuery;
 use http::{Request, Response, Uri, Version};
 use hyper::body::{Body, Incoming};
 
+use super::activity::Activity;
 use super::body::{AnswerBody, RequestBody};
 use super::extract;
 use super::fault::Fault;
 use super::headers;
-use super::io::Activity;
 use super::pool::Exchange;
 use super::preamble;
+use super::protocols;
 use super::record::Record;
 use super::respond::{self, Form};
 use super::settings::Limits;
@@ -49,7 +50,7 @@ pub(super) async fn answer(
     {
         return fail(fault, &parts, &trace, record);
     }
-    let (decision, decided) = decide(&worker, snapshot, &parts);
+    let (decision, decided) = decide(&worker, snapshot, &parts, &incoming);
     let permit = match decision {
         Decision::Allow(permit) => permit,
         Decision::Deny(denial) => {
@@ -60,6 +61,15 @@ pub(super) async fn answer(
             return response;
         }
     };
+    if let Err(wait) = worker.pace(snapshot, &permit.facts(), decided) {
+        let denial = Denial { reason: DenyReason::RateLimited, facts: permit.facts() };
+        let mut response = deny(denial, snapshot, &parts, &trace, record);
+        respond::retry_after(response.headers_mut(), wait);
+        if !is_drained(&incoming) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        return response;
+    }
     record.allowed(permit.facts());
     let form = Form::of(&parts.headers);
     let upstream = permit.route().upstream();
@@ -68,7 +78,8 @@ pub(super) async fn answer(
         return deny(denial, snapshot, &parts, &trace, record);
     };
     let method = parts.method.clone();
-    let upgrades = false;
+    let upgrades = permit.upgrades();
+    let by_protocol = upgrades && protocols::has_key(&parts.headers);
     let mut preamble = worker.room();
     if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, &activity, &mut preamble) {
         let denial = Denial { reason, facts: Facts::default() };
@@ -110,6 +121,9 @@ pub(super) async fn answer(
             record.answered(head.status.as_u16());
             headers::clean_response(&mut head.headers);
             headers::name_websocket(&mut head.headers);
+            if by_protocol {
+                protocols::agree(&mut head.headers);
+            }
             head.version = Version::HTTP_11;
             activity.set_tunnel(Tunnel::new(leg, Rc::clone(&worker), record));
             Response::from_parts(head, AnswerBody::empty())
@@ -128,11 +142,20 @@ pub(super) async fn answer(
 }
 
 /// The decision, and when it was made.
-fn decide<'s>(worker: &Worker, snapshot: &'s Snapshot, parts: &Parts) -> (Decision<'s>, Instant) {
+fn decide<'s>(
+    worker: &Worker,
+    snapshot: &'s Snapshot,
+    parts: &Parts,
+    incoming: &Incoming,
+) -> (Decision<'s>, Instant) {
     let started = clock::instant();
     let query = extract::query(&parts.method, &parts.uri, parts.version, &parts.headers);
     let decision = match query {
-        Ok(query) => snapshot.decide(&query, clock::now()),
+        Ok(mut query) => {
+            // No field tells of a body in HTTP/2.
+            query.preflight &= incoming.is_end_stream();
+            snapshot.decide(&query, clock::now())
+        }
         Err(reason) => Decision::Deny(Denial { reason, facts: Facts::default() }),
     };
     let decided = clock::instant();

@@ -8,6 +8,8 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
 };
 
+use super::protocols;
+
 pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -17,6 +19,7 @@ const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 /// Takes out of a permitted request what does not go on.
 pub(super) fn clean_request(headers: &mut HeaderMap) {
     remove_named_by_connection(headers);
+    protocols::remove_key(headers);
     remove(headers, is_dropped_from_request);
 }
 
@@ -53,7 +56,17 @@ pub(super) fn is_websocket(headers: &HeaderMap) -> bool {
 
 /// Whether a `Connection` field must not name this one.
 pub(super) fn is_kept_from_connection(name: &str) -> bool {
-    let kept = ["host", "content-length", "authorization", "x-api-key", "x-request-id"];
+    let kept = [
+        "host",
+        "content-length",
+        "authorization",
+        "x-api-key",
+        "x-request-id",
+        // Without one of these it would be another request than the one that was judged.
+        "access-control-request-method",
+        "origin",
+        "sec-websocket-protocol",
+    ];
     kept.iter().any(|kept| folds_to(name, kept)) || is_ours_or_forwarding(name)
 }
 
@@ -111,9 +124,13 @@ fn is_hop_by_hop(name: &str) -> bool {
 fn is_dropped_from_request(name: &str) -> bool {
     match name.as_bytes().first() {
         Some(b'a') => name == "authorization",
+        // Framing, to an upstream that folds.
+        Some(b'c') if name == "content_length" => true,
         Some(b'f') => is_ours_or_forwarding(name),
         Some(b'h') => name == "http2-settings",
-        Some(b't') if name == "traceparent" => true,
+        // The name itself is read, and what is left of it goes on.
+        Some(b's') => name != "sec-websocket-protocol" && folds_to(name, "sec-websocket-protocol"),
+        Some(b't') if matches!(name, "traceparent" | "transfer_encoding") => true,
         Some(b'x') => {
             folds_to(name, "x-api-key")
                 || folds_to(name, "x-request-id")
@@ -175,6 +192,9 @@ mod tests {
             ("authorization", "Bearer k"),
             ("x-api-key", "k"),
             ("x_api_key", "k"),
+            ("sec-websocket-protocol", "bearer, k"),
+            ("sec_websocket_protocol", "bearer, k"),
+            ("sec-websocket-key", "kept"),
             ("x-sidegate-account", "root"),
             ("x_sidegate_account", "root"),
             ("X-Sidegate_Level", "full"),
@@ -186,6 +206,8 @@ mod tests {
             ("x-real-ip", "1"),
             ("x-http-method-override", "DELETE"),
             ("x_http_method_override", "DELETE"),
+            ("content_length", "5"),
+            ("transfer_encoding", "chunked"),
             ("x-original-url", "/admin"),
             ("x-rewrite-url", "/admin"),
             ("x_request_id", "1"),
@@ -204,6 +226,6 @@ mod tests {
         clean_request(&mut headers);
         let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
-        assert_eq!(left, ["accept", "from", "host", "x-custom"]);
+        assert_eq!(left, ["accept", "from", "host", "sec-websocket-key", "x-custom"]);
     }
 }

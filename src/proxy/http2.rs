@@ -14,9 +14,9 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
+use super::activity::Activity;
 use super::door::Peer;
 use super::frames::Flood;
-use super::io::Activity;
 use super::settings::{Limits, Timeouts};
 use super::stream;
 use super::timer::{LazyTimer, deadline};

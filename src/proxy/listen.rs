@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::{self, Metadata, Permissions};
 use std::io::{self, Error, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -11,7 +11,6 @@ use std::task::{Context, Poll, ready};
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::door::Peer;
 use super::transport::Transport;
 
 /// Connections that the kernel holds for a worker that is busy.
@@ -168,21 +167,20 @@ impl Listener {
         })
     }
 
-    /// The next connection; `is_secure` where it will speak TLS.
+    /// The next connection, and where from, unless it is a Unix socket's.
     pub(super) fn poll_accept(
         &self,
         cx: &mut Context<'_>,
-        is_secure: bool,
-    ) -> Poll<io::Result<(Transport, Peer)>> {
+    ) -> Poll<io::Result<(Transport, Option<IpAddr>)>> {
         Poll::Ready(Ok(match self {
             Self::Ip(listener) => {
                 let (stream, peer) = ready!(listener.poll_accept(cx))?;
                 let _ = stream.set_nodelay(true);
-                (stream.into(), Peer::new(peer.ip(), is_secure))
+                (stream.into(), Some(peer.ip()))
             }
             Self::Unix(listener) => {
                 let (stream, _) = ready!(listener.poll_accept(cx))?;
-                (stream.into(), Peer::local())
+                (stream.into(), None)
             }
         }))
     }

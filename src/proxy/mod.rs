@@ -3,8 +3,9 @@
 //! # The life of a request
 //!
 //! `worker` accepts → `door` shakes hands where clients speak TLS, and sees which HTTP they speak →
-//! `connection` runs hyper and every timeout on one timer; `http2` does so for each `stream`, and
-//! watches the `frames` → `gate` has the request: `extract` makes of it a policy query (the only
+//! `connection` runs hyper and every timeout on one timer, and `inlet` gives hyper one message at a
+//! time, and none whose framing is in doubt (`head` says what that is); `http2` has a timer for each
+//! `stream`, and watches the `frames` → `gate` has the request: `extract` makes of it a policy query (the only
 //! reader of credential headers), the snapshot decides, `respond` refuses, or `headers` cleans it,
 //! `preamble` says who asks, and `pool` exchanges it on a connection to the `upstream`. `record`
 //! counts and tells it once, when its last byte is gone. A WebSocket goes on in a `tunnel` when both
@@ -20,19 +21,26 @@
 //!
 //! Start at `gate`.
 
+mod activity;
 mod body;
+mod chunks;
 mod connection;
 mod door;
 mod extract;
 mod fault;
 mod frames;
 mod gate;
+mod head;
 mod headers;
 mod http2;
+mod inlet;
 mod io;
 mod listen;
+mod network;
 mod pool;
 mod preamble;
+mod protocols;
+mod rate;
 mod record;
 mod respond;
 mod settings;
@@ -57,11 +65,34 @@ use tokio::sync::watch;
 
 use crate::current::{Current, Reader};
 use crate::telemetry::{Telemetry, WorkerMeters};
+pub(crate) use extract::asks;
 pub use listen::Address;
 use listen::{Listener, Listening, SocketFile};
-pub use settings::{Limits, Settings, Timeouts, Upstream};
+pub use network::{Network, NetworkError};
+pub use settings::{Limits, Rate, Settings, Timeouts, Upstream};
 pub use tls::{Tls, crypto, names};
-use worker::{Life, Worker};
+use worker::{Life, Shared, Worker};
+
+/// Whether a head is let through to hyper, for the fuzzer of it alone.
+#[cfg(fuzzing)]
+pub fn has_one_reading(bytes: &[u8]) -> bool {
+    head::Head::default().read(bytes).is_ok()
+}
+
+/// How a request's head is read, for the fuzzer of it alone.
+///
+/// # Errors
+///
+/// Why there is more than one reading.
+#[cfg(fuzzing)]
+pub fn query<'q>(
+    method: &'q http::Method,
+    uri: &'q http::Uri,
+    version: http::Version,
+    headers: &'q http::HeaderMap,
+) -> std::result::Result<crate::policy::Query<'q>, crate::policy::DenyReason> {
+    extract::query(method, uri, version, headers)
+}
 
 /// One listener a worker, all on the same address.
 #[derive(Debug)]
@@ -133,18 +164,19 @@ impl Proxy {
         telemetry: &Arc<Telemetry>,
         sample: f64,
     ) -> Result<Self> {
-        let settings = Arc::new(settings);
-        let names: Vec<String> = settings.upstreams.iter().map(|it| it.name.clone()).collect();
+        let shared = Arc::new(Shared::new(settings, sample));
+        let upstreams = &shared.settings().upstreams;
+        let names: Vec<String> = upstreams.iter().map(|it| it.name.clone()).collect();
         let (life, _) = watch::channel(Life::Running);
         let mut threads = Vec::with_capacity(listeners.sockets.len());
         let (report, started) = mpsc::channel();
         for (number, socket) in listeners.sockets.into_iter().enumerate() {
-            let (settings, current) = (Arc::clone(&settings), Arc::clone(current));
+            let (shared, current) = (Arc::clone(&shared), Arc::clone(current));
             let (meters, life) = (telemetry.worker(&names), life.subscribe());
             let name = format!("sidegate-{number}");
             let report = report.clone();
             threads.push(thread::Builder::new().name(name).spawn(move || {
-                if let Err(error) = run(socket, settings, current, meters, sample, life, &report) {
+                if let Err(error) = run(socket, shared, current, meters, life, &report) {
                     // Whoever starts the workers waits for this.
                     let _ = report.send(Err(error));
                 }
@@ -170,10 +202,9 @@ impl Proxy {
 
 fn run(
     socket: Listening,
-    settings: Arc<Settings>,
+    shared: Arc<Shared>,
     current: Arc<Current>,
     meters: WorkerMeters,
-    sample: f64,
     life: watch::Receiver<Life>,
     report: &mpsc::Sender<Result<()>>,
 ) -> Result<()> {
@@ -181,7 +212,7 @@ fn run(
     runtime.block_on(async {
         let listener = Listener::new(socket)?;
         let _ = report.send(Ok(()));
-        let worker = Worker::new(settings, Reader::new(current), meters, sample);
+        let worker = Worker::new(shared, Reader::new(current), meters);
         worker.run(listener, life).await;
         Ok(())
     })

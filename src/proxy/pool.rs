@@ -12,10 +12,10 @@ use http::{Method, Request, Response, response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::activity::Activity;
 use super::body::{RequestBody, Upload};
 use super::fault::Fault;
 use super::headers;
-use super::io::Activity;
 use super::settings::{Timeouts, Upstream};
 use super::timer::deadline;
 use super::tunnel::Leg;

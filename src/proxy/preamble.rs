@@ -5,14 +5,19 @@
 //! everything else that is done to a head. [`headers`](super::headers) has taken out whatever a
 //! client said under these names, in any spelling.
 //!
+//! Of a trusted proxy's forwarding fields (see `trusted_proxies`), `X-Forwarded-For` and `Forwarded`
+//! are kept and extended with the proxy itself, `X-Forwarded-Proto` and `X-Forwarded-Host` kept
+//! where they are one scheme and one host. Everything else under such a name is dropped from
+//! whomever it comes, and what says who asks is never taken from outside.
+//!
 //! INVARIANT: no value holds a line end. Names are checked when a policy is compiled, ids when they
 //! are kept, and a client's host is a field value that was read as one.
 
-use http::header::{HOST, HeaderMap};
+use http::header::{GetAll, HOST, HeaderMap, HeaderValue};
 
 use super::door::Peer;
 use super::trace::Trace;
-use crate::policy::{Description, Level};
+use crate::policy::{Description, Host, Level};
 
 /// Appends the block to `room`.
 pub(super) fn write(
@@ -22,6 +27,9 @@ pub(super) fn write(
     trace: &Trace,
     peer: &Peer,
 ) {
+    // A route has a product even where nobody asks, as in a preflight.
+    let nobody = Description::default();
+    let words = if words.account.is_some() { words } else { &nobody };
     let named = [
         ("x-sidegate-account: ", words.account),
         ("x-sidegate-key-id: ", words.key_id),
@@ -31,8 +39,6 @@ pub(super) fn write(
         ("x-sidegate-permission: ", words.permission),
         ("x-sidegate-area: ", words.area),
         ("x-sidegate-level: ", words.level.map(Level::name)),
-        ("x-forwarded-for: ", peer.forwarded()),
-        ("x-forwarded-proto: ", Some(peer.scheme())),
         ("x-request-id: ", Some(trace.request_id())),
         ("traceparent: ", Some(trace.traceparent())),
     ];
@@ -41,9 +47,56 @@ pub(super) fn write(
             line(room, name, value.as_bytes());
         }
     }
+    match peer.forwarded() {
+        Some(address) if peer.is_trusted() => {
+            return extend(room, headers, address, peer.scheme());
+        }
+        Some(address) => line(room, "x-forwarded-for: ", address.as_bytes()),
+        None => {}
+    }
+    line(room, "x-forwarded-proto: ", peer.scheme().as_bytes());
     if let Some(host) = headers.get(HOST) {
         line(room, "x-forwarded-host: ", host.as_bytes());
     }
+}
+
+/// What a trusted proxy said of the client, and then the proxy (RFC 7239 §5.2).
+fn extend(room: &mut Vec<u8>, headers: &HeaderMap, peer: &str, own: &str) {
+    chain(room, "x-forwarded-for: ", headers.get_all("x-forwarded-for"), peer);
+    if headers.contains_key("forwarded") {
+        let peer = match peer.contains(':') {
+            true => format!("for=\"[{peer}]\""),
+            false => format!("for={peer}"),
+        };
+        chain(room, "forwarded: ", headers.get_all("forwarded"), &peer);
+    }
+    let scheme = one(headers, "x-forwarded-proto")
+        .filter(|scheme| matches!(*scheme, "http" | "https" | "ws" | "wss"));
+    line(room, "x-forwarded-proto: ", scheme.unwrap_or(own).as_bytes());
+    let host = one(headers, "x-forwarded-host").filter(|host| Host::parse(host).is_some());
+    if let Some(host) = host.or_else(|| one(headers, "host")) {
+        line(room, "x-forwarded-host: ", host.as_bytes());
+    }
+}
+
+/// The values as one list, and `peer` behind them. None of them, where one is not text.
+fn chain(room: &mut Vec<u8>, name: &str, values: GetAll<'_, HeaderValue>, peer: &str) {
+    room.extend_from_slice(name.as_bytes());
+    if values.iter().all(|value| value.to_str().is_ok()) {
+        for value in values.iter().filter(|value| !value.is_empty()) {
+            room.extend_from_slice(value.as_bytes());
+            room.extend_from_slice(b", ");
+        }
+    }
+    room.extend_from_slice(peer.as_bytes());
+    room.extend_from_slice(b"\r\n");
+}
+
+/// The value of a field that stands there once.
+fn one<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().filter(|_| values.next().is_none())?;
+    value.to_str().ok()
 }
 
 fn line(room: &mut Vec<u8>, name: &str, value: &[u8]) {
@@ -54,8 +107,6 @@ fn line(room: &mut Vec<u8>, name: &str, value: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use http::header::HeaderValue;
-
     use super::*;
 
     #[test]
@@ -73,7 +124,7 @@ mod tests {
         headers.insert(HOST, HeaderValue::from_static("api.acme.example"));
         let trace = Trace::of(&headers, &mut fastrand::Rng::with_seed(1));
         let mut room = Vec::new();
-        write(&mut room, &headers, &words, &trace, &Peer::new([127, 0, 0, 1].into(), false));
+        write(&mut room, &headers, &words, &trace, &Peer::new([127, 0, 0, 1].into(), false, false));
         let expected = format!(
             "x-sidegate-account: svc@x\r\n\
              x-sidegate-key-id: k_1\r\n\
@@ -81,10 +132,10 @@ mod tests {
              x-sidegate-environment: production\r\n\
              x-sidegate-product: vault\r\n\
              x-sidegate-level: view\r\n\
-             x-forwarded-for: 127.0.0.1\r\n\
-             x-forwarded-proto: http\r\n\
              x-request-id: {}\r\n\
              traceparent: {}\r\n\
+             x-forwarded-for: 127.0.0.1\r\n\
+             x-forwarded-proto: http\r\n\
              x-forwarded-host: api.acme.example\r\n",
             trace.request_id(),
             trace.traceparent()

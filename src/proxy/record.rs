@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use http::Method;
 
-use super::io::Activity;
+use super::activity::Activity;
 use super::trace::Trace;
 use super::worker::Worker;
 use crate::clock;

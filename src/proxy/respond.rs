@@ -1,5 +1,7 @@
 //! Answers of our own: nobody mistakes our 403 for the product's (RFC 9457, RFC 9209, RFC 6750).
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{
     ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
@@ -95,6 +97,12 @@ pub(super) fn denied(
     response
 }
 
+/// When to come again, in whole seconds and never too early (RFC 9110 §10.2.3).
+pub(super) fn retry_after(headers: &mut HeaderMap, wait: Duration) {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+}
+
 /// Tells a client what went wrong.
 pub(super) fn failed(fault: Fault, form: Form, trace: &Trace) -> Response<Bytes> {
     let mut response = own(fault.status(), fault.detail(), fault.proxy_error(), form, trace);
@@ -132,6 +140,7 @@ fn detail(status: u16, reason: DenyReason) -> &'static str {
         (401, _) => "a valid API key is needed",
         (403, DenyReason::ViewOnly) => "this key may read here, not write",
         (404, _) => "nothing is here",
+        (429, _) => "this key asks more often than it may",
         (405, _) => "the method is not taken here",
         _ => "this key may not do that",
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::listen::Address;
+use super::network::Network;
 
 /// Settings of the data plane. `config` fills them from `sidegate.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Settings {
     pub tls: bool,
     /// Threads, each with its own listener and pools; at least 1.
     pub workers: usize,
+    /// Clients whose forwarding fields are kept; others' are dropped.
+    pub trusted_proxies: Vec<Network>,
     /// Where permitted requests go, in the order of the ids that the policy was compiled with.
     pub upstreams: Vec<Upstream>,
     /// How long things may take.
@@ -87,6 +90,17 @@ pub struct Limits {
     pub target_bytes: usize,
     /// Bytes of a request's body; past it 413.
     pub body_bytes: u64,
+    /// How often one key may ask; past it 429. Nothing is as often as it likes.
+    pub key_rate: Option<Rate>,
+}
+
+/// A bucket of requests that fills at a rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Requests a second over any longer time; at least 1.
+    pub requests_per_second: u32,
+    /// Requests at once; at least 1.
+    pub burst: u32,
 }
 
 impl Default for Limits {
@@ -99,6 +113,7 @@ impl Default for Limits {
             header_bytes: 32 * 1024,
             target_bytes: 8 * 1024,
             body_bytes: 1 << 30,
+            key_rate: None,
         }
     }
 }

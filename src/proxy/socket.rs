@@ -6,27 +6,31 @@ use std::task::{Context, Poll};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-
-use super::transport::Transport;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 
 /// Up to this many bytes, a copy costs less than the kernel's walk of a vector of buffers.
 const SMALL: usize = 1024;
 
 /// A socket that writes a small message with one plain `send`.
 #[derive(Debug)]
-pub(super) struct Socket(TokioIo<Transport>);
+pub(super) struct Socket<S = TcpStream>(TokioIo<S>);
 
-impl Socket {
-    pub(super) fn new(stream: impl Into<Transport>) -> Self {
-        Self(TokioIo::new(stream.into()))
+impl<S> Socket<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self(TokioIo::new(stream))
     }
 
-    pub(super) fn into_stream(self) -> Transport {
+    pub(super) fn stream(&mut self) -> &mut S {
+        self.0.inner_mut()
+    }
+
+    pub(super) fn into_stream(self) -> S {
         self.0.into_inner()
     }
 }
 
-impl Read for Socket {
+impl<S: AsyncRead + Unpin> Read for Socket<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -36,7 +40,7 @@ impl Read for Socket {
     }
 }
 
-impl Write for Socket {
+impl<S: AsyncWrite + Unpin> Write for Socket<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -11,10 +11,10 @@ use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::activity::Activity;
 use super::body::AnswerBody;
 use super::fault::Fault;
 use super::gate;
-use super::io::Activity;
 use super::worker::Worker;
 use crate::clock;
 

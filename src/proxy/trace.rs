@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use super::headers::{API_KEY, REQUEST_ID, TRACEPARENT};
+use super::protocols;
 
 /// The ids of one request, kept where the client sent valid ones, else made.
 #[derive(Debug, Clone)]
@@ -101,6 +102,7 @@ fn one<'h>(headers: &'h HeaderMap, name: &http::HeaderName) -> Option<&'h Header
 fn is_credential(headers: &HeaderMap, id: &HeaderValue) -> bool {
     let ends = |value: &HeaderValue| value.as_bytes().ends_with(id.as_bytes());
     [AUTHORIZATION, API_KEY].iter().any(|name| headers.get(name).is_some_and(ends))
+        || protocols::has(headers, id.as_bytes())
 }
 
 fn is_request_id(value: &HeaderValue) -> bool {

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
 use super::record::Record;
 use super::timer::{LazyTimer, deadline};
@@ -19,10 +20,10 @@ use crate::clock;
 /// What one read takes at most. All tunnels of a worker read into the same bytes.
 pub(super) const SCRATCH_BYTES: usize = 64 * 1024;
 
-/// The upstream's side of a handshake that succeeded, and what it said behind its answer.
+/// One side of a handshake that succeeded, and what it said behind its part of it.
 #[derive(Debug)]
-pub(super) struct Leg {
-    pub(super) stream: Transport,
+pub(super) struct Leg<S = TcpStream> {
+    pub(super) stream: S,
     pub(super) read: Bytes,
 }
 
@@ -41,8 +42,8 @@ impl Tunnel {
         Self { upstream, worker, _record: record }
     }
 
-    /// Carries bytes until both sides have ended, one has failed, or both were silent for too long.
-    pub(super) async fn run(mut self, client: Leg) {
+    /// Carries bytes until both sides have ended, or were silent for too long.
+    pub(super) async fn run(mut self, client: Leg<Transport>) {
         let (worker, silence) = (Rc::clone(&self.worker), self.worker.timeouts().tunnel);
         let mut client = client;
         let mut up = Way::new(&client.read);
@@ -52,16 +53,12 @@ impl Tunnel {
         poll_fn(|cx| {
             let (near, far) = (&mut client.stream, &mut self.upstream.stream);
             let mut scratch = worker.scratch();
-            let carried = [
-                up.carry(cx, near, far, &mut scratch, &mut last),
-                down.carry(cx, far, near, &mut scratch, &mut last),
-            ];
-            match carried {
-                // Whatever is left of the other way has nobody to go to, or to come from.
-                [Poll::Ready(Err(_)), _] | [_, Poll::Ready(Err(_))] => Poll::Ready(()),
-                [Poll::Ready(Ok(())), Poll::Ready(Ok(()))] => Poll::Ready(()),
-                _ => timer.poll(cx, deadline(last, silence)),
+            let up = up.poll(cx, near, far, &mut scratch, &mut last);
+            let down = down.poll(cx, far, near, &mut scratch, &mut last);
+            if up.is_ready() && down.is_ready() {
+                return Poll::Ready(());
             }
+            timer.poll(cx, deadline(last, silence))
         })
         .await;
     }
@@ -95,7 +92,23 @@ impl Way {
         Self { left: first.to_vec(), written: 0, state: State::Open }
     }
 
-    /// Carries what there is. Ready when the way has ended.
+    /// Carries what there is. Ready when the way has ended. One that fails has ended, too: what was
+    /// said on the other before it failed, such as why, is still carried.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+        scratch: &mut [u8],
+        last: &mut Instant,
+    ) -> Poll<()> {
+        if ready!(self.carry(cx, from, to, scratch, last)).is_err() {
+            self.state = State::Ended;
+            self.left = Vec::new();
+        }
+        Poll::Ready(())
+    }
+
     fn carry(
         &mut self,
         cx: &mut Context<'_>,
@@ -119,12 +132,15 @@ impl Way {
                 return Poll::Ready(Ok(()));
             }
             let mut buffer = ReadBuf::new(scratch);
-            if Pin::new(&mut *from).poll_read(cx, &mut buffer)?.is_pending() {
-                ready!(Pin::new(&mut *to).poll_flush(cx))?;
-                return Poll::Pending;
-            }
+            let read = match Pin::new(&mut *from).poll_read(cx, &mut buffer) {
+                Poll::Pending => {
+                    ready!(Pin::new(&mut *to).poll_flush(cx))?;
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(())) => buffer.filled(),
+                Poll::Ready(Err(_)) => &[],
+            };
             *last = clock::instant();
-            let read = buffer.filled();
             if read.is_empty() {
                 self.state = State::Ending;
                 continue;

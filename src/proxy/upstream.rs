@@ -15,9 +15,9 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use tokio::net::TcpStream;
 
+use super::activity::Activity;
 use super::body::{RequestBody, Upload};
 use super::fault::Fault;
-use super::io::Activity;
 use super::settings::{Timeouts, Upstream};
 use super::timer::deadline;
 use super::tunnel::Leg;

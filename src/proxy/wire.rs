@@ -10,7 +10,6 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::net::TcpStream;
 
 use super::socket::Socket;
-use super::transport::Transport;
 
 /// Bytes that follow a head in one piece with it. What is longer goes by itself.
 const TOGETHER: usize = 16 * 1024;
@@ -59,7 +58,7 @@ impl Wire {
         Self { socket, deaf: false, preamble, head: Vec::new(), written: 0 }
     }
 
-    pub(super) fn into_stream(self) -> Transport {
+    pub(super) fn into_stream(self) -> TcpStream {
         self.socket.into_stream()
     }
 

@@ -2,22 +2,25 @@
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::header::HeaderMap;
 use hyper::server::conn::http1;
 use tokio::sync::{Notify, watch};
 
+use super::activity::Activity;
 use super::connection;
 use super::door::{self, Peer, Protocol};
 use super::fault::Fault;
+use super::head::Flaw;
 use super::http2;
-use super::io::Activity;
 use super::listen::Listener;
 use super::pool::Pool;
+use super::rate::Rates;
 use super::respond;
 use super::settings::{Limits, Settings, Timeouts};
 use super::trace::Trace;
@@ -25,7 +28,7 @@ use super::transport::Transport;
 use super::tunnel;
 use crate::clock;
 use crate::current::{Held, Reader};
-use crate::policy::{Denial, DenyReason, Description, Facts};
+use crate::policy::{Denial, DenyReason, Description, Facts, Snapshot};
 use crate::telemetry::{RequestEvent, WorkerMeters};
 
 /// How often idle upstream connections are looked at.
@@ -48,10 +51,30 @@ pub(super) enum Life {
     Stopped,
 }
 
+/// What the workers of a process share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    settings: Settings,
+    /// How often one key may ask.
+    rates: Option<Rates>,
+    /// The share of allowed requests that are logged.
+    sample: f64,
+}
+
+impl Shared {
+    pub(super) fn new(settings: Settings, sample: f64) -> Self {
+        Self { rates: settings.limits.key_rate.map(Rates::new), settings, sample }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
 /// What the requests of one worker share. Never leaves its thread.
 #[derive(Debug)]
 pub(super) struct Worker {
-    settings: Arc<Settings>,
+    shared: Arc<Shared>,
     http: http1::Builder,
     reader: RefCell<Reader>,
     meters: RefCell<WorkerMeters>,
@@ -60,7 +83,6 @@ pub(super) struct Worker {
     /// Empty buffers that were used before.
     rooms: RefCell<Vec<Vec<u8>>>,
     scratch: RefCell<Box<[u8]>>,
-    sample: f64,
     drain: Notify,
     draining: Cell<bool>,
     closed: Notify,
@@ -70,12 +92,8 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(
-        settings: Arc<Settings>,
-        reader: Reader,
-        meters: WorkerMeters,
-        sample: f64,
-    ) -> Rc<Self> {
+    pub(super) fn new(shared: Arc<Shared>, reader: Reader, meters: WorkerMeters) -> Rc<Self> {
+        let settings = &shared.settings;
         let part = |limit: usize| {
             i64::try_from(limit.div_ceil(settings.workers.max(1))).unwrap_or(i64::MAX)
         };
@@ -89,13 +107,12 @@ impl Worker {
             random: RefCell::new(fastrand::Rng::new()),
             rooms: RefCell::default(),
             scratch: RefCell::new(vec![0; tunnel::SCRATCH_BYTES].into()),
-            sample,
             drain: Notify::new(),
             draining: Cell::new(false),
             closed: Notify::new(),
             connections: part(settings.limits.connections),
             requests: part(settings.limits.requests),
-            settings,
+            shared,
         })
     }
 
@@ -120,7 +137,7 @@ impl Worker {
         self.drain.notify_waiters();
         tokio::select! {
             () = self.drained() => {}
-            () = tokio::time::sleep(self.settings.timeouts.drain) => {
+            () = tokio::time::sleep(self.shared.settings.timeouts.drain) => {
                 let left = self.meters().connections(0);
                 tracing::warn!(connections = left, "drain deadline passed, connections are cut");
             }
@@ -135,15 +152,20 @@ impl Worker {
 
     /// Whether clients speak TLS.
     pub(super) fn is_secure(&self) -> bool {
-        self.settings.tls
+        self.shared.settings.tls
     }
 
     pub(super) fn limits(&self) -> &Limits {
-        &self.settings.limits
+        &self.shared.settings.limits
     }
 
     pub(super) fn timeouts(&self) -> &Timeouts {
-        &self.settings.timeouts
+        &self.shared.settings.timeouts
+    }
+
+    /// Whether this client's forwarding fields are kept.
+    fn trusts(&self, peer: IpAddr) -> bool {
+        self.shared.settings.trusted_proxies.iter().any(|network| network.contains(peer))
     }
 
     pub(super) fn generation(&self) -> Rc<Held> {
@@ -184,12 +206,28 @@ impl Worker {
 
     /// Whether this request is told of even if it is allowed.
     pub(super) fn is_sampled(&self) -> bool {
-        self.sample > 0.0 && (self.sample >= 1.0 || self.random.borrow_mut().f64() < self.sample)
+        let sample = self.shared.sample;
+        sample > 0.0 && (sample >= 1.0 || self.random.borrow_mut().f64() < sample)
     }
 
     /// Whether the request that was just counted in is one too many.
     pub(super) fn overload(&self) -> Option<Fault> {
         (self.meters().in_flight(0) > self.requests).then_some(Fault::Overloaded)
+    }
+
+    /// Whether the key of a permitted request may ask already.
+    ///
+    /// # Errors
+    ///
+    /// When it may.
+    pub(super) fn pace(
+        &self,
+        snapshot: &Snapshot,
+        facts: &Facts,
+        now: Instant,
+    ) -> Result<(), Duration> {
+        let Some(rates) = &self.shared.rates else { return Ok(()) };
+        snapshot.describe(facts).key_id.map_or(Ok(()), |key_id| rates.take(key_id, now))
     }
 
     pub(super) fn drain(&self) -> &Notify {
@@ -204,7 +242,8 @@ impl Worker {
     pub(super) fn head_refused(&self, status: u16, activity: &Activity) {
         let generation = self.generation();
         let (number, snapshot) = (generation.number, &generation.snapshot);
-        let bad = Denial { reason: DenyReason::BadRequest, facts: Facts::default() };
+        let reason = activity.flaw().map_or(DenyReason::BadRequest, Flaw::reason);
+        let bad = Denial { reason, facts: Facts::default() };
         let denial = (status == 400).then_some(bad);
         let took = clock::instant().saturating_duration_since(activity.since());
         let mut meters = self.meters();
@@ -232,8 +271,8 @@ impl Worker {
 
     async fn accept(self: &Rc<Self>, listener: &Listener) {
         loop {
-            match poll_fn(|cx| listener.poll_accept(cx, self.is_secure())).await {
-                Ok((transport, peer)) => self.take(transport, peer),
+            match poll_fn(|cx| listener.poll_accept(cx)).await {
+                Ok((transport, address)) => self.take(transport, address),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_REST).await;
@@ -245,14 +284,12 @@ impl Worker {
     /// What the kernel has accepted for us is served: closing the listener would reset it.
     fn accept_waiting(self: &Rc<Self>, listener: &Listener) {
         let mut cx = Context::from_waker(Waker::noop());
-        while let Poll::Ready(Ok((transport, peer))) =
-            listener.poll_accept(&mut cx, self.is_secure())
-        {
-            self.take(transport, peer);
+        while let Poll::Ready(Ok((transport, address))) = listener.poll_accept(&mut cx) {
+            self.take(transport, address);
         }
     }
 
-    fn take(self: &Rc<Self>, mut transport: Transport, peer: Peer) {
+    fn take(self: &Rc<Self>, mut transport: Transport, address: Option<IpAddr>) {
         if self.meters().connections(1) > self.connections {
             self.meters().connections(-1);
             self.meters().connection_refused();
@@ -266,6 +303,9 @@ impl Worker {
             }
             return;
         }
+        let peer = address.map_or_else(Peer::local, |address| {
+            Peer::new(address, self.is_secure(), self.trusts(address))
+        });
         let worker = Rc::clone(self);
         tokio::task::spawn_local(async move {
             let counted = Counted(worker);

@@ -39,7 +39,9 @@ impl Local {
     }
 
     fn answers(&mut self, mut client: UnixStream) {
-        client.write_all(GET.as_bytes()).unwrap();
+        let claims = "X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https\r\n\r\n";
+        client.write_all(GET.replacen("\r\n\r\n", "\r\n", 1).as_bytes()).unwrap();
+        client.write_all(claims.as_bytes()).unwrap();
         let mut peer = self.upstream.next();
         let seen = peer.message(false).unwrap();
         assert_eq!(seen.field("x-forwarded-for"), None, "{seen:?}");
@@ -56,11 +58,14 @@ impl Local {
     }
 }
 
+/// But who comes by a Unix socket: that one is nobody.
+const EVERYBODY: &str = r#"["0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"]"#;
+
 fn write(folder: &Path, listen: &str, admin: u16, upstream: u16) {
     fs::write(folder.join("policy.toml"), include_str!("../peers/policy.toml")).unwrap();
     crate::authority::write(folder, "keys.jsonl", &format!("{}\n", record("writer", "writer")));
     let settings = format!(
-        "workers = 2\nlog.sample = 1.0\n[listen]\n{listen}\n[admin]\naddress = \
+        "workers = 2\nlog.sample = 1.0\ntrusted_proxies = {EVERYBODY}\n[listen]\n{listen}\n[admin]\naddress = \
          \"127.0.0.1:{admin}\"\n[upstream.app]\nurls = [\"http://127.0.0.1:{upstream}\"]\n"
     );
     fs::write(folder.join("sidegate.toml"), settings).unwrap();

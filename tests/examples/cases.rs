@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
-use sidegate::policy::{Decision, DenyReason, Level, Query, Snapshot, UnixSeconds};
+use sidegate::policy::{Decision, DenyReason, Level, Query, Snapshot, UnixSeconds, Upgrade};
 
 use crate::example::{Example, key_of_account, key_of_record};
 
@@ -27,6 +27,7 @@ pub(crate) struct Case {
     pub(crate) key: Option<String>,
     pub(crate) account: Option<String>,
     pub(crate) workspace: Option<String>,
+    send_key: Option<String>,
     at: Option<toml::value::Datetime>,
     method: Option<String>,
     methods: Option<Vec<String>>,
@@ -90,7 +91,14 @@ impl Cases {
                     None => (self.host.as_deref().unwrap(), url),
                 };
                 let credential = credential.as_deref();
-                let query = Query { method, host, target, credential, upgrade: false };
+                let query = Query {
+                    method,
+                    host,
+                    target,
+                    credential,
+                    upgrade: Upgrade::None,
+                    preflight: false,
+                };
                 let (denied, facts) = match snapshot.decide(&query, now) {
                     Decision::Allow(permit) => (None, permit.facts()),
                     Decision::Deny(denial) => (Some(denial.reason), denial.facts),
@@ -112,6 +120,9 @@ impl Cases {
 
 impl Case {
     fn credential(&self) -> Option<String> {
+        if let Some(text) = &self.send_key {
+            return Some(text.clone());
+        }
         match (&self.key, &self.account, &self.workspace) {
             (Some(id), None, None) => Some(key_of_record(id)),
             (None, Some(account), Some(workspace)) => Some(key_of_account(account, workspace)),

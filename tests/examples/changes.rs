@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sidegate::policy::{Decision, Query, Snapshot};
+use sidegate::policy::{Decision, Query, Snapshot, Upgrade};
 
 use crate::example::{Example, key_of_account};
 
@@ -28,7 +28,14 @@ fn ask(
 ) -> String {
     let key = key_of_account(who.0, who.1);
     let (host, target) = url.split_at(url.find('/').unwrap());
-    let query = Query { method, host, target, credential: Some(&key), upgrade: false };
+    let query = Query {
+        method,
+        host,
+        target,
+        credential: Some(&key),
+        upgrade: Upgrade::None,
+        preflight: false,
+    };
     match snapshot.decide(&query, example.cases.at()) {
         Decision::Allow(permit) => {
             let level = snapshot.describe(&permit.facts()).level.unwrap();

@@ -2,14 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use sidegate::policy::{Decision, DenyReason, Query};
+use sidegate::policy::DenyReason;
 
 use crate::cases::{Answer, Case};
 use crate::example::{Example, folder};
-
-/// What no case can ask for: the request's framing, and texts that are no key's.
-const BEYOND_CASES: [DenyReason; 3] =
-    [DenyReason::BadRequest, DenyReason::KeyMalformed, DenyReason::KeyUnknown];
 
 /// Headings that say who may do what; the others are advice to people.
 const HEADINGS: [(&str, &[&str]); 3] = [
@@ -88,33 +84,8 @@ fn every_reason_that_a_case_can_ask_for_occurs() {
         .filter_map(|answer| answer.denied)
         .collect();
     let expected: BTreeSet<_> =
-        DenyReason::ALL.into_iter().filter(|reason| !BEYOND_CASES.contains(reason)).collect();
+        DenyReason::ALL.into_iter().filter(|reason| reason.is_of_policy()).collect();
     assert_eq!(occur, expected);
-}
-
-#[test]
-fn texts_that_are_no_keys_are_told_apart() {
-    let cases = [
-        ("of-somebody-else", DenyReason::KeyUnknown),
-        ("sg_production_cut", DenyReason::KeyMalformed),
-        ("", DenyReason::KeyMalformed),
-    ];
-    for example in Example::all() {
-        let snapshot = example.snapshot();
-        for (credential, expected) in cases {
-            let query = Query {
-                method: "GET",
-                host: "a.example",
-                target: "/",
-                credential: Some(credential),
-                upgrade: false,
-            };
-            match snapshot.decide(&query, example.cases.at()) {
-                Decision::Deny(denial) => assert_eq!(denial.reason, expected, "{credential:?}"),
-                Decision::Allow(_) => panic!("{}: {credential:?} is allowed", example.name),
-            }
-        }
-    }
 }
 
 /// A case that came as far as its level: what was judged is what the roles and grants gave.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use sidegate::policy::{Decision, Query, Snapshot};
+use sidegate::policy::{Decision, Query, Snapshot, Upgrade};
 
 use crate::coverage::is_grantee;
 use crate::example::{Example, key_of_account};
@@ -129,7 +129,14 @@ fn matrix(
             for probe in probes {
                 let key = probe.account.as_ref().map(|account| key_of_account(account, workspace));
                 let credential = key.as_deref();
-                let query = Query { method, host, target: path, credential, upgrade: false };
+                let query = Query {
+                    method,
+                    host,
+                    target: path,
+                    credential,
+                    upgrade: Upgrade::None,
+                    preflight: false,
+                };
                 line.push(answer(snapshot, &query, example));
             }
             line.push(template.clone());

@@ -191,5 +191,7 @@ fn draft_route(number: usize, route: &Route) -> DraftRoute {
             .map(|(role, area)| (at(ROLES[*role]), at(AREAS[*area])))
             .collect(),
         strip_prefix: route.strip,
+        upgrade: draft_level(route.upgrade),
+        preflight: route.preflight,
     }
 }

@@ -54,7 +54,12 @@ fn allowed(model: &Model, request: &Request) -> Result<Allowed, &'static str> {
         return Err("bad_target");
     }
     let target = if star { None } else { Some(target::read(&request.target).ok_or("bad_target")?) };
-    if request.upgrade || ["TRACE", "CONNECT"].contains(&request.method) {
+    let websocket = match request.upgrade {
+        None => false,
+        Some("websocket") if request.method == "GET" => true,
+        Some(_) => return Err("method_refused"),
+    };
+    if ["TRACE", "CONNECT"].contains(&request.method) {
         return Err("method_refused");
     }
     // HEAD is GET.
@@ -66,10 +71,19 @@ fn allowed(model: &Model, request: &Request) -> Result<Allowed, &'static str> {
         Some((number, &model.routes[number], target))
     });
     if let Some((number, route, target)) = found
+        && route.preflight
+        && request.preflight
+        && request.method == "OPTIONS"
+        && request.credential.is_none()
+    {
+        return Ok(("public", number, forwarded(request, route, target)));
+    }
+    if let Some((number, route, target)) = found
         && matches!(route.scope, Scope::Public)
     {
         return match &route.methods {
             Some(methods) if !takes(methods) => Err("method_refused"),
+            _ if websocket && route.upgrade == NONE => Err("method_refused"),
             _ => Ok(("public", number, forwarded(request, route, target))),
         };
     }
@@ -87,12 +101,16 @@ fn allowed(model: &Model, request: &Request) -> Result<Allowed, &'static str> {
     if route.methods.as_ref().is_some_and(|methods| !takes(methods)) {
         return Err("method_refused");
     }
-    let needed = match &route.view_methods {
+    if websocket && route.upgrade == NONE {
+        return Err("method_refused");
+    }
+    let by_method = match &route.view_methods {
         Some(methods) if takes(methods) => VIEW,
         Some(_) => FULL,
         None if ["GET", "HEAD", "OPTIONS"].contains(&request.method) => VIEW,
         None => FULL,
     };
+    let needed = if websocket { by_method.max(route.upgrade) } else { by_method };
     // 13
     let segments = target.segments();
     let asked_for = match (route.steps.iter().position(|s| *s == Step::Workspace), route.host) {

@@ -114,6 +114,8 @@ pub(crate) struct Route {
     /// Role and area; only read where an account is captured.
     pub(crate) protect: Vec<(usize, usize)>,
     pub(crate) strip: bool,
+    pub(crate) upgrade: Rank,
+    pub(crate) preflight: bool,
 }
 
 impl Route {
@@ -161,7 +163,8 @@ pub(crate) struct Request {
     pub(crate) host: String,
     pub(crate) target: String,
     pub(crate) credential: Option<String>,
-    pub(crate) upgrade: bool,
+    pub(crate) upgrade: Option<&'static str>,
+    pub(crate) preflight: bool,
     pub(crate) now: i64,
 }
 

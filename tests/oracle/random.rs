@@ -178,17 +178,22 @@ fn route() -> impl Strategy<Value = Route> {
     (
         (host, vec(step, 0..4), 0..WORKSPACES.len(), scope),
         (maybe(0.25, methods()), maybe(0.25, methods()), protect, any::<bool>()),
+        (rank(), any::<bool>()),
     )
         .prop_map(
-            |((host, steps, workspace, scope), (methods, view_methods, protect, strip))| Route {
-                host,
-                steps,
-                workspace,
-                scope,
-                methods,
-                view_methods,
-                protect,
-                strip,
+            |((host, steps, workspace, scope), (methods, view_methods, protect, strip), asks)| {
+                Route {
+                    host,
+                    steps,
+                    workspace,
+                    scope,
+                    methods,
+                    view_methods,
+                    protect,
+                    strip,
+                    upgrade: asks.0,
+                    preflight: asks.1,
+                }
             },
         )
 }

@@ -33,7 +33,8 @@ pub(crate) struct Wish {
     damage: Option<&'static str>,
     key: Credential,
     own_workspace: bool,
-    upgrade: bool,
+    upgrade: Option<&'static str>,
+    preflight: bool,
     now: i64,
 }
 
@@ -101,14 +102,32 @@ pub(crate) fn wish() -> impl Strategy<Value = Wish> {
         4 => any::<Index>().prop_map(Credential::Any),
         30 => any::<Index>().prop_map(Credential::Fitting),
     ];
+    let upgrade = prop_oneof![
+        20 => Just(None),
+        3 => Just(Some("websocket")),
+        1 => Just(Some("other")),
+    ];
+    let asks = (upgrade, any::<bool>());
     (
         (method, host, any::<Index>(), vec((any::<Index>(), spelling), 5)),
         (prop_oneof![3 => Just(0_i8), 1 => -1..=2_i8], maybe(0.07, damage)),
-        (key, prop::bool::weighted(0.9), prop::bool::weighted(0.01), -1..SECONDS.end),
+        (key, prop::bool::weighted(0.9), asks, -1..SECONDS.end),
     )
         .prop_map(|((method, host, route, fill), (more, damage), last)| {
-            let (key, own_workspace, upgrade, now) = last;
-            Wish { method, host, route, fill, more, damage, key, own_workspace, upgrade, now }
+            let (key, own_workspace, (upgrade, preflight), now) = last;
+            Wish {
+                method,
+                host,
+                route,
+                fill,
+                more,
+                damage,
+                key,
+                own_workspace,
+                upgrade,
+                preflight,
+                now,
+            }
         })
 }
 
@@ -145,8 +164,8 @@ impl Wish {
             (None, _) => None,
         };
         let host = self.host(route, workspace);
-        let Self { method, upgrade, now, .. } = *self;
-        Request { method, host, target, credential, upgrade, now }
+        let Self { method, upgrade, preflight, now, .. } = *self;
+        Request { method, host, target, credential, upgrade, preflight, now }
     }
 
     fn key(&self, model: &Model, route: Option<&Route>) -> Option<usize> {

@@ -82,11 +82,35 @@ fn no_upstream_sees_a_credential() {
         "X-API-Key: key-reader\r\nConnection: close, X-Other\r\nX-Other: key-reader\r\n",
         "X-API-Key: key-reader\r\nAuthorization: Basic key-reader\r\n",
         "X-API-Key: key-reader\r\nProxy-Authorization: Bearer key-reader\r\n",
+        "X-API-Key: key-reader\r\nSec-WebSocket-Protocol: bearer, key-reader\r\n",
+        "X-API-Key: key-reader\r\nSec_WebSocket_Protocol: bearer, key-reader\r\n",
+        "X-API-Key: key-reader\r\nSec-WebSocket-Protocol: chat, Bearer\r\n\
+         Sec-WebSocket-Protocol: key-reader, v2\r\n",
     ] {
         let seen =
             forwarded(&mut rig, &format!("GET /app HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n"));
         assert!(!seen.text().contains("key-reader"), "{fields:?}: {}", seen.text());
     }
+}
+
+#[test]
+fn a_preflight_goes_on_without_a_key_and_without_identity() {
+    let mut rig = Rig::new("");
+    let preflight = "Origin: https://a.example\r\nAccess-Control-Request-Method: POST\r\n";
+    let seen = forwarded(&mut rig, &format!("OPTIONS /pages HTTP/1.1\r\n{NOBODY}{preflight}\r\n"));
+    assert!(!seen.text().to_lowercase().contains("x-sidegate-"), "{}", seen.text());
+    assert_eq!(seen.field("origin"), Some("https://a.example"));
+    assert_eq!(seen.field("access-control-request-method"), Some("POST"));
+    for (status, method, target, who, fields) in [
+        (401, "OPTIONS", "/app", NOBODY, preflight),
+        (401, "OPTIONS", "/pages", NOBODY, "Origin: https://a.example\r\n"),
+        (401, "GET", "/pages", NOBODY, preflight),
+        (405, "OPTIONS", "/pages", WRITER, preflight),
+    ] {
+        let request = format!("{method} {target} HTTP/1.1\r\n{who}{fields}\r\n");
+        assert_eq!(rig.sent(&request).answer().status(), status, "{request}");
+    }
+    assert_eq!(rig.upstream.waiting(), 0);
 }
 
 #[test]
@@ -104,6 +128,9 @@ fn a_connection_field_cannot_take_ours_away() {
         "Forwarded",
         "X-Real-IP",
         "X-Request-Id",
+        "Origin",
+        "Access-Control-Request-Method",
+        "Sec-WebSocket-Protocol",
         "\u{e9}",
     ] {
         for line in [format!("close, {name}"), name.to_owned(), format!("close,\t{name} ,x")] {

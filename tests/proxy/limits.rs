@@ -37,13 +37,42 @@ fn a_trickled_head_is_cut_all_the_same() {
 }
 
 #[test]
-#[ignore = "bug: a head that is pipelined in part waits for the idle timeout, not the header's"]
 fn a_slow_head_behind_a_request_is_408() {
     let rig = Rig::new("timeouts.header = \"300ms\"\n");
     let mut client = rig.sent(format!("GET /app HTTP/1.1\r\n{NOBODY}\r\nGET /app HT"));
     assert_eq!(client.answer().status(), 401);
     assert_eq!(client.answer().status(), 408);
     client.closed();
+}
+
+/// Whatever worker they come to, and only those that are permitted count.
+#[test]
+fn a_key_that_asks_too_often_is_429() {
+    let mut rig = Rig::new("workers = 2\nlimits = { key_rate = 1, key_burst = 3 }\n");
+    let refused = "POST /app HTTP/1.1\r\nHost: localhost\r\nX-API-Key: key-reader\r\n";
+    let read = "GET /app HTTP/1.1\r\nHost: localhost\r\nX-API-Key: key-reader\r\n\r\n";
+    for _ in 0..4 {
+        assert_eq!(rig.sent(format!("{refused}Content-Length: 0\r\n\r\n")).answer().status(), 403);
+    }
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        let mut client = rig.sent(read);
+        let mut peer = rig.upstream.next();
+        peer.message(false).unwrap();
+        peer.send(OK.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"));
+        statuses.push(client.answer().status());
+    }
+    assert_eq!(statuses, [200; 3]);
+    let mut client = rig.sent(read);
+    let answer = client.answer();
+    assert_eq!(answer.status(), 429);
+    assert_eq!(answer.field("retry-after"), Some("1"));
+    assert_eq!(answer.field("proxy-status"), Some("sidegate; error=http_request_denied"));
+    assert_eq!(rig.upstream.waiting(), 0);
+    assert_eq!(rig.gate.metric("sidegate_denials_total", "reason=\"rate_limited\""), 1.0);
+    // Another key has a bucket of its own.
+    client.send(GET);
+    rig.upstream.next().message(false).unwrap();
 }
 
 #[test]

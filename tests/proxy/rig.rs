@@ -14,6 +14,30 @@ use crate::wire::Wire;
 
 const POLICY: &str = include_str!("../peers/policy.toml");
 
+/// And routes that let WebSockets through.
+const SOCKETS: &str = r#"
+[[route]]
+name = "socket"
+prefix = "/socket"
+workspace = "main"
+product = "app"
+upstream = "app"
+upgrade = "view"
+[[route]]
+name = "console"
+prefix = "/console"
+workspace = "main"
+product = "app"
+upstream = "app"
+upgrade = "full"
+[[route]]
+name = "open"
+prefix = "/open"
+public = true
+upstream = "app"
+upgrade = "view"
+"#;
+
 /// The accounts that have a key `key-NAME`.
 const ACCOUNTS: [&str; 4] = ["banned", "outsider", "reader", "writer"];
 
@@ -50,15 +74,26 @@ impl Rig {
 
     /// With more keys than those of [`ACCOUNTS`].
     pub(crate) fn with(lines: &str, more: &[Value]) -> Self {
+        Self::start(lines, more, None)
+    }
+
+    /// Before a server of the test's own.
+    pub(crate) fn before(port: u16) -> Self {
+        Self::start("", &[], Some(port))
+    }
+
+    fn start(lines: &str, more: &[Value], server: Option<u16>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("policy.toml"), POLICY).unwrap();
+        fs::write(folder.path().join("policy.toml"), format!("{POLICY}{SOCKETS}")).unwrap();
         let mut keys: Vec<Value> = ACCOUNTS.iter().map(|name| record(name, name)).collect();
         keys.extend_from_slice(more);
         let upstream = Upstream::start();
         let drain = if lines.contains("timeouts.drain") { "" } else { "timeouts.drain = \"1s\"\n" };
         let sample = if lines.contains("log.") { "" } else { "log.sample = 1.0\n" };
-        let lines = format!("workers = 1\n{drain}{sample}{lines}\n");
-        let gate = Gate::start_with(folder.path(), upstream.port(), &keys, &lines);
+        let workers = if lines.contains("workers") { "" } else { "workers = 1\n" };
+        let lines = format!("{workers}{drain}{sample}{lines}\n");
+        let gate =
+            Gate::start_with(folder.path(), server.unwrap_or(upstream.port()), &keys, &lines);
         Self { gate, upstream, folder }
     }
 

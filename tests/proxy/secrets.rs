@@ -1,10 +1,17 @@
 //! Keys are planted wherever one can be written, and all that is said is searched for them; and
 //! what the log says of each request.
 
-use std::fs;
-use std::process::Command;
+use std::fs::{self, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
 
 use serde_json::json;
+use sidegate::keystore::ApiKey;
+use sidegate::policy::key::{Pepper, checksum};
+use sidegate::{config, keystore};
 
 use crate::harness::{record, until};
 use crate::rig::{OK, READER, Rig, WRITER};
@@ -12,6 +19,12 @@ use crate::rig::{OK, READER, Rig, WRITER};
 /// Keys that no message may hold: of our form but for the checksum, each another one.
 fn planted(number: usize) -> String {
     format!("sg_production_{:043}_{number:06}", number * 7_919)
+}
+
+/// A key by its checksum, too.
+fn real(number: usize) -> String {
+    let body = format!("sg_production_{:043}_", number * 7_919);
+    format!("{body}{}", std::str::from_utf8(&checksum(&body)).unwrap())
 }
 
 fn is_clean(what: &str, text: &str) {
@@ -72,6 +85,7 @@ fn what_clients_write_is_not_said_again() {
         "Content-Length",
         "Transfer-Encoding",
         "X-Sidegate-Account",
+        "Sec-WebSocket-Protocol",
     ];
     let mut number = 1;
     let mut key = || {
@@ -79,13 +93,25 @@ fn what_clients_write_is_not_said_again() {
         planted(number)
     };
     for name in names {
-        for prefix in ["", "Bearer ", "Basic "] {
+        for prefix in ["", "Bearer ", "Basic ", "bearer, "] {
             let host = if name == "Host" { "" } else { "Host: localhost\r\n" };
             let who = if name == "X-API-Key" { "" } else { "X-API-Key: key-writer\r\n" };
             requests
                 .push(format!("GET /app HTTP/1.1\r\n{host}{who}{name}: {prefix}{}\r\n\r\n", key()));
         }
         requests.push(format!("GET /app HTTP/1.1\r\n{WRITER}{}: {name}\r\n\r\n", key()));
+    }
+    // As browsers send it for a WebSocket, and as an id in the log, too.
+    for (key, fields) in [
+        ("key-writer".to_owned(), ""),
+        (key(), "X-Request-Id: KEY\r\n"),
+        ("key-reader".to_owned(), "X-Request-Id: KEY\r\n"),
+    ] {
+        requests.push(format!(
+            "GET /app HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Protocol: bearer, {key}, chat\r\n{}\r\n",
+            fields.replace("KEY", &key)
+        ));
     }
     for target in [
         "/app/KEY",
@@ -170,6 +196,232 @@ fn what_operators_mistype_is_not_said_again() {
         });
     }
     is_clean("log", &rig.log());
+}
+
+/// What a command says with this on its standard input, and how it ends.
+fn said(folder: &Path, arguments: &[&str], input: &str) -> (String, Option<i32>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sidegate"))
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may end without having read.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (String::from_utf8_lossy(&said).into_owned(), output.status.code())
+}
+
+/// Every value and every name in every file, one after the other.
+#[test]
+#[expect(clippy::string_slice, reason = "words begin and end with characters")]
+fn a_key_in_any_field_is_not_said_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples/atomyx");
+    let names = ["sidegate.toml", "policy.toml", "keys.jsonl"];
+    let originals = names.map(|name| fs::read_to_string(example.join(name)).unwrap());
+    let write = |name: &str, text: &str| {
+        fs::write(folder.join(name), text).unwrap();
+        fs::set_permissions(folder.join(name), Permissions::from_mode(0o600)).unwrap();
+    };
+    names.iter().zip(&originals).for_each(|(name, text)| write(name, text));
+    let (told, code) = said(folder, &["check", "-c", "sidegate.toml"], "");
+    assert_eq!(code, Some(0), "{told}");
+
+    let mut planted_keys = 0;
+    for (name, original) in names.iter().zip(&originals) {
+        for (start, end) in words(original) {
+            planted_keys += 1;
+            // Every other one is a key indeed.
+            let is_real = planted_keys % 2 == 0;
+            let key = if is_real { real(planted_keys) } else { planted(planted_keys) };
+            let text = format!("{}{key}{}", &original[..start], &original[end..]);
+            write(name, &text);
+            let output = if planted_keys % 3 == 0 { "json" } else { "text" };
+            let arguments = ["check", "-c", "sidegate.toml", "--output", output];
+            let (told, code) = said(folder, &arguments, "");
+            let what = format!("check, `{}` in {name}", &original[start..end]);
+            is_clean(&what, &told);
+            // A key indeed is never let through; but where a comma of JSON was hit, there is none.
+            assert!(!is_real || code == Some(3), "{what}: {told}");
+        }
+        write(name, original);
+    }
+    println!("{planted_keys} keys planted in files");
+    assert!(planted_keys > 300, "{planted_keys}");
+}
+
+/// Where a name or a quoted text stands, but for those in comments; of equal ones the first two.
+#[expect(clippy::string_slice, reason = "words begin and end with characters")]
+fn words(text: &str) -> Vec<(usize, usize)> {
+    let mut seen: Vec<&str> = Vec::new();
+    let mut words = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let code = line.split_once('#').map_or(line, |(code, _)| code);
+        let mut start = None;
+        for (index, c) in code.char_indices().chain([(code.len(), ' ')]) {
+            let is_word = c.is_alphanumeric() || "-_@.:/{}*+".contains(c);
+            match (is_word, start) {
+                (true, None) => start = Some(index),
+                (false, Some(begin)) => {
+                    let word = &code[begin..index];
+                    if seen.iter().filter(|other| **other == word).count() < 2 {
+                        words.push((at + begin, at + index));
+                    }
+                    seen.push(word);
+                    start = None;
+                }
+                _ => {}
+            }
+        }
+        at += line.len();
+    }
+    words
+}
+
+#[test]
+fn a_key_that_a_command_is_given_is_not_said_again() {
+    let rig = Rig::new("");
+    let folder = rig.folder.path();
+    let url = "http://localhost/app";
+    let mut number = 100;
+    for make in [planted as fn(usize) -> String, real] {
+        number += 1;
+        let key = make(number);
+        let in_url = format!("{url}/{key}?key={key}");
+        let header = format!("X-API-Key: {key}");
+        let bearer = format!("Authorization: Bearer {key}");
+        let named = format!("{key}: 1");
+        let in_host = format!("http://{key}/app");
+        let pasted = format!("key={key}");
+        let padded = format!("  {key}\n{key}\n");
+        let long = format!("{key}{}", "x".repeat(4096));
+        let cases: &[(&[&str], &str)] = &[
+            (&["explain", "GET", url, "--key-stdin"], &key),
+            (&["explain", "GET", url, "--key-stdin", "--output", "json"], &key),
+            (&["explain", "GET", url, "--key-stdin"], &padded),
+            (&["explain", "GET", url, "--key-stdin"], &long),
+            (&["explain", "GET", url, "--key-stdin"], &pasted),
+            (&["explain", "GET", url, "--key-stdin"], "key-writer"),
+            (&["explain", "GET", url, "--key-id", &key], ""),
+            (&["explain", "GET", &key], ""),
+            (&["explain", &key, url], ""),
+            (&["explain", &key, url, "--output", "json"], ""),
+            (&["explain", "GET", &in_url, "--key-id", "k_writer"], ""),
+            (&["explain", "GET", &in_url, "--key-id", "k_writer", "--output", "json"], ""),
+            (&["explain", "GET", &in_host, "--key-id", "k_writer"], ""),
+            (&["explain", "GET", "/app", "--host", &key], ""),
+            (&["explain", "GET", url, "--header", &header], ""),
+            (&["explain", "GET", url, "--header", &bearer], ""),
+            (&["explain", "GET", url, "--header", &named], ""),
+            (&["explain", "GET", url, "--header", &key], ""),
+            (&["explain", "GET", url, "--at", &key], ""),
+            (&["explain", "GET", url, &key], ""),
+            (&["explain", "GET", url, &pasted], ""),
+            (&["check", &key], ""),
+            (&["check", "--output", &key], ""),
+            (&[&key], ""),
+            (&["key", "show", &key], ""),
+            (&["key", "revoke", &key], ""),
+            (&["key", "list", "--workspace", &key], ""),
+            (&["key", "hash"], &pasted),
+            (&["key", "hash"], &key),
+            (&["key", "hash"], &long),
+            (&["key", "create", "--workspace", &key, "--account", "writer"], ""),
+            (&["key", "create", "--workspace", "main", "--account", &key], ""),
+            (
+                &["key", "create", "--workspace", "main", "--account", "writer", "--expires", &key],
+                "",
+            ),
+            (&["status", "--admin", &key], ""),
+            (&["test", &key], ""),
+        ];
+        for (arguments, input) in cases {
+            let (told, _) = said(folder, &[*arguments, &["-c", "sidegate.toml"]].concat(), input);
+            is_clean(&format!("{arguments:?}"), &told);
+            let (told, _) = said(folder, arguments, input);
+            is_clean(&format!("{arguments:?}"), &told);
+        }
+    }
+}
+
+/// Where a request ends otherwise than by a decision.
+#[test]
+fn what_breaks_says_no_key() {
+    let mut rig = Rig::new(
+        "limits.target_bytes = 300\nlimits.header_bytes = 8192\nlimits.body_bytes = 100\n\
+         timeouts.header = \"300ms\"\ntimeouts.upstream = \"300ms\"\nlog.level = \"debug\"\n\
+         log.sample = 1.0\n",
+    );
+    let mut number = 200;
+    let mut key = || {
+        number += 1;
+        real(number)
+    };
+    let (long, wide) = ("x".repeat(300), "x".repeat(9000));
+    let requests = [
+        (414, format!("GET /app/{}{long} HTTP/1.1\r\n{WRITER}\r\n", key())),
+        (431, format!("GET /app HTTP/1.1\r\n{WRITER}X-A: {}{wide}\r\n\r\n", key())),
+        (413, format!("POST /app/{} HTTP/1.1\r\n{WRITER}Content-Length: 101\r\n\r\n", key())),
+        (408, format!("GET /app/{} HTTP/1.1\r\n{WRITER}X-A: {}", key(), key())),
+        (400, format!("GET /app HTTP/1.1\r\n{WRITER}{}\r\n\r\n", key())),
+        (400, format!("GET /app HTTP/1.1\r\nX-API-Key: {}\r\n\r\n", key())),
+        (405, format!("TRACE /app/{} HTTP/1.1\r\n{WRITER}\r\n", key())),
+        (504, format!("GET /app/{} HTTP/1.1\r\n{WRITER}Cookie: {}\r\n\r\n", key(), key())),
+    ];
+    for (status, request) in &requests {
+        let answer = rig.sent(request).answer();
+        assert_eq!(answer.status(), *status, "{request:.300}");
+        is_clean("answer", &answer.text());
+    }
+    drop(rig.upstream.next());
+    // An upstream that answers with what is none, and one that goes away.
+    for broken in [format!("HTTP/1.1 {} OK\r\n\r\n", key()), String::new()] {
+        let mut client =
+            rig.sent(format!("POST /app/{} HTTP/1.1\r\n{WRITER}Content-Length: 1\r\n\r\nx", key()));
+        let mut peer = rig.upstream.next();
+        peer.message(false).unwrap();
+        peer.send(&broken);
+        drop(peer);
+        let answer = client.answer();
+        assert_eq!(answer.status(), 502, "{answer:?}");
+        is_clean("answer", &answer.text());
+    }
+    until("the events", || rig.events().len() >= requests.len() + 2);
+    is_clean("log", &rig.log());
+    is_clean("metrics", &rig.gate.page("/metrics"));
+    is_clean("status", &rig.gate.page("/status"));
+}
+
+/// What the library hands out, as `Debug` and in the words of a panic.
+#[test]
+fn neither_debug_nor_a_panic_says_a_key() {
+    let rig = Rig::new("");
+    let path = rig.folder.path().join("sidegate.toml");
+    let (config, loaded) = config::open(&path, keystore::Permissions::Private).unwrap();
+    let (draft, report) = config::load_draft(&config, keystore::Permissions::Private).unwrap();
+    let key = || ApiKey::parse(real(300).into()).unwrap();
+    let texts = [
+        format!("{:?} {:#?}", key(), key()),
+        format!("{config:?} {loaded:?} {draft:?} {report:?}"),
+        format!("{:?} {:?}", Pepper::new(*b"sg_production_00000000000000key-"), key().digest(None)),
+    ];
+    for text in &texts {
+        is_clean("Debug", text);
+    }
+    let panicked = thread::spawn(move || {
+        let kept: Result<(), ApiKey> = std::hint::black_box(Err(key()));
+        kept.unwrap();
+    });
+    let payload = panicked.join().unwrap_err();
+    is_clean("panic", payload.downcast_ref::<String>().expect("words"));
+    let why = ApiKey::parse(planted(301).into()).unwrap_err();
+    is_clean("refusal", why);
 }
 
 #[test]

@@ -75,6 +75,29 @@ fn the_answer_says_what_was_agreed() {
     assert_eq!(answer.field("transfer-encoding"), None);
 }
 
+/// A browser can send its key only among the protocols, and closes where none of them is chosen.
+#[test]
+fn a_browsers_key_is_taken_out_and_chosen() {
+    let mut rig = Rig::new("");
+    let cases = [
+        ("bearer, key-reader", None, None, "bearer"),
+        ("bearer, key-reader, chat, v2", Some("chat, v2"), Some("v2"), "v2"),
+        ("chat, bearer, key-reader", Some("chat"), None, "bearer"),
+    ];
+    for (offered, forwarded, chosen, told) in cases {
+        let protocol = format!("{NOBODY}Sec-WebSocket-Protocol: {offered}\r\n");
+        let mut client = rig.sent(handshake("/socket", &protocol));
+        let mut peer = rig.upstream.next();
+        let asked = peer.message(false).unwrap();
+        assert_eq!(asked.field("sec-websocket-protocol"), forwarded, "{offered}");
+        assert_eq!(asked.field("x-sidegate-account"), Some("reader"));
+        assert!(!asked.text().contains("key-reader"), "{offered}");
+        let choice = chosen.map_or(String::new(), |it| format!("Sec-WebSocket-Protocol: {it}\r\n"));
+        peer.send(AGREED.replace("Connection", &format!("{choice}Connection")));
+        assert_eq!(client.answer().field("sec-websocket-protocol"), Some(told), "{offered}");
+    }
+}
+
 /// What a client sends before it has its answer is not for the upstream until it has agreed.
 #[test]
 fn nothing_goes_on_before_the_upstream_agrees() {

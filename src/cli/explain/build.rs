@@ -1,12 +1,12 @@
 //! From an answer to what is shown of it.
 
 use crate::keystore::{Ceiling, Timestamp};
-use crate::policy::draft::{Gift, Grantee, Rows};
+use crate::policy::draft::{DraftRoute, Gift, Grantee, Rows};
 use crate::policy::explain::{
     Access, Credential, Explanation, Matched, Origin, PassedOver, Protection, Scope, Source,
     Unreadable, Weaker,
 };
-use crate::policy::{Decision, Level, UnixSeconds};
+use crate::policy::{Decision, Level, UnixSeconds, Upgrade};
 
 use super::needed;
 use super::policy::{Answer, Policy, Request};
@@ -49,10 +49,16 @@ impl View {
                 method: request.method.to_owned(),
                 host: request.address.host.clone(),
                 target: request.address.target.clone(),
-                upgrade: request.upgrade,
+                upgrade: request.upgrade != Upgrade::None,
+                protocol: match request.upgrade {
+                    Upgrade::None => None,
+                    Upgrade::Unknown => Some("unknown"),
+                    Upgrade::WebSocket => Some("websocket"),
+                },
+                preflight: request.preflight,
             },
             target: target(explanation, forwarded),
-            route: explanation.route.as_ref().map(|matched| shown.route(matched)),
+            route: explanation.route.as_ref().map(|it| shown.route(it, explanation.preflight)),
             passed_over: explanation.passed_over.iter().map(|it| shown.passed_over(it)).collect(),
             key: explanation.key.as_ref().map(|key| shown.key(key)),
             access: explanation.access.as_ref().map(|access| shown.access(access)),
@@ -94,7 +100,7 @@ struct Shown<'a> {
 }
 
 impl Shown<'_> {
-    fn route(&self, matched: &Matched<'_>) -> RouteView {
+    fn route(&self, matched: &Matched<'_>, forwards_preflight: bool) -> RouteView {
         RouteView {
             name: matched.route.label(),
             place: self.policy.place(matched.route.place),
@@ -104,7 +110,10 @@ impl Shown<'_> {
             workspace: matched.workspace.clone(),
             methods: matched.allow.to_string(),
             takes_method: matched.takes_method,
-            needs: (!matched.is_public()).then(|| matched.needed.name()),
+            upgrade: DraftRoute::upgrade_name(matched.route.upgrade),
+            preflight: DraftRoute::preflight_name(matched.route.preflight),
+            forwards_preflight,
+            needs: (!matched.is_public() && !forwards_preflight).then(|| matched.needed.name()),
         }
     }
 

@@ -20,10 +20,14 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd as _;
 
 use clap::Args;
+use http::Method;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::key::{Failure, When, read_text};
 use super::{Exit, FileArgs, Output};
-use crate::policy::{Place, Problem, UnixSeconds};
+use crate::policy::key::redacted;
+use crate::policy::{Place, Problem, UnixSeconds, Upgrade};
+use crate::proxy::asks;
 use crate::{clock, config};
 
 pub(super) use build::grantee;
@@ -49,7 +53,7 @@ pub(super) struct ExplainArgs {
     /// When: a date and time, or how long from now (90d) [default: now]
     #[arg(long, value_name = "TIME")]
     at: Option<When>,
-    /// A header that would be sent; only `Upgrade` has a say
+    /// A header that would be sent: those that ask for a WebSocket or make a preflight have a say
     #[arg(long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
     #[command(flatten)]
@@ -92,7 +96,7 @@ fn print(
             .map(|time| time.seconds())
             .ok_or_else(|| usage("`--at` is in no four-digit year".to_owned()))?,
     };
-    let headers = Headers::read(&args.headers).map_err(usage)?;
+    let headers = Headers::read(&args.method, &args.headers).map_err(usage)?;
 
     let invalid = |report: config::Report| Failure::Invalid(report.to_string());
     let config = config::read(&args.files.path()).map_err(invalid)?;
@@ -105,16 +109,18 @@ fn print(
     let policy = preparation.compile().map_err(invalid)?;
     write!(err, "{}", policy.report())?;
     for name in &headers.idle {
-        writeln!(err, "header `{name}` has no influence")?;
+        writeln!(err, "header `{}` has no influence", redacted(name))?;
     }
+    let Headers { upgrade, preflight, .. } = headers;
     let request =
-        Request { method: &args.method, address: &address, credential, upgrade: headers.upgrade };
+        Request { method: &args.method, address: &address, credential, upgrade, preflight };
     let view = View::new(&policy, &request, at, &policy.ask(&request, at));
     match args.output {
-        Output::Text => write!(out, "{view}")?,
+        // The URL is repeated, and may have a key in it.
+        Output::Text => write!(out, "{}", redacted(&view.to_string()))?,
         Output::Json => {
-            serde_json::to_writer_pretty(&mut *out, &view).map_err(io::Error::from)?;
-            writeln!(out)?;
+            let text = serde_json::to_string_pretty(&view).map_err(io::Error::from)?;
+            writeln!(out, "{}", redacted(&text))?;
         }
     }
     out.flush()?;
@@ -128,33 +134,64 @@ fn record(preparation: &mut Preparation, id: &str) -> Result<Credential, Failure
     })
 }
 
+/// Fields that have a say, but for those of a key and `Host`.
+const SPEAKING: [HeaderName; 7] = [
+    header::ACCESS_CONTROL_REQUEST_METHOD,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::COOKIE,
+    header::ORIGIN,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
 /// What the headers of the request come to.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Headers {
-    upgrade: bool,
+    upgrade: Upgrade,
+    preflight: bool,
     /// Names of those that have no say.
     idle: Vec<String>,
 }
 
 impl Headers {
-    fn read(headers: &[String]) -> Result<Self, String> {
-        let mut read = Self::default();
+    fn read(method: &str, headers: &[String]) -> Result<Self, String> {
+        let mut fields = HeaderMap::new();
+        let mut idle = Vec::new();
         for header in headers {
             let (name, value) = header.split_once(':').ok_or("a header reads `NAME: VALUE`")?;
-            match name.to_ascii_lowercase().as_str() {
-                "authorization" | "x-api-key" => {
-                    return Err(
-                        "a key is not for arguments, which other processes can read — use \
-                                `--key-id` or `--key-stdin`"
-                            .to_owned(),
-                    );
-                }
-                "host" => return Err("the URL or `--host` says the host".to_owned()),
-                // As the proxy reads it: an offer of HTTP/2 may be passed over.
-                "upgrade" => read.upgrade |= !value.trim().eq_ignore_ascii_case("h2c"),
-                _ => read.idle.push(name.escape_debug().to_string()),
+            let shown = name.escape_debug();
+            let name = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| format!("`{shown}` is no name of a header"))?;
+            let value = HeaderValue::from_str(value.trim())
+                .map_err(|_| format!("what header `{name}` says is no value of one"))?;
+            if name == "x-api-key"
+                || name == header::AUTHORIZATION
+                || name == header::SEC_WEBSOCKET_PROTOCOL && names_a_key(&value)
+            {
+                return Err("a key is not for arguments, which other processes can read — use \
+                            `--key-id` or `--key-stdin`"
+                    .to_owned());
             }
+            if name == header::HOST {
+                return Err("the URL or `--host` says the host".to_owned());
+            }
+            if !SPEAKING.contains(&name) {
+                idle.push(shown.to_string());
+            }
+            fields.append(name, value);
         }
-        Ok(read)
+        // What is no method at all is none that the headers are of.
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
+        let (upgrade, preflight) = asks(&method, &fields).map_err(|reason| {
+            format!("the headers contradict each other: the proxy answers `{reason}`")
+        })?;
+        Ok(Self { upgrade, preflight, idle })
     }
+}
+
+/// Whether it is that of a browser's WebSocket: `bearer, KEY`.
+fn names_a_key(protocols: &HeaderValue) -> bool {
+    let mut elements = protocols.to_str().unwrap_or_default().split(',').map(str::trim);
+    elements.any(|element| element.eq_ignore_ascii_case("bearer"))
 }

@@ -1,10 +1,13 @@
 //! What would let a denied request pass, in words: one way out for each thing that is in the way.
 
 use crate::policy::explain::{Access, Explanation, Scope};
-use crate::policy::{DenyReason, Level, Place, UnixSeconds};
+use crate::policy::{DenyReason, Level, Place, UnixSeconds, Upgrade};
 
 use super::build::time;
 use super::policy::{Policy, Request};
+
+/// Methods that no route takes.
+pub(super) const NOWHERE: [&str; 3] = ["CONNECT", "TRACE", "TRACK"];
 
 /// Each thing that is in the way, in the order of the checks, with its way out.
 pub(super) fn all(
@@ -52,10 +55,7 @@ impl Words<'_> {
             DenyReason::KeyMalformed => {
                 "the whole key, as it was printed: its form or checksum is wrong".to_owned()
             }
-            DenyReason::KeyMissing => format!(
-                "a key{}, in `Authorization: Bearer KEY` or `X-API-Key: KEY`",
-                self.of_workspace()
-            ),
+            DenyReason::KeyMissing => self.key(),
             DenyReason::KeyNotYetValid => {
                 let from = self.record().and_then(|record| record.not_before).unwrap_or(self.now);
                 format!("wait until {}", time(from))
@@ -66,6 +66,7 @@ impl Words<'_> {
             DenyReason::KeyUnknown => format!("a key that has a record{}", self.of_workspace()),
             DenyReason::MethodRefused => self.method(),
             DenyReason::NoAccess | DenyReason::ViewOnly => self.grant(needed),
+            DenyReason::RateLimited => "fewer requests of this key in the same time".to_owned(),
             DenyReason::NotAMember => {
                 let workspace = self.record().map_or("", |record| &record.workspace);
                 let place = self.access().map(|access| access.workspace.name.place);
@@ -100,6 +101,10 @@ impl Words<'_> {
             DenyReason::WrongWorkspace => {
                 let own = self.record().map_or("", |record| &record.workspace);
                 match self.route_workspace() {
+                    // Its record's environment is not its workspace's: a revocation is due.
+                    Some(name) if name == own => {
+                        format!("a key of workspace `{name}` and its environment{}", self.create())
+                    }
                     Some(name) if self.has_workspace(name) => {
                         format!("a key of workspace `{name}`: this one is of `{own}`")
                     }
@@ -125,6 +130,9 @@ impl Words<'_> {
         );
         if access.held == Level::View {
             text.push_str(&format!("; with `view` pass {}", self.view_methods()));
+            if self.request.upgrade == Upgrade::WebSocket {
+                text.push_str(", but no WebSocket");
+            }
         }
         text
     }
@@ -182,15 +190,56 @@ impl Words<'_> {
     }
 
     fn method(&self) -> String {
-        if self.request.upgrade {
-            return "a request without `Upgrade`: no route passes one on".to_owned();
-        }
-        match &self.explanation.route {
-            Some(route) if !route.takes_method => {
-                format!("one of the route's methods: {}", route.allow)
+        let method = self.request.method;
+        let route = self.explanation.route.as_ref();
+        let upgrade = match self.request.upgrade {
+            Upgrade::None => None,
+            Upgrade::Unknown => Some(
+                "a request without `Upgrade`, or, for a WebSocket, with `Upgrade: websocket` and \
+                 `Connection: upgrade`: no route passes anything else on"
+                    .to_owned(),
+            ),
+            Upgrade::WebSocket if method != "GET" => {
+                Some("GET: a WebSocket is opened by no other method".to_owned())
             }
-            _ => format!("another method: no route takes {}", self.request.method),
+            Upgrade::WebSocket => route.filter(|it| !it.takes_upgrade).map(|it| {
+                let place = self.at(Some(it.route.place));
+                format!(
+                    "`upgrade = \"view\"` or `\"full\"` on route `{}`{place}, or a request without \
+                     `Upgrade`",
+                    it.route.label()
+                )
+            }),
+        };
+        let method = match route {
+            _ if NOWHERE.contains(&method) => {
+                Some(format!("another method: no route takes {method}"))
+            }
+            Some(route) if !route.takes_method => {
+                Some(format!("one of the route's methods: {}", route.allow))
+            }
+            _ => None,
+        };
+        upgrade.into_iter().chain(method).collect::<Vec<_>>().join("; and ")
+    }
+
+    fn key(&self) -> String {
+        let mut text = format!(
+            "a key{}, in `Authorization: Bearer KEY` or `X-API-Key: KEY`",
+            self.of_workspace()
+        );
+        if self.request.upgrade == Upgrade::WebSocket {
+            text.push_str(", or, in a browser, `Sec-WebSocket-Protocol: bearer, KEY`");
         }
+        if let Some(it) = self.explanation.route.as_ref().filter(|_| self.request.preflight) {
+            let place = self.at(Some(it.route.place));
+            text.push_str(&format!(
+                "; or `preflight = \"forward\"` on route `{}`{place}: browsers send preflights \
+                 without a key",
+                it.route.label()
+            ));
+        }
+        text
     }
 
     fn route(&self) -> String {

@@ -13,7 +13,7 @@ use crate::keystore::Permissions;
 use crate::policy::draft::{Draft, DraftKey};
 use crate::policy::explain::{Explanation, Question, explain};
 use crate::policy::key::{KeyDigest, Pepper};
-use crate::policy::{Decision, Place, Query, Snapshot, UnixSeconds, compile_with};
+use crate::policy::{Decision, Place, Query, Snapshot, UnixSeconds, Upgrade, compile_with};
 
 use super::url::Address;
 
@@ -22,6 +22,8 @@ pub(in crate::cli) struct Preparation {
     draft: Draft,
     report: Report,
     sent: Vec<Sent>,
+    /// Digests of records before they got that of a made-up text.
+    replaced: Vec<(KeyDigest, usize)>,
 }
 
 /// What can be sent as a key: an index.
@@ -48,7 +50,8 @@ pub(in crate::cli) struct Request<'a> {
     pub(in crate::cli) method: &'a str,
     pub(in crate::cli) address: &'a Address,
     pub(in crate::cli) credential: Option<Credential>,
-    pub(in crate::cli) upgrade: bool,
+    pub(in crate::cli) upgrade: Upgrade,
+    pub(in crate::cli) preflight: bool,
 }
 
 /// What was decided, and why.
@@ -65,7 +68,7 @@ impl Preparation {
     /// Every problem of those files.
     pub(in crate::cli) fn load(config: &Config, permissions: Permissions) -> Result<Self, Report> {
         let (draft, report) = config::load_draft(config, permissions)?;
-        Ok(Self { draft, report, sent: Vec::new() })
+        Ok(Self { draft, report, sent: Vec::new(), replaced: Vec::new() })
     }
 
     /// Lets records under a pepper stand where nobody has the pepper: none of their texts is sent.
@@ -81,7 +84,8 @@ impl Preparation {
         }
         let text = Zeroizing::new(format!("stand-in:{id}"));
         if let Some(key) = self.draft.keys.get_mut(record) {
-            key.digest = KeyDigest::blake3(&text);
+            let digest = mem::replace(&mut key.digest, KeyDigest::blake3(&text));
+            self.replaced.push((digest, record));
         }
         Some(self.send(text, Some(record)))
     }
@@ -115,6 +119,22 @@ impl Preparation {
         let is_of = |key: &DraftKey| plain.contains(&key.digest) || Some(key.digest) == keyed;
         let record = self.draft.keys.iter().position(is_of);
         self.send(text, record)
+    }
+
+    /// A text that is the key of no record, as far as that can be known without the pepper.
+    ///
+    /// # Errors
+    ///
+    /// The id of the record whose key it is.
+    pub(in crate::cli) fn made_up(&mut self, text: &str) -> Result<Credential, String> {
+        let digests = [KeyDigest::blake3(text), KeyDigest::sha256(text)];
+        let is_of = |digest: &KeyDigest| digests.contains(digest);
+        let replaced = self.replaced.iter().find(|(digest, _)| is_of(digest)).map(|(_, at)| *at);
+        let record = replaced.and_then(|at| self.draft.keys.get(at));
+        match record.or_else(|| self.draft.keys.iter().find(|key| is_of(&key.digest))) {
+            Some(key) => Err(key.id.to_string()),
+            None => Ok(self.send(Zeroizing::new(text.to_owned()), None)),
+        }
     }
 
     fn send(&mut self, text: Zeroizing<String>, record: Option<usize>) -> Credential {
@@ -161,6 +181,7 @@ impl Policy {
             target: &request.address.target,
             credential: sent.map(|(text, _)| text.as_str()),
             upgrade: request.upgrade,
+            preflight: request.preflight,
         };
         let key = sent.and_then(|(_, record)| record.as_ref());
         let question = Question { draft: &self.draft, query, key, now };

@@ -62,6 +62,13 @@ const QUESTIONS: &[Question] = &[
     ("DELETE", "/w/acme/members/bob@acme.example", &["--key-id", "k_owner"], None),
     ("GET", "/w/../vault", &["--key-id", "k_svc"], Some(DenyReason::BadTarget)),
     ("GET", "/vault", &["--key-id", "k_svc", "--header", "Upgrade: websocket"], Some(DenyReason::MethodRefused)),
+    ("GET", "/vault", &["--key-id", "k_owner", "--header", "Upgrade: websocket", "--header", "Connection: upgrade"], Some(DenyReason::MethodRefused)),
+    ("GET", "/vault/keys", &["--key-id", "k_svc", "--header", "Upgrade: websocket", "--header", "Connection: upgrade"], None),
+    ("GET", "/vault/reports", &["--key-id", "k_svc", "--header", "Upgrade: websocket", "--header", "Connection: upgrade"], Some(DenyReason::ViewOnly)),
+    ("PUT", "/vault/keys", &["--key-id", "k_svc", "--header", "Upgrade: websocket", "--header", "Connection: upgrade"], Some(DenyReason::MethodRefused)),
+    ("OPTIONS", "/vault/keys", &["--header", "Origin: https://a.example", "--header", "Access-Control-Request-Method: POST"], None),
+    ("OPTIONS", "/vault", &["--header", "Origin: https://a.example", "--header", "Access-Control-Request-Method: POST"], Some(DenyReason::KeyMissing)),
+    ("OPTIONS", "/vault/keys", &["--key-id", "k_owner", "--header", "Origin: https://a.example", "--header", "Access-Control-Request-Method: POST"], Some(DenyReason::MethodRefused)),
     ("DELETE", "/vault/keys/1", &["--key-id", "k_svc"], Some(DenyReason::MethodRefused)),
     ("TRACE", "/vault", &["--key-id", "k_owner"], Some(DenyReason::MethodRefused)),
     ("GET", "/vault", &[], Some(DenyReason::KeyMissing)),
@@ -182,6 +189,35 @@ fn headers_without_a_say_are_named() {
     let (exit, _, err) = ask(&folder, &arguments);
     assert_eq!(exit, Exit::Fine);
     assert!(err.contains("header `X-HTTP-Method-Override` has no influence\n"), "{err}");
-    let upgrade = |value: &str| Headers::read(&[format!("upgrade:{value}")]).unwrap().upgrade;
-    assert!(upgrade(" websocket") && !upgrade(" H2C"));
+}
+
+#[test]
+fn headers_ask_for_what_the_proxy_reads_in_them() {
+    let read = |method: &str, headers: &[&str]| {
+        let headers: Vec<_> = headers.iter().map(|header| (*header).to_owned()).collect();
+        Headers::read(method, &headers).map(|read| (read.upgrade, read.preflight))
+    };
+    let (websocket, connection) = ("upgrade: WebSocket", "Connection: keep-alive, upgrade");
+    let (origin, method) = ("Origin: https://a.example", "Access-Control-Request-Method: PUT");
+    for (headers, expected) in [
+        (&[][..], (Upgrade::None, false)),
+        (&[websocket, connection], (Upgrade::WebSocket, false)),
+        (&[websocket], (Upgrade::Unknown, false)),
+        (&["upgrade: H2C"], (Upgrade::None, false)),
+        (&[origin, method], (Upgrade::None, true)),
+        (&[origin, method, "Cookie: a=b"], (Upgrade::None, false)),
+        (&["Sec-WebSocket-Protocol: chat"], (Upgrade::None, false)),
+    ] {
+        assert_eq!(read("OPTIONS", headers), Ok(expected), "{headers:?}");
+    }
+    assert_eq!(read("GET", &[origin, method]), Ok((Upgrade::None, false)));
+    for (header, expected) in [
+        ("Connection: host", "the proxy answers `bad_request`"),
+        ("Sec-WebSocket-Protocol: bearer, k", "a key is not for arguments"),
+        ("a b: c", "`a b` is no name of a header"),
+        ("a: \u{7f}", "what header `a` says is no value of one"),
+    ] {
+        let told = read("GET", &[header]).unwrap_err();
+        assert!(told.contains(expected), "{told}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::needed::NOWHERE;
 use super::view::{AccessView, KeyView, PassedOverView, ProtectionView, RouteView, View};
 
 /// How a step went.
@@ -30,8 +31,18 @@ struct Line {
 impl View {
     /// The steps that are in the way, and what the level is made of: what a failed test shows.
     pub(in crate::cli) fn essence(&self) -> Vec<String> {
-        const ALWAYS: [&str; 8] =
-            ["route", "scope", "group", "role", "grant", "subscription", "ceiling", "needed"];
+        const ALWAYS: [&str; 10] = [
+            "route",
+            "upgrade",
+            "preflight",
+            "scope",
+            "group",
+            "role",
+            "grant",
+            "subscription",
+            "ceiling",
+            "needed",
+        ];
         let essential = |line: &Line| {
             let in_the_way = line.mark == Mark::Bad && line.label != "decision";
             in_the_way || ALWAYS.contains(&line.label)
@@ -48,9 +59,8 @@ impl View {
             line(&mut lines, Mark::Bad, "route", "none".to_owned());
         }
         lines.extend(self.passed_over.iter().map(passed_over));
-        if self.request.upgrade {
-            line(&mut lines, Mark::Bad, "upgrade", "no route passes one on".to_owned());
-        }
+        self.upgrade(&mut lines);
+        self.preflight(&mut lines);
         if let Some(key) = &self.key {
             lines.push(key_line(key));
             let route = self.route.as_ref().and_then(|route| route.workspace.as_deref());
@@ -90,15 +100,58 @@ impl View {
         let text = format!("{name}{}: {template} to upstream {upstream}", at(&route.place));
         line(lines, Mark::Good, "route", text);
         let method = &self.request.method;
-        let nowhere = ["TRACE", "CONNECT"].contains(&method.as_str());
+        let nowhere = NOWHERE.contains(&method.as_str());
         let takes = route.takes_method && !nowhere;
+        if route.forwards_preflight {
+            return;
+        }
         let text = match (takes, route.needs) {
             (false, _) if nowhere => format!("no route takes {method}"),
             (false, _) => format!("{method} is not one of {}", route.methods),
+            (true, Some(needs)) if self.opens_websocket() => {
+                format!("{method}, to open a WebSocket, needs {needs}")
+            }
             (true, Some(needs)) => format!("{method} needs {needs}"),
             (true, None) => format!("{method}, and the route is public: no key is asked for"),
         };
         line(lines, Mark::good(takes), "method", text);
+    }
+
+    fn upgrade(&self, lines: &mut Vec<Line>) {
+        let (mark, text) = match (self.request.protocol, &self.route) {
+            (None, _) => return,
+            (Some("websocket"), _) if self.request.method != "GET" => {
+                (Mark::Bad, "a WebSocket is opened by GET alone".to_owned())
+            }
+            (Some("websocket"), None) => (Mark::Detail, "to a WebSocket".to_owned()),
+            (Some("websocket"), Some(route)) if route.upgrade == "deny" => {
+                (Mark::Bad, "the route lets no WebSocket through".to_owned())
+            }
+            (Some("websocket"), Some(route)) if route.public => {
+                (Mark::Good, "the route lets WebSockets through".to_owned())
+            }
+            (Some("websocket"), Some(route)) => {
+                (Mark::Good, format!("the route asks for {} of a WebSocket", route.upgrade))
+            }
+            (Some(_), _) => (Mark::Bad, "no route passes it on: it is no WebSocket's".to_owned()),
+        };
+        line(lines, mark, "upgrade", text);
+    }
+
+    fn preflight(&self, lines: &mut Vec<Line>) {
+        let Some(route) = self.route.as_ref().filter(|_| self.request.preflight) else { return };
+        let (mark, text) = match (route.preflight, route.forwards_preflight) {
+            (_, true) => (Mark::Good, "the route forwards it without a key"),
+            ("forward", false) => (Mark::Detail, "with a key it is a request as any other"),
+            _ => (Mark::Detail, "the route forwards none without a key"),
+        };
+        line(lines, mark, "preflight", text.to_owned());
+    }
+
+    /// Whether it asks for a WebSocket that the route lets through.
+    fn opens_websocket(&self) -> bool {
+        let lets = self.route.as_ref().is_some_and(|route| route.upgrade != "deny");
+        lets && self.request.protocol == Some("websocket")
     }
 
     fn access(&self, access: &AccessView, lines: &mut Vec<Line>) {
@@ -260,11 +313,16 @@ impl fmt::Display for Line {
 impl fmt::Display for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let request = &self.request;
-        let upgrade = if request.upgrade { ", with an upgrade" } else { "" };
+        let what = match (request.protocol, request.preflight) {
+            (Some("websocket"), _) => ", for a WebSocket",
+            (Some(_), _) => ", with an upgrade",
+            (None, true) => ", a preflight",
+            (None, false) => "",
+        };
         let head = Line {
             mark: Mark::Detail,
             label: "request",
-            text: format!("{} {} on {}{upgrade}", request.method, request.target, request.host),
+            text: format!("{} {} on {}{what}", request.method, request.target, request.host),
         };
         let at = Line { mark: Mark::Detail, label: "at", text: self.at.clone() };
         [head, at].iter().chain(&self.lines()).try_for_each(|line| writeln!(f, "{line}"))

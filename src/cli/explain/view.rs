@@ -25,7 +25,7 @@ pub(in crate::cli) struct View {
     pub(in crate::cli) route: Option<RouteView>,
     /// Other routes of the path, and why they are not the one.
     pub(in crate::cli) passed_over: Vec<PassedOverView>,
-    /// The key; null where a public route asks for none.
+    /// The key; null where none is asked for: on a public route, or of a preflight that goes on.
     pub(in crate::cli) key: Option<KeyView>,
     /// What the key's account has on the route's scope.
     pub(in crate::cli) access: Option<AccessView>,
@@ -49,6 +49,10 @@ pub(in crate::cli) struct RequestView {
     pub(in crate::cli) target: String,
     /// Whether it asks for another protocol.
     pub(in crate::cli) upgrade: bool,
+    /// Which one: `websocket` or `unknown`.
+    pub(in crate::cli) protocol: Option<&'static str>,
+    /// Whether it is a CORS preflight.
+    pub(in crate::cli) preflight: bool,
 }
 
 /// The one reading of the request, or why there is none.
@@ -77,7 +81,13 @@ pub(in crate::cli) struct RouteView {
     /// The methods that it takes.
     pub(in crate::cli) methods: String,
     pub(in crate::cli) takes_method: bool,
-    /// The level that the method needs; null where the route is public.
+    /// What a WebSocket needs: `view`, `full`, or `deny` where none is let through.
+    pub(in crate::cli) upgrade: &'static str,
+    /// What becomes of preflights without a key: `deny` or `forward`.
+    pub(in crate::cli) preflight: &'static str,
+    /// Whether the request goes on as a preflight, without a key.
+    pub(in crate::cli) forwards_preflight: bool,
+    /// The level that the request needs; null where no key is asked for.
     pub(in crate::cli) needs: Option<&'static str>,
 }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::cli::Exit;
 use crate::keystore::Refusal;
+use crate::policy::key::redacted;
 use crate::policy::{Problem, Severity};
 
 /// Why a command failed: whole lines for the operator.
@@ -55,7 +56,8 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broke(lines) | Self::Invalid(lines) | Self::Usage(lines) => {
-                writeln!(f, "{}", lines.trim_end())
+                // Arguments are repeated, and may be a key in the place of its id.
+                writeln!(f, "{}", redacted(lines.trim_end()))
             }
         }
     }

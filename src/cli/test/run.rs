@@ -79,6 +79,15 @@ fn ready_for<'a>(
             problems.push(problem.did_you_mean(&id.value, preparation.ids()));
             None
         }),
+        Who::Text(text) => match preparation.made_up(&text.value) {
+            Ok(credential) => Some(Some(credential)),
+            Err(id) => {
+                let message = format!("{about}: `send_key` is the key of record `{id}`");
+                let hint = format!("a key is not for files: write `key = \"{id}\"`");
+                problems.push(Problem::error(text.place, message).hint(hint));
+                None
+            }
+        },
         Who::Account(account, workspace) => {
             preparation.account(&account.value, &workspace.value).map(Some).or_else(|| {
                 let what = format!("{about}: unknown workspace `{}`", workspace.value);
@@ -109,12 +118,14 @@ impl Ready<'_> {
         coverage: &mut Coverage,
         outcome: &mut FileOutcome,
     ) {
-        let Case { name, from, at, methods, expect, .. } = self.case;
+        let Case { name, from, at, methods, upgrade, preflight, expect, .. } = self.case;
         for (method, address) in
             methods.iter().flat_map(|m| self.addresses.iter().map(move |a| (m, a)))
         {
             let credential = self.credential;
-            let request = Request { method: &method.value, address, credential, upgrade: false };
+            let (upgrade, preflight) = (*upgrade, *preflight);
+            let request =
+                Request { method: &method.value, address, credential, upgrade, preflight };
             let answer = policy.ask(&request, *at);
             coverage.touch(policy, &answer);
             let got = Got::of(policy, &answer.decision);

@@ -207,3 +207,58 @@ fn files_of_one_policy_are_taken_together() {
     let named = by_policy(&args(&["test", "a/one.toml", "b/tests.toml", "-c", "c.toml"])).len();
     assert_eq!(named, 1);
 }
+
+#[test]
+fn cases_ask_for_websockets_and_preflights_and_send_made_up_keys() {
+    let case = |asks: &str, expect: &str| {
+        format!(
+            "[[case]]\nname = \"x\"\n{asks}\nurl = \"https://a/vault/reports\"\nexpect = {expect}\n"
+        )
+    };
+    let denied = |reason: &str| format!("\"deny\"\nreason = \"{reason}\"");
+    let svc = "account = \"svc\"\nworkspace = \"acme\"\nmethod = \"GET\"";
+    let preflight = "method = \"OPTIONS\"\npreflight = true";
+    let sent = |text: &str| format!("method = \"GET\"\nsend_key = \"{text}\"");
+    let tests = [
+        "version = 1\nat = 2026-11-20T12:00:00Z\n".to_owned(),
+        case(svc, "\"allow\"\nlevel = \"view\""),
+        case(&format!("{svc}\nupgrade = \"websocket\""), &denied("view_only")),
+        case(preflight, "\"allow\""),
+        case("method = \"OPTIONS\"", &denied("key_missing")),
+        case(&sent("nobody"), &denied("key_unknown")),
+        case(&sent("sg_production_x"), &denied("key_malformed")),
+    ];
+    let folder = folder(&tests.concat());
+    let policy = folder.path().join("policy.toml");
+    let text = fs::read_to_string(&policy).unwrap();
+    let route = "upgrade = \"full\"\npreflight = \"forward\"\npermission = \"reports\"\n";
+    fs::write(policy, text.replacen("permission = \"reports\"\n", route, 1)).unwrap();
+    let (exit, out, err) = test(&folder, &[]);
+    assert_eq!((exit, err.as_str()), (Exit::Fine, ""), "{out}");
+    assert!(out.starts_with("tests.toml: 6 passed, 0 failed\n"), "{out}");
+}
+
+#[test]
+fn a_key_that_opens_something_is_not_for_files() {
+    let case = |who: &str| {
+        format!(
+            "[[case]]\nname = \"x\"\n{who}\nmethod = \"GET\"\nurl = \"https://a/\"\n\
+             expect = \"deny\"\nreason = \"route_unknown\"\n"
+        )
+    };
+    let [by_id, by_text] = [case("key = \"k_svc\""), case("send_key = \"its key\"")];
+    let folder = folder("");
+    let keys = folder.path().join("keys.jsonl");
+    let digest = crate::policy::key::KeyDigest::sha256("its key").to_string();
+    let keyed = format!("blake3-keyed:{}", "0".repeat(64));
+    fs::write(&keys, fs::read_to_string(&keys).unwrap().replace(&keyed, &digest)).unwrap();
+    for cases in [[&by_id, &by_text], [&by_text, &by_id]] {
+        let text = cases.map(String::as_str).concat();
+        let text = format!("version = 1\nat = 2026-11-20T12:00:00Z\n{text}");
+        fs::write(folder.path().join("tests.toml"), text).unwrap();
+        let (exit, _, err) = test(&folder, &[]);
+        assert_eq!(exit, Exit::Invalid, "{err}");
+        let told = "case `x`: `send_key` is the key of record `k_svc` — a key is not for files";
+        assert!(err.contains(told) && !err.contains("its key"), "{err}");
+    }
+}

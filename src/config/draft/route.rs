@@ -2,7 +2,10 @@
 
 use crate::config::fields::Fields;
 use crate::policy::draft::{DraftRoute, DraftScope};
-use crate::policy::{At, Problem};
+use crate::policy::{At, Level, Problem};
+
+/// What a WebSocket can need.
+const UPGRADES: [Level; 3] = [Level::View, Level::Full, Level::None];
 
 pub(super) fn read(mut fields: Fields<'_>) -> Option<DraftRoute> {
     let place = fields.place();
@@ -17,6 +20,8 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DraftRoute> {
     let upstream = fields.required(&["upstream"], "name one of `sidegate.toml`");
     let view_methods = fields.texts("view_methods");
     let methods = fields.texts("methods");
+    let upgrade = fields.choice("upgrade", &UPGRADES, DraftRoute::upgrade_name);
+    let preflight = fields.choice("preflight", &[false, true], DraftRoute::preflight_name);
     let protect = protect(&mut fields);
     let strip_prefix = fields.flag("strip_prefix");
     if matches!(scope, Some(DraftScope::Public)) {
@@ -40,6 +45,8 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DraftRoute> {
         upstream: upstream?,
         view_methods,
         methods,
+        upgrade: upgrade.unwrap_or_default(),
+        preflight: preflight.unwrap_or_default(),
         protect,
         strip_prefix,
     })

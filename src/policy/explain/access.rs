@@ -1,7 +1,7 @@
 //! What an account has on a scope: every rule that was considered, and what it gave.
 
-use super::level_of;
 use super::route::Matched;
+use super::{home, level_of};
 use crate::policy::draft::{
     Draft, DraftCeiling, DraftGrant, DraftKey, DraftRole, DraftScope, DraftSubscription,
     DraftWorkspace, Gift, Grantee,
@@ -102,10 +102,10 @@ impl<'a> Walk<'a, '_> {
     pub(super) fn walk(&self) -> Found<'a> {
         let mut found = Found::default();
         let Some(scope) = Scope::of(&self.route.route.scope) else { return found };
-        let of_key =
-            self.draft.workspaces.iter().find(|it| *it.name.value == *self.record.workspace);
         let named = self.route.workspace.as_deref();
-        let Some(workspace) = of_key.filter(|it| named == Some(&*it.name.value)) else {
+        let Some(workspace) =
+            home(self.draft, self.record).filter(|it| named == Some(&*it.name.value))
+        else {
             found.blockers.push(DenyReason::WrongWorkspace);
             return found;
         };

@@ -16,11 +16,10 @@ mod route;
 mod tests;
 
 use super::decide::Query;
-use super::draft::{Draft, DraftKey, DraftScope};
+use super::draft::{Draft, DraftKey, DraftScope, DraftWorkspace};
 use super::host::Host;
 use super::key;
 use super::level::Level;
-use super::method;
 use super::reason::DenyReason;
 use super::target::{Target, TargetError};
 use super::time::UnixSeconds;
@@ -49,7 +48,9 @@ pub struct Explanation<'a> {
     pub route: Option<Matched<'a>>,
     /// Routes that match, too; where none does, some that would if the host were another.
     pub passed_over: Vec<PassedOver<'a>>,
-    /// The key, unless the route is public.
+    /// Whether the route forwards it as a preflight, without a key.
+    pub preflight: bool,
+    /// The key, unless the route is public or forwards a preflight.
     pub key: Option<Credential<'a>>,
     /// What the key's account has on the route's scope.
     pub access: Option<Access<'a>>,
@@ -98,26 +99,38 @@ pub fn explain<'a>(question: Question<'a, '_>) -> Explanation<'a> {
     let mut blockers = Vec::new();
     let reading = Reading::of(&query);
     blockers.extend(reading.is_err().then_some(DenyReason::BadTarget));
-    let refused_everywhere = query.upgrade || method::is_refused_everywhere(query.method);
+    let refused_everywhere = query.is_refused_everywhere();
     blockers.extend(refused_everywhere.then_some(DenyReason::MethodRefused));
 
     let (route, passed_over) = match &reading {
-        Ok(reading) => route::find(draft, query.method, reading),
+        Ok(reading) => route::find(draft, &query, reading),
         Err(_) => (None, Vec::new()),
     };
+    let preflight = !refused_everywhere
+        && query.is_keyless_preflight()
+        && route.as_ref().is_some_and(|it| it.route.preflight);
     let public = route.as_ref().is_some_and(|it| matches!(it.route.scope, DraftScope::Public));
-    let key = (!public).then(|| Credential::of(question));
+    let key = (!public && !preflight).then(|| Credential::of(question));
     blockers.extend(key.and_then(|key| key.fault));
     match &route {
         None if reading.is_ok() => blockers.push(DenyReason::RouteUnknown),
-        Some(route) if !route.takes_method && !refused_everywhere => {
+        Some(_) if refused_everywhere || preflight => {}
+        Some(route) if !route.takes_method || !route.takes_upgrade => {
             blockers.push(DenyReason::MethodRefused);
         }
         Some(_) | None => {}
     }
 
-    let mut explanation =
-        Explanation { reading, route, passed_over, key, access: None, protection: None, blockers };
+    let mut explanation = Explanation {
+        reading,
+        route,
+        passed_over,
+        preflight,
+        key,
+        access: None,
+        protection: None,
+        blockers,
+    };
     let record = key.and_then(|key| key.record);
     if let (Some(record), Some(route)) = (record, &explanation.route) {
         let mut found = access::Walk { draft, record, route, now: question.now }.walk();
@@ -167,9 +180,15 @@ fn fault(draft: &Draft, record: &DraftKey, now: UnixSeconds) -> Option<DenyReaso
         return Some(DenyReason::KeyExpired);
     }
     let pin = draft.environment.as_ref()?;
-    let workspace = draft.workspaces.iter().find(|it| *it.name.value == *record.workspace);
-    let lives_there = workspace.is_some_and(|workspace| workspace.environment.value == *pin);
+    let lives_there = home(draft, record).is_some_and(|home| home.environment.value == *pin);
     (!lives_there).then_some(DenyReason::WrongEnvironment)
+}
+
+/// A key's workspace; none where it is gone, or of another environment than the key. The latter
+/// compiles only where somebody has revoked the key, for now or for later.
+fn home<'a>(draft: &'a Draft, record: &DraftKey) -> Option<&'a DraftWorkspace> {
+    let workspace = draft.workspaces.iter().find(|it| *it.name.value == *record.workspace)?;
+    (*workspace.environment.value == *record.environment).then_some(workspace)
 }
 
 /// The level of a row: the one that names it, or else the one of `*`.

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use super::Reading;
+use crate::policy::decide::{Query, Upgrade};
 use crate::policy::draft::{Draft, DraftRoute, DraftScope};
 use crate::policy::level::Level;
 use crate::policy::method::{self, Methods};
@@ -24,7 +25,9 @@ pub struct Matched<'a> {
     pub takes_method: bool,
     /// The methods that it takes, as the `Allow` field lists them.
     pub allow: Box<str>,
-    /// The level that the method needs.
+    /// Whether it takes the upgrade, where the request asks for one.
+    pub takes_upgrade: bool,
+    /// The level that the request needs.
     pub needed: Level,
 }
 
@@ -56,7 +59,7 @@ const MOST_NEAR: usize = 10;
 /// The route of a request; and those that match, too, or else some that would on another host.
 pub(super) fn find<'a>(
     draft: &'a Draft,
-    method: &str,
+    query: &Query<'_>,
     reading: &Reading,
 ) -> (Option<Matched<'a>>, Vec<PassedOver<'a>>) {
     if reading.path == "*" {
@@ -75,7 +78,7 @@ pub(super) fn find<'a>(
     let why = |it: &Candidate<'_>| it.weaker(winner.as_ref());
     let passed_over =
         candidates.iter().map(|it| PassedOver { route: it.route, why: why(it) }).collect();
-    (winner.map(|it| it.matched(method, reading)), passed_over)
+    (winner.map(|it| it.matched(query, reading)), passed_over)
 }
 
 /// A route whose prefix matches.
@@ -139,18 +142,20 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    fn matched(self, method: &str, reading: &Reading) -> Matched<'a> {
+    fn matched(self, query: &Query<'_>, reading: &Reading) -> Matched<'a> {
         let Self { route, host, path } = self;
+        let Query { method, upgrade, .. } = *query;
         let names = |list: &Option<Vec<At<String>>>| {
             let list = list.as_ref()?.iter();
             Some(Methods::new(list.map(|name| name.value.clone())))
         };
         let methods = names(&route.methods);
-        let needed = match names(&route.view_methods) {
+        let by_method = match names(&route.view_methods) {
             None => method::needed_by_default(method),
             Some(view) if view.contains(method) => Level::View,
             Some(_) => Level::Full,
         };
+        let by_upgrade = if upgrade == Upgrade::None { Level::None } else { route.upgrade };
         let segment = |at| segments(&reading.path).nth(at).map(|it| decoded(it).into_owned());
         let label = || Some(reading.host.split_once('.')?.0.to_owned());
         let workspace = match (&route.workspace, path.workspace, host) {
@@ -165,7 +170,8 @@ impl<'a> Candidate<'a> {
             account: path.account.and_then(segment),
             takes_method: methods.as_ref().is_none_or(|methods| methods.contains(method)),
             allow: methods.as_ref().map_or(method::ALLOW_ALL.into(), Methods::allow),
-            needed,
+            takes_upgrade: upgrade == Upgrade::None || route.upgrade > Level::None,
+            needed: by_method.max(by_upgrade),
         }
     }
 }

@@ -32,7 +32,8 @@ pub(in crate::policy) struct Key {
     not_before: UnixSeconds,
     expires: UnixSeconds,
     revoked: UnixSeconds,
-    /// `u32::MAX` where the workspace is gone: such a key is revoked, or the policy is refused.
+    /// `u32::MAX` where the workspace is gone or of another environment: such a key is revoked, now or
+    /// later, or the policy is refused.
     pub(in crate::policy) workspace: u32,
     pub(in crate::policy) account: u32,
     /// Nothing where the account is no member.
@@ -289,7 +290,11 @@ impl Reader<'_> {
             return (number, account, None);
         };
         let environment = self.workspaces.environments.text(workspace.environment);
-        if live && *draft.environment != *environment {
+        if *draft.environment != *environment {
+            // A revocation that is yet to come is no reason to let the key in until then.
+            if !live {
+                return (u32::MAX, account, None);
+            }
             self.problems.push(Problem::error(
                 draft.place,
                 format!(

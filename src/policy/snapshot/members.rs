@@ -70,7 +70,8 @@ impl<'d> Membership<'d> {
     ) {
         let subject = format!("{subject}: grant");
         let who = self.grantees(&subject, &grant.to, problems);
-        let (areas, rows) = gift(&subject, &grant.gives, subscriptions, catalog, problems);
+        check_product(&subject, &grant.gives, subscriptions, catalog, problems);
+        let (areas, rows) = gift(&subject, &grant.gives, catalog, problems);
         for member in who {
             if let Some((_, _, access)) = self.members.get_mut(member) {
                 access.grant_areas(&areas);
@@ -110,22 +111,19 @@ impl<'d> Membership<'d> {
 
 type Rows = Vec<(Row, Level)>;
 
-fn gift(
+/// A workspace without the product has nothing to be granted of it.
+fn check_product(
     subject: &str,
     gift: &Gift,
     subscriptions: &[(u32, Subscribed)],
     catalog: &Catalog,
     problems: &mut Vec<Problem>,
-) -> (Box<[Level]>, Rows) {
-    let product = match gift {
-        Gift::Areas(rows) => {
-            return (catalog.area_levels(subject, rows, problems), Rows::new());
-        }
-        Gift::Level(product, _) | Gift::Permissions(product, _) | Gift::Role(product, _) => product,
+) {
+    let (Gift::Level(product, _) | Gift::Permissions(product, _) | Gift::Role(product, _)) = gift
+    else {
+        return;
     };
-    let Some(number) = catalog.product(subject, product, problems) else {
-        return (Box::default(), Rows::new());
-    };
+    let Some(number) = catalog.products.number(&product.value) else { return };
     if subscriptions.binary_search_by_key(&number, |(product, _)| *product).is_err() {
         problems.push(
             Problem::error(
@@ -138,6 +136,24 @@ fn gift(
             ),
         );
     }
+}
+
+/// What a grant gives: a level for each area, and levels of rows.
+pub(super) fn gift(
+    subject: &str,
+    gift: &Gift,
+    catalog: &Catalog,
+    problems: &mut Vec<Problem>,
+) -> (Box<[Level]>, Rows) {
+    let product = match gift {
+        Gift::Areas(rows) => {
+            return (catalog.area_levels(subject, rows, problems), Rows::new());
+        }
+        Gift::Level(product, _) | Gift::Permissions(product, _) | Gift::Role(product, _) => product,
+    };
+    let Some(number) = catalog.product(subject, product, problems) else {
+        return (Box::default(), Rows::new());
+    };
     let Some(rows) = catalog.rows_of(number) else { return (Box::default(), Rows::new()) };
     let name = &product.value;
     let rows = match gift {

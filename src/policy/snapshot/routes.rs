@@ -1,15 +1,18 @@
 //! Routes: where a request belongs, what it needs, where it goes.
 
+mod reader;
+
 use super::catalog::{Catalog, Row};
 use super::names::{Map, Names};
-use super::pattern::{HostPattern, PathPattern};
 use super::trie::Trie;
-use crate::policy::draft::{DraftRoute, DraftScope};
+use crate::policy::decide::{Query, Upgrade};
+use crate::policy::draft::DraftRoute;
 use crate::policy::host::Host;
 use crate::policy::level::Level;
 use crate::policy::method::{self, Methods};
-use crate::policy::problem::{At, Problem};
+use crate::policy::problem::{Place, Problem};
 use crate::policy::segment::{decoded, segments};
+use reader::Reader;
 
 /// Every route.
 #[derive(Debug, Default)]
@@ -30,6 +33,9 @@ pub struct Route {
     view_methods: Option<Methods>,
     methods: Option<Methods>,
     allow: Box<str>,
+    /// What a WebSocket needs; none refuses it.
+    upgrade: Level,
+    preflight: bool,
     /// By role: the area that is asked for in addition.
     protect: Box<[(u32, u32)]>,
     /// How many segments are taken off before forwarding.
@@ -37,7 +43,7 @@ pub struct Route {
 }
 
 /// What a route needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::policy) enum Scope {
     /// An area of the workspace.
     Area(u32),
@@ -81,16 +87,27 @@ impl Route {
         &self.allow
     }
 
-    pub(in crate::policy) fn takes(&self, method: &str) -> bool {
-        self.methods.as_ref().is_none_or(|methods| methods.contains(method))
+    /// Whether it takes the method, and the upgrade.
+    pub(in crate::policy) fn takes(&self, query: &Query<'_>) -> bool {
+        self.methods.as_ref().is_none_or(|methods| methods.contains(query.method))
+            && (query.upgrade == Upgrade::None || self.upgrade > Level::None)
     }
 
-    pub(in crate::policy) fn needed(&self, method: &str) -> Level {
-        match &self.view_methods {
-            Some(view) if view.contains(method) => Level::View,
+    pub(in crate::policy) fn needed(&self, query: &Query<'_>) -> Level {
+        let by_method = match &self.view_methods {
+            Some(view) if view.contains(query.method) => Level::View,
             Some(_) => Level::Full,
-            None => method::needed_by_default(method),
+            None => method::needed_by_default(query.method),
+        };
+        match query.upgrade {
+            Upgrade::None => by_method,
+            Upgrade::Unknown | Upgrade::WebSocket => by_method.max(self.upgrade),
         }
+    }
+
+    /// Whether preflights without a key go on.
+    pub(in crate::policy) fn passes_preflights(&self) -> bool {
+        self.preflight
     }
 
     pub(in crate::policy) fn captured_account<'p>(&self, path: &'p str) -> Option<&'p str> {
@@ -99,6 +116,11 @@ impl Route {
 
     pub(in crate::policy) fn protection(&self, role: u32) -> Option<u32> {
         self.protect.iter().find(|(protected, _)| *protected == role).map(|(_, area)| *area)
+    }
+
+    /// The areas that `protect` may ask for.
+    pub(in crate::policy) fn protecting_areas(&self) -> impl Iterator<Item = u32> {
+        self.protect.iter().map(|(_, area)| *area)
     }
 
     /// Whether a captured name, percent-encoded or not, is `name`. Fixed workspaces are compared by
@@ -166,10 +188,12 @@ impl Routes {
             }
         }
         if drafts.is_empty() {
-            let place = crate::policy::problem::Place::default();
             problems.push(
-                Problem::warning(place, "the policy has no route: every request is refused")
-                    .hint("add a `[[route]]`"),
+                Problem::warning(
+                    Place::default(),
+                    "the policy has no route: every request is refused",
+                )
+                .hint("add a `[[route]]`"),
             );
         }
         routes
@@ -190,186 +214,5 @@ impl Routes {
 
     pub(in crate::policy) fn len(&self) -> usize {
         self.list.len()
-    }
-}
-
-/// Reads one route, every problem of it at once.
-struct Reader<'a> {
-    name: String,
-    draft: &'a DraftRoute,
-    catalog: &'a Catalog,
-    workspaces: &'a Names,
-    upstreams: &'a [String],
-    problems: &'a mut Vec<Problem>,
-}
-
-impl Reader<'_> {
-    /// The place of a route that has one, and the route if it has no fault.
-    fn read(mut self) -> Option<(HostPattern, PathPattern, Option<Route>)> {
-        let draft = self.draft;
-        self.check_label();
-        let host = self.host();
-        let path = match PathPattern::parse(&draft.prefix.value) {
-            Ok(path) => Some(path),
-            Err(wrong) => {
-                self.problem(
-                    &draft.prefix,
-                    format!("prefix `{}` is no path: {wrong}", draft.prefix.value),
-                );
-                None
-            }
-        };
-        let workspace = path.as_ref().zip(host.as_ref()).and_then(|(p, h)| self.workspace(h, p));
-        let scope = self.scope();
-        let upstream = self.upstream();
-        let methods = self.methods(draft.methods.as_deref());
-        let view_methods = self.methods(draft.view_methods.as_deref());
-        let protect = self.protect(path.as_ref());
-        let (host, path) = (host?, path?);
-        let whole = upstream.zip(scope).zip(workspace);
-        let route = whole.map(|((upstream, scope), workspace)| Route {
-            name: self.name.into(),
-            template: draft.template().into(),
-            upstream,
-            scope,
-            workspace,
-            account: path.account,
-            allow: methods.as_ref().map_or(method::ALLOW_ALL.into(), Methods::allow),
-            view_methods,
-            methods,
-            protect: protect.into(),
-            strip: if draft.strip_prefix { path.steps.len() } else { 0 },
-        });
-        Some((host, path, route))
-    }
-
-    fn problem<T>(&mut self, at: &At<T>, message: String) {
-        let message = format!("route `{}`: {message}", self.name);
-        self.problems.push(Problem::error(at.place, message));
-    }
-
-    fn hint(&mut self, hint: impl Into<String>) {
-        if let Some(last) = self.problems.last_mut() {
-            last.hint = Some(hint.into());
-        }
-    }
-
-    fn check_label(&mut self) {
-        if let Some(name) = &self.draft.name
-            && (name.value.is_empty()
-                || name.value.len() > 128
-                || !name.value.bytes().all(|byte| byte.is_ascii_graphic()))
-        {
-            self.problem(name, "a name has 1 to 128 visible ASCII characters".to_owned());
-        }
-    }
-
-    fn host(&mut self) -> Option<HostPattern> {
-        let Some(host) = &self.draft.host else { return Some(HostPattern::Every) };
-        match HostPattern::parse(&host.value) {
-            Ok(pattern) => Some(pattern),
-            Err(wrong) => {
-                self.problem(host, format!("`{}` is no host", host.value));
-                self.hint(wrong);
-                None
-            }
-        }
-    }
-
-    fn workspace(&mut self, host: &HostPattern, path: &PathPattern) -> Option<RouteWorkspace> {
-        let draft = self.draft;
-        let by_host = matches!(host, HostPattern::Below(_, true));
-        let captured = usize::from(by_host) + usize::from(path.workspace.is_some());
-        if captured + usize::from(draft.workspace.is_some()) > 1 {
-            self.problem(&draft.prefix, "the workspace is named more than once".to_owned());
-            self.hint("say it in one of `workspace`, host and prefix");
-            return None;
-        }
-        if let Some(at) = path.workspace {
-            return Some(RouteWorkspace::Segment(at));
-        }
-        if by_host {
-            return Some(RouteWorkspace::Host);
-        }
-        let Some(name) = &draft.workspace else {
-            if matches!(draft.scope, DraftScope::Public) {
-                return Some(RouteWorkspace::None);
-            }
-            self.problem(&At::new((), draft.place), "it has no workspace".to_owned());
-            self.hint("add `workspace = \"…\"`, or capture `{workspace}` in prefix or host");
-            return None;
-        };
-        let number = self.workspaces.number(&name.value);
-        if number.is_none() {
-            let message = format!("route `{}`: unknown workspace `{}`", self.name, name.value);
-            self.problems.push(
-                Problem::error(name.place, message)
-                    .did_you_mean(&name.value, self.workspaces.iter()),
-            );
-        }
-        number.map(RouteWorkspace::Fixed)
-    }
-
-    fn scope(&mut self) -> Option<Scope> {
-        let subject = format!("route `{}`", self.name);
-        match &self.draft.scope {
-            DraftScope::Public => Some(Scope::Public),
-            DraftScope::Area(area) => {
-                self.catalog.area(&subject, area, self.problems).map(Scope::Area)
-            }
-            DraftScope::Product(product, permission) => {
-                let number = self.catalog.product(&subject, product, self.problems)?;
-                let rows = self.catalog.rows_of(number)?;
-                let row = match permission {
-                    None => rows.own(),
-                    Some(name) => rows.permission(&subject, &product.value, name, self.problems)?,
-                };
-                Some(Scope::Product(number, row))
-            }
-        }
-    }
-
-    fn upstream(&mut self) -> Option<usize> {
-        let name = &self.draft.upstream;
-        let number = self.upstreams.iter().position(|upstream| *upstream == name.value);
-        if number.is_none() {
-            let message = format!("route `{}`: unknown upstream `{}`", self.name, name.value);
-            self.problems.push(
-                Problem::error(name.place, message)
-                    .did_you_mean(&name.value, self.upstreams.iter().map(String::as_str)),
-            );
-        }
-        number
-    }
-
-    fn methods(&mut self, names: Option<&[At<String>]>) -> Option<Methods> {
-        for name in names? {
-            if !method::is_token(&name.value) {
-                self.problem(name, format!("`{}` is no method", name.value));
-            } else if method::is_refused_everywhere(&name.value) {
-                self.problem(name, format!("no route takes {}", name.value));
-            } else if name.value.bytes().any(|byte| byte.is_ascii_lowercase()) {
-                self.problem(name, format!("method `{}` has lower-case letters", name.value));
-                self.hint(format!("methods are case-sensitive: {}", name.value.to_uppercase()));
-            }
-        }
-        Some(Methods::new(names?.iter().map(|name| name.value.clone())))
-    }
-
-    fn protect(&mut self, path: Option<&PathPattern>) -> Vec<(u32, u32)> {
-        let draft = self.draft;
-        let subject = format!("route `{}`", self.name);
-        if let Some(((role, _), path)) = draft.protect.first().zip(path)
-            && path.account.is_none()
-        {
-            self.problem(role, "`protect` needs an `{account}` in the prefix".to_owned());
-        }
-        let mut pairs = Vec::new();
-        for (role, area) in &draft.protect {
-            let role = self.catalog.role(&subject, role, self.problems);
-            let area = self.catalog.area(&subject, area, self.problems);
-            pairs.extend(role.zip(area));
-        }
-        pairs
     }
 }

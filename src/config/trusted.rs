@@ -1,0 +1,20 @@
+//! `trusted_proxies`: whose word is taken for where a client comes from.
+
+use super::fields::Fields;
+use super::page::quoted;
+use crate::policy::{At, Problem};
+use crate::proxy::Network;
+
+/// Reads the list; what is no network is told and left out.
+pub(super) fn proxies(fields: &mut Fields<'_>) -> Vec<Network> {
+    let written = fields.texts("trusted_proxies").unwrap_or_default();
+    let network = |written: At<String>| match Network::parse(&written.value) {
+        Ok(network) => Some(network),
+        Err((what, hint)) => {
+            let message = format!("`trusted_proxies`: {} {what}", quoted(&written.value));
+            fields.report(Problem::error(written.place, message).hint(hint));
+            None
+        }
+    };
+    written.into_iter().filter_map(network).collect()
+}
