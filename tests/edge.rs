@@ -23,6 +23,8 @@ mod curl;
 mod floods;
 #[path = "edge/frames.rs"]
 mod frames;
+#[path = "edge/grpc.rs"]
+mod grpc;
 #[path = "edge/http2.rs"]
 mod http2;
 #[path = "proxy/rig.rs"]

@@ -30,6 +30,7 @@ const REQUESTS: u64 = if cfg!(debug_assertions) { 20_000 } else { 200_000 };
 const GIBIBYTE: u64 = 1 << 30;
 const MOST_MEMORY: u64 = 64 << 20;
 const EDITS: usize = 50;
+const OUTAGES: usize = 12;
 
 #[test]
 #[ignore = "needs nginx and wrk; .ci/run installs them"]
@@ -87,6 +88,62 @@ impl<'a> Load<'a> {
         assert!(count > 0, "{text}");
         count
     }
+}
+
+/// Each of two upstreams goes away and comes back, or crashes, in turn.
+#[test]
+#[ignore = "needs nginx and wrk; .ci/run installs them"]
+fn no_read_is_lost_when_an_upstream_goes_and_comes_back() {
+    let mut both = [0; 2].map(|_| Nginx::start("location / { return 200 answer; }"));
+    let urls = both.each_ref().map(|nginx| format!("http://127.0.0.1:{}", nginx.port));
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("policy.toml"), POLICY).unwrap();
+    let keys = [record("reader", "reader")];
+    let gate = Gate::start_over(folder.path(), &urls, &keys, "workers = 2\n");
+    let answered = |times: u32| {
+        let count = || gate.metric("sidegate_requests_total", "code=\"2xx\"");
+        until("the first requests", || gate.page("/metrics").contains("code=\"2xx\""));
+        let start = count();
+        until("requests to be answered", || count() >= start + f64::from(times));
+    };
+    let load = Load::start(&gate, folder.path(), 600);
+    answered(1000);
+    for round in 0..OUTAGES {
+        let nginx = &mut both[round % 2];
+        if round % 3 == 2 {
+            nginx.crash();
+        } else {
+            nginx.stop();
+            answered(2000);
+            nginx.start_again();
+        }
+        // Until it is asked again, lest both be away.
+        let url = format!("endpoint=\"{}\"", urls[round % 2]);
+        until("it to be back", || gate.metric("sidegate_upstream_endpoints_ejected", &url) == 0.0);
+        answered(1000);
+    }
+    let requests = load.stop();
+    let retries = gate.metric("sidegate_upstream_retries_total", "");
+    let ejections = gate.metric("sidegate_upstream_ejections_total", "");
+    println!(
+        "{OUTAGES} outages, {requests} requests, {retries} retries, {ejections} ejections, none failed"
+    );
+    assert!(retries > 0.0 && ejections > 0.0);
+}
+
+/// nginx says GOAWAY after so many requests on a connection.
+#[test]
+#[ignore = "needs nginx and wrk; .ci/run installs them"]
+fn no_request_is_lost_when_http_2_connections_end() {
+    let nginx = Nginx::start_http2("keepalive_requests 50; location / { return 200 answer; }");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("policy.toml"), POLICY).unwrap();
+    let keys = [record("reader", "reader")];
+    let urls = [format!("h2c://127.0.0.1:{}", nginx.port)];
+    let gate = Gate::start_over(folder.path(), &urls, &keys, "workers = 2\n");
+    let requests = Load::start(&gate, folder.path(), 3).finish();
+    let retries = gate.metric("sidegate_upstream_retries_total", "");
+    println!("{requests} requests, {retries} retries, none failed");
 }
 
 #[test]

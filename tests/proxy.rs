@@ -20,6 +20,8 @@ mod answers;
 mod client;
 #[path = "proxy/early.rs"]
 mod early;
+#[path = "proxy/endpoints.rs"]
+mod endpoints;
 #[path = "proxy/fields.rs"]
 mod fields;
 #[path = "proxy/forms.rs"]
@@ -28,6 +30,8 @@ mod forms;
 mod frames;
 #[path = "proxy/framing.rs"]
 mod framing;
+#[path = "proxy/health.rs"]
+mod health;
 #[path = "proxy/hosts.rs"]
 mod hosts;
 #[path = "proxy/hygiene.rs"]
@@ -38,6 +42,8 @@ mod leftovers;
 mod life;
 #[path = "proxy/limits.rs"]
 mod limits;
+#[path = "proxy/multiplex.rs"]
+mod multiplex;
 #[path = "proxy/nasty.rs"]
 mod nasty;
 #[path = "proxy/pool.rs"]
@@ -52,6 +58,8 @@ mod secrets;
 mod table;
 #[path = "proxy/targets.rs"]
 mod targets;
+#[path = "proxy/tls.rs"]
+mod tls;
 #[path = "proxy/upstream.rs"]
 mod upstream;
 #[path = "proxy/websocket.rs"]

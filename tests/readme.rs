@@ -53,7 +53,10 @@ fn every_command_and_metric_is_named() {
         let named = name == "help" || README.contains(&format!("`{name}"));
         assert!(named, "README does not name the command `{name}`");
     }
-    let source = include_str!("../src/telemetry/metrics.rs");
+    let source = concat!(
+        include_str!("../src/telemetry/metrics.rs"),
+        include_str!("../src/telemetry/pool.rs"),
+    );
     let names = source.split('"').filter(|text| {
         text.len() > 4
             && text.contains('_')

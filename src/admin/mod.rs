@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 pub use self::readiness::{Readiness, Stage};
 pub use self::server::{bind, serve};
-pub use self::status::{Failing, Generation, LastReload, Policy, Status};
+pub use self::status::{Failing, Generation, LastReload, Policy, Status, Upstream};
 use crate::current::Current;
 use crate::policy::UnixSeconds;
 use crate::telemetry::Telemetry;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Stage, State};
 use crate::policy::UnixSeconds;
+use crate::telemetry::EndpointState;
 
 /// What the process says of itself. Times are RFC 3339 in UTC.
 ///
@@ -27,7 +28,10 @@ use crate::policy::UnixSeconds;
 ///       "at": "2026-11-21T09:05:00Z",
 ///       "problems": ["policy.toml:14:12: unknown field `prefx` — did you mean `prefix`?"]
 ///     }
-///   }
+///   },
+///   "upstreams": [
+///     { "name": "vault", "url": "http://vault:9000", "addresses": 2, "healthy": 2, "ejected": 0 }
+///   ]
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +52,24 @@ pub struct Status {
     pub policy: Policy,
     /// What became of the last attempt to load another.
     pub last_reload: LastReload,
+    /// How the urls of each upstream are.
+    #[serde(default)]
+    pub upstreams: Vec<Upstream>,
+}
+
+/// How one url of an upstream is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upstream {
+    /// The upstream's name.
+    pub name: String,
+    /// The url, as it was written.
+    pub url: String,
+    /// Addresses that are known of it: 0 where its name cannot be looked up.
+    pub addresses: i64,
+    /// Null, or how many of them health checks find well.
+    pub healthy: Option<i64>,
+    /// By how many workers it is left out for failures in a row, summed over its addresses.
+    pub ejected: i64,
 }
 
 /// Which policy is in force.
@@ -129,7 +151,15 @@ impl Status {
                     problems: failure.problems,
                 }),
             },
+            upstreams: state.telemetry.endpoints().into_iter().map(Upstream::from).collect(),
         }
+    }
+}
+
+impl From<EndpointState> for Upstream {
+    fn from(state: EndpointState) -> Self {
+        let EndpointState { upstream: name, url, addresses, healthy, ejected } = state;
+        Self { name, url, addresses, healthy, ejected }
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::{Exit, Output};
-use crate::admin::Status;
+use crate::admin::{Status, Upstream};
 use crate::{clock, config};
 
 /// From the first connection attempt to the last byte.
@@ -124,6 +124,9 @@ fn print(status: &Status, out: &mut impl Write) -> io::Result<()> {
     for warning in &policy.warnings {
         writeln!(out, "  warning: {warning}")?;
     }
+    for upstream in &status.upstreams {
+        print_trouble(upstream, out)?;
+    }
     let Some(failing) = &last_reload.failing else {
         return writeln!(out, "last reload: fine, {}", last_reload.succeeded_at);
     };
@@ -133,6 +136,25 @@ fn print(status: &Status, out: &mut impl Write) -> io::Result<()> {
         failing.at, failing.since, generation.number,
     )?;
     failing.problems.iter().try_for_each(|problem| writeln!(out, "  {problem}"))
+}
+
+/// Of what is well, nothing is said.
+fn print_trouble(upstream: &Upstream, out: &mut impl Write) -> io::Result<()> {
+    let Upstream { name, url, addresses, healthy, ejected } = upstream;
+    let mut troubles = Vec::new();
+    if *addresses == 0 {
+        troubles.push("no address is known".to_owned());
+    }
+    if let Some(healthy) = healthy.filter(|healthy| healthy < addresses) {
+        troubles.push(format!("{healthy} of {addresses} healthy"));
+    }
+    if *ejected > 0 {
+        troubles.push(format!("left out by {ejected} of the workers"));
+    }
+    if troubles.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "upstream {name}: {url}: {}", troubles.join(", "))
 }
 
 fn counted(number: usize, thing: &str) -> String {
@@ -282,9 +304,16 @@ mod tests {
             .replace(r#""failing":null"#, failing)
             .replace(r#""warnings":[]"#, r#""warnings":["one owner"]"#)
             .replace(r#""ready":true"#, r#""ready":false"#);
+        let up = r#","upstreams":[
+            {"name":"a","url":"http://a","addresses":0,"healthy":null,"ejected":0},
+            {"name":"b","url":"unix:/b","addresses":2,"healthy":1,"ejected":3},
+            {"name":"b","url":"http://c","addresses":1,"healthy":1,"ejected":0}]}"#;
+        let bad = format!("{}{up}", bad.strip_suffix('}').unwrap());
         let (result, printed) = asked(false, Output::Text, &http(200, &bad), true);
         assert_eq!(result, Ok(false));
         let expected = "  warning: one owner\n\
+             upstream a: http://a: no address is known\n\
+             upstream b: unix:/b: 1 of 2 healthy, left out by 3 of the workers\n\
              last reload: failed B, the files are bad since A; generation 7 stays in force\n  \
              policy.toml:1:2: no\n";
         assert!(printed.ends_with(expected), "{printed}");

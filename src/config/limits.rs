@@ -13,7 +13,7 @@ use crate::policy::Problem;
 use crate::proxy::{Limits, Rate, Timeouts};
 
 /// Connections and requests that one process can be told to take.
-const MANY: u64 = 10_000_000;
+pub(super) const MANY: u64 = 10_000_000;
 /// Requests at a time on one connection.
 const STREAMS: RangeInclusive<u64> = 1..=10_000;
 /// What hyper's header table takes.
@@ -43,7 +43,7 @@ pub(super) fn timeouts(fields: &mut Fields<'_>) -> Timeouts {
     timeouts
 }
 
-fn duration(fields: &mut Fields<'_>, field: &'static str) -> Option<Duration> {
+pub(super) fn duration(fields: &mut Fields<'_>, field: &'static str) -> Option<Duration> {
     let value = fields.value(field)?;
     if let DeValue::Integer(number) = value.get_ref() {
         let problem = Problem::error(fields.place_of(value), format!("`{field}` has no unit"));

@@ -10,9 +10,8 @@ use super::fields::Fields;
 use super::files::{Files, Reading};
 use super::limits::{limits, timeouts};
 use super::listen::listeners;
-use super::page::{Notes, Page, quoted};
-use super::trusted;
-use super::upstream::Target;
+use super::page::{Notes, Page};
+use super::{trusted, upstream};
 use crate::policy::Problem;
 use crate::proxy::Upstream;
 use crate::{admin, proxy, telemetry};
@@ -21,7 +20,6 @@ use crate::{admin, proxy, telemetry};
 const LARGEST: u64 = 1 << 20;
 
 const MOST_WORKERS: u64 = 1024;
-const IDLE_CONNECTIONS: usize = 64;
 
 const FILES: [&str; 3] = ["policy", "keys", "pepper"];
 
@@ -63,7 +61,7 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         tls: tls.is_some(),
         workers: workers.map_or_else(cores, |workers| as_usize(workers.value)),
         trusted_proxies: trusted::proxies(&mut fields),
-        upstreams: upstreams(&mut fields),
+        upstreams: upstreams(&mut fields, folder),
         timeouts: timeouts(&mut fields),
         limits: limits(&mut fields),
     };
@@ -87,7 +85,7 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
 
 /// `[upstream.NAME]`, in the order of the file. One that could not be read keeps its name, so that
 /// routes to it are not told, too.
-fn upstreams(fields: &mut Fields<'_>) -> Vec<Upstream> {
+fn upstreams(fields: &mut Fields<'_>, folder: &Path) -> Vec<Upstream> {
     let problem = Problem::error(fields.place(), "no upstream: nowhere to forward to");
     if fields.value("upstream").and_then(|v| v.get_ref().as_table()).is_none_or(DeTable::is_empty) {
         let hint = "add `[upstream.NAME]` with `urls = [\"http://127.0.0.1:9000\"]`";
@@ -95,47 +93,7 @@ fn upstreams(fields: &mut Fields<'_>) -> Vec<Upstream> {
         fields.page().hollow();
     }
     let tables = fields.tables("upstream");
-    tables.into_iter().map(|(name, table)| upstream(name.value, table)).collect()
-}
-
-fn upstream(name: String, mut fields: Fields<'_>) -> Upstream {
-    fields.describe(format!("upstream `{name}`"));
-    let idle = fields.number("idle_connections", 0..=100_000);
-    let idle_connections = idle.map_or(IDLE_CONNECTIONS, |idle| as_usize(idle.value));
-    let example = "write `urls = [\"http://127.0.0.1:9000\"]`";
-    if !fields.has("urls") {
-        let problem = Problem::error(fields.place(), "`urls` is missing");
-        fields.absent(problem.hint(example), &["urls"]);
-    }
-    let urls = fields.texts("urls");
-    match urls.as_deref() {
-        Some([]) => {
-            let problem = Problem::error(fields.place_of_field("urls"), "`urls` is empty");
-            fields.report(problem.hint(example));
-        }
-        Some([_, second, ..]) => {
-            let problem = Problem::error(second.place, "several urls are not served yet");
-            fields.report(problem.hint("leave one"));
-        }
-        _ => {}
-    }
-    let targets: Vec<_> = urls
-        .into_iter()
-        .flatten()
-        .filter_map(|url| match Target::parse(&url.value) {
-            Ok(target) => Some(target),
-            Err((what, hint)) => {
-                // What stands before an `@` is a secret.
-                let shown = if url.value.contains('@') { "the url" } else { &*quoted(&url.value) };
-                let message = format!("{shown} {what}");
-                fields.report(Problem::error(url.place, message).hint(hint));
-                None
-            }
-        })
-        .collect();
-    fields.finish();
-    let Target { host, port } = targets.into_iter().next().unwrap_or_default();
-    Upstream { name, host, port, idle_connections }
+    tables.into_iter().map(|(name, table)| upstream::read(name.value, folder, table)).collect()
 }
 
 fn log(fields: &mut Fields<'_>) -> telemetry::Settings {

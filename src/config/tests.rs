@@ -311,7 +311,8 @@ fn settings_have_their_defaults_and_paths_are_relative_to_the_file() {
     assert_eq!(config.log, telemetry::Settings::default());
     assert!(config.proxy.workers >= 1);
     let vault = &config.proxy.upstreams[0];
-    assert_eq!((vault.host.as_str(), vault.port, vault.idle_connections), ("127.0.0.1", 9000, 64));
+    assert_eq!(vault.endpoints[0].url, "http://127.0.0.1:9000");
+    assert_eq!((vault.idle_connections, vault.requests, vault.eject_after), (64, 10_000, 3));
 }
 
 #[test]
@@ -326,8 +327,8 @@ fn every_setting_can_be_set() {
         listen.address = "[::1]:1"
         listen.tls = { certificate = "a.pem", key = "a.key", client_ca = "ca.pem", certificates = [{ certificate = "b.pem", key = "/b.key" }] }
         admin = { address = "127.0.0.1:2" }
-        upstream.z = { urls = ["http://z:1"], idle_connections = 0 }
-        upstream.a = { urls = ["http://[::1]"] }
+        upstream.z = { urls = ["http://z:1", "unix:/run/z"], idle_connections = 0, requests = 1, eject_after = 0, dns_refresh = "1m" }
+        upstream.a = { urls = ["http://[::1]"], health = { path = "/h", interval = "1s", timeout = "2s", after = 3, host = "a:1" } }
         timeouts = { handshake = "9s", header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", tunnel = "7s", drain = "6s" }
         limits = { connections = 1, requests = 2, streams = 4, headers = 3, header_bytes = "8KiB", target_bytes = 100, body_bytes = "2GiB", key_rate = 5, key_burst = 6 }
         log = { format = "text", level = "debug", sample = 1 }
@@ -336,6 +337,48 @@ fn every_setting_can_be_set() {
     let config = read(&folder.path().join("sidegate.toml")).unwrap();
     let shown = format!("{config:#?}").replace(&folder.path().display().to_string(), "FOLDER");
     insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn settings_of_tls_are_judged_with_their_files() {
+    let (made, other) = (self_signed(), self_signed());
+    let cases = [
+        ("urls = [\"https://a\"]\nca = \"a.pem\"", ""),
+        ("urls = [\"https://a\"]\nca = \"a.pem\"\ncertificate = \"a.pem\"\nkey = \"a.key\"", ""),
+        (
+            "urls = [\"https://a\"]\nca = \"none.pem\"",
+            "4:6: upstream `a`: `none.pem` cannot be read",
+        ),
+        ("urls = [\"https://a\"]\nca = \"a.key\"", "`a.key` has no certificate in PEM"),
+        ("urls = [\"https://a\"]\ncertificate = \"a.pem\"", "`certificate` and `key` go together"),
+        (
+            "urls = [\"https://a\"]\nca = \"a.pem\"\ncertificate = \"a.pem\"\nkey = \"b.key\"",
+            "5:15: upstream `a`: ",
+        ),
+        ("urls = [\"http://a\"]\nca = \"a.pem\"", "are for `https://` urls"),
+        ("urls = [\"http://a\"]\nserver_name = \"a\"", "are for `https://` urls"),
+        ("urls = [\"https://a\"]\nca = \"a.pem\"\nserver_name = \"a b\"", "is no host name"),
+        ("urls = [\"https://a_.-\"]\nca = \"a.pem\"", "3:9: upstream `a`: `https://a_.-`"),
+    ];
+    for (lines, expected) in cases {
+        let settings = format!("policy = \"p\"\n[upstream.a]\n{lines}\n");
+        let folder = folder(&[
+            ("sidegate.toml", settings.as_bytes()),
+            ("a.pem", made.0.as_bytes()),
+            ("a.key", made.1.as_bytes()),
+            ("b.key", other.1.as_bytes()),
+        ]);
+        let told = read(&folder.path().join("sidegate.toml")).err().map(|it| it.to_string());
+        let told = told.unwrap_or_default().replace(&format!("{}/", folder.path().display()), "");
+        assert_eq!(told.is_empty(), expected.is_empty(), "{lines}: {told}");
+        assert!(told.contains(expected), "{lines}: {told}");
+    }
+}
+
+/// A certificate and its key, in PEM.
+fn self_signed() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["a".to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
 }
 
 #[test]

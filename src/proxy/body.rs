@@ -4,18 +4,20 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::activity::Activity;
+use super::download::Download;
 use super::fault::Fault;
 use super::headers;
-use super::pool::Download;
 use super::record::Record;
+use super::settings::Timeouts;
 use crate::clock;
+use crate::telemetry::UpstreamErrorKind;
 
 /// How a request's body is coming along. Shared by the body and by whoever waits for the answer.
 #[derive(Debug)]
@@ -40,6 +42,15 @@ impl Upload {
     /// Whether it is the client that has to send more.
     pub(super) fn waits(&self) -> bool {
         self.waits.get()
+    }
+
+    /// How long the next step may take, and what it is if it takes longer.
+    pub(super) fn patience(&self, timeouts: &Timeouts) -> (Duration, Fault) {
+        if self.waits() {
+            (timeouts.body, Fault::BodyTimeout)
+        } else {
+            (timeouts.upstream, Fault::Upstream(UpstreamErrorKind::Timeout))
+        }
     }
 
     /// Why it never will be.
@@ -118,11 +129,13 @@ impl Body for RequestBody {
         };
         upload.waits.set(false);
         upload.progress.set(clock::instant());
+        let mut is_last = incoming.is_end_stream();
         let result = match polled {
             None => None,
             Some(Err(_)) => Some(Err(Fault::BodyBroken)),
             Some(Ok(mut frame)) => {
                 if let Some(trailers) = frame.trailers_mut() {
+                    is_last = true;
                     headers::clean_trailers(trailers);
                 }
                 let length = frame.data_ref().map_or(0, Bytes::len) as u64;
@@ -139,7 +152,7 @@ impl Body for RequestBody {
             Some(Err(fault)) => upload.fault.set(Some(*fault)),
             None => upload.whole.set(true),
             // Nothing follows trailers, and whoever reads the body does not ask.
-            Some(Ok(frame)) => upload.whole.set(frame.is_trailers() || incoming.is_end_stream()),
+            Some(Ok(_)) => upload.whole.set(is_last),
         }
         if upload.whole.get() {
             activity.set_uploading(false);

@@ -35,8 +35,11 @@ impl Fault {
             Self::Overloaded => 503,
             Self::Upstream(kind) => match kind {
                 UpstreamErrorKind::Connect
+                | UpstreamErrorKind::Dns
                 | UpstreamErrorKind::Protocol
-                | UpstreamErrorKind::Reset => 502,
+                | UpstreamErrorKind::Reset
+                | UpstreamErrorKind::Tls => 502,
+                UpstreamErrorKind::Full => 503,
                 UpstreamErrorKind::ConnectTimeout | UpstreamErrorKind::Timeout => 504,
             },
         }
@@ -54,9 +57,12 @@ impl Fault {
             Self::Upstream(kind) => match kind {
                 UpstreamErrorKind::Connect => "destination_unavailable",
                 UpstreamErrorKind::ConnectTimeout => "connection_timeout",
+                UpstreamErrorKind::Dns => "dns_error",
+                UpstreamErrorKind::Full => "connection_limit_reached",
                 UpstreamErrorKind::Protocol => "http_protocol_error",
                 UpstreamErrorKind::Reset => "connection_terminated",
                 UpstreamErrorKind::Timeout => "http_response_timeout",
+                UpstreamErrorKind::Tls => "tls_protocol_error",
             },
         }
     }
@@ -73,9 +79,12 @@ impl Fault {
             Self::Upstream(kind) => match kind {
                 UpstreamErrorKind::Connect => "the service cannot be reached",
                 UpstreamErrorKind::ConnectTimeout => "the service could not be reached in time",
+                UpstreamErrorKind::Dns => "the service's address is not known",
+                UpstreamErrorKind::Full => "the service has as many requests as it takes at once",
                 UpstreamErrorKind::Protocol => "the service's answer is not HTTP",
                 UpstreamErrorKind::Reset => "the service closed the connection without an answer",
                 UpstreamErrorKind::Timeout => "the service did not answer in time",
+                UpstreamErrorKind::Tls => "no secure connection to the service can be made",
             },
         }
     }

@@ -15,7 +15,7 @@ use super::body::{AnswerBody, RequestBody};
 use super::extract;
 use super::fault::Fault;
 use super::headers;
-use super::pool::Exchange;
+use super::pool::{Caller, Exchange};
 use super::preamble;
 use super::protocols;
 use super::record::Record;
@@ -93,10 +93,11 @@ pub(super) async fn answer(
         headers::name_framing(&mut parts.headers);
     }
     let request = Request::from_parts(parts, body);
+    let caller = Caller { upload: &upload, activity: &activity };
     let exchanged = if upgrades {
-        Box::pin(pool.switch(request, &preamble, &upload, &activity)).await
+        Box::pin(pool.switch(request, &preamble, caller)).await
     } else {
-        pool.exchange(request, &preamble, &upload, &activity).await.map(Exchange::Answer)
+        pool.exchange(request, &preamble, caller).await.map(Exchange::Answer)
     };
     worker.give_back(preamble);
     if exchanged.is_ok() {
@@ -117,7 +118,7 @@ pub(super) async fn answer(
             }
             Response::from_parts(head, AnswerBody::upstream(download, record))
         }
-        Ok(Exchange::Switch(mut head, leg)) => {
+        Ok(Exchange::Switch(mut head, leg, load)) => {
             record.answered(head.status.as_u16());
             headers::clean_response(&mut head.headers);
             headers::name_websocket(&mut head.headers);
@@ -125,7 +126,7 @@ pub(super) async fn answer(
                 protocols::agree(&mut head.headers);
             }
             head.version = Version::HTTP_11;
-            activity.set_tunnel(Tunnel::new(leg, Rc::clone(&worker), record));
+            activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(&worker), record));
             Response::from_parts(head, AnswerBody::empty())
         }
         Err(fault) => {

@@ -5,11 +5,12 @@
 //! `worker` accepts → `door` shakes hands where clients speak TLS, and sees which HTTP they speak →
 //! `connection` runs hyper and every timeout on one timer, and `inlet` gives hyper one message at a
 //! time, and none whose framing is in doubt (`head` says what that is); `http2` has a timer for each
-//! `stream`, and watches the `frames` → `gate` has the request: `extract` makes of it a policy query (the only
-//! reader of credential headers), the snapshot decides, `respond` refuses, or `headers` cleans it,
-//! `preamble` says who asks, and `pool` exchanges it on a connection to the `upstream`. `record`
-//! counts and tells it once, when its last byte is gone. A WebSocket goes on in a `tunnel` when both
-//! sides have agreed on it.
+//! `stream`, and watches the `frames` → `gate` has the request: `extract` makes of it a policy query
+//! (the only reader of credential headers), the snapshot decides, `respond` refuses, or `headers` cleans it,
+//! `preamble` says who asks, and `pool` exchanges it: its `roster` chooses an `endpoint`, which has or makes a connection, one of HTTP/1.1
+//! for each request (`upstream`) or one of HTTP/2 for many (`shared`). What endpoints are there and
+//! well, the `scout` finds out beside the requests. `record` counts and tells it once, when its last
+//! byte is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it.
 //!
 //! # Invariants
 //!
@@ -17,25 +18,36 @@
 //!   drain: no lock is taken for a request.
 //! - A request loads the policy once, and keeps that generation until it is over.
 //! - Only a `Permit`, used up, makes a request that goes on.
-//! - Every wait has a deadline; bodies are streamed, never kept whole.
+//! - Every wait has a deadline; bodies are streamed, and of one that may have to be sent again to an
+//!   upstream of HTTP/2, the first 64 KiB are kept until it is answered.
 //!
 //! Start at `gate`.
 
 mod activity;
+mod address;
 mod body;
+mod budget;
 mod chunks;
 mod connection;
+mod dial;
 mod door;
+mod download;
+mod ear;
+mod endpoint;
 mod extract;
 mod fault;
 mod frames;
 mod gate;
 mod head;
 mod headers;
+mod health;
+mod held;
 mod http2;
 mod inlet;
 mod io;
+mod link;
 mod listen;
+mod names;
 mod network;
 mod pool;
 mod preamble;
@@ -43,13 +55,18 @@ mod protocols;
 mod rate;
 mod record;
 mod respond;
+mod roster;
+mod scout;
 mod settings;
+mod shared;
 mod socket;
+mod standing;
 mod stream;
 mod timer;
 mod tls;
 mod trace;
 mod transport;
+mod trust;
 mod tunnel;
 mod upstream;
 mod watched;
@@ -57,6 +74,7 @@ mod wire;
 mod worker;
 
 use std::io::Result;
+use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
@@ -64,13 +82,15 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
 use crate::current::{Current, Reader};
-use crate::telemetry::{Telemetry, WorkerMeters};
+use crate::telemetry::Telemetry;
 pub(crate) use extract::asks;
 pub use listen::Address;
 use listen::{Listener, Listening, SocketFile};
 pub use network::{Network, NetworkError};
-pub use settings::{Limits, Rate, Settings, Timeouts, Upstream};
+use scout::Scout;
+pub use settings::{Endpoint, Health, Limits, Protocol, Rate, Settings, Site, Timeouts, Upstream};
 pub use tls::{Tls, crypto, names};
+pub use trust::{Trust, TrustError};
 use worker::{Life, Shared, Worker};
 
 /// Whether a head is let through to hyper, for the fuzzer of it alone.
@@ -125,6 +145,7 @@ impl Listeners {
 #[derive(Debug)]
 pub struct Proxy {
     threads: Vec<JoinHandle<()>>,
+    scout: Scout,
     control: Control,
     _file: Option<SocketFile>,
 }
@@ -167,16 +188,19 @@ impl Proxy {
         let shared = Arc::new(Shared::new(settings, sample));
         let upstreams = &shared.settings().upstreams;
         let names: Vec<String> = upstreams.iter().map(|it| it.name.clone()).collect();
+        let (scout, sources) = Scout::start(upstreams, telemetry)?;
         let (life, _) = watch::channel(Life::Running);
         let mut threads = Vec::with_capacity(listeners.sockets.len());
         let (report, started) = mpsc::channel();
         for (number, socket) in listeners.sockets.into_iter().enumerate() {
             let (shared, current) = (Arc::clone(&shared), Arc::clone(current));
             let (meters, life) = (telemetry.worker(&names), life.subscribe());
+            let sources = sources.clone();
             let name = format!("sidegate-{number}");
             let report = report.clone();
             threads.push(thread::Builder::new().name(name).spawn(move || {
-                if let Err(error) = run(socket, shared, current, meters, life, &report) {
+                let worker = || Worker::new(shared, sources, Reader::new(current), meters);
+                if let Err(error) = run(socket, worker, life, &report) {
                     // Whoever starts the workers waits for this.
                     let _ = report.send(Err(error));
                 }
@@ -185,7 +209,7 @@ impl Proxy {
         for _ in &threads {
             started.recv().map_err(std::io::Error::other)??;
         }
-        Ok(Self { threads, control: Control(life), _file: listeners.file })
+        Ok(Self { threads, scout, control: Control(life), _file: listeners.file })
     }
 
     /// What ends it.
@@ -196,15 +220,14 @@ impl Proxy {
     /// Waits until every worker has ended. `false` where one of them panicked.
     pub fn join(self) -> bool {
         let ends: Vec<_> = self.threads.into_iter().map(JoinHandle::join).collect();
+        drop(self.scout);
         ends.iter().all(std::result::Result::is_ok)
     }
 }
 
 fn run(
     socket: Listening,
-    shared: Arc<Shared>,
-    current: Arc<Current>,
-    meters: WorkerMeters,
+    worker: impl FnOnce() -> Rc<Worker>,
     life: watch::Receiver<Life>,
     report: &mpsc::Sender<Result<()>>,
 ) -> Result<()> {
@@ -212,8 +235,7 @@ fn run(
     runtime.block_on(async {
         let listener = Listener::new(socket)?;
         let _ = report.send(Ok(()));
-        let worker = Worker::new(shared, Reader::new(current), meters);
-        worker.run(listener, life).await;
+        worker().run(listener, life).await;
         Ok(())
     })
 }

@@ -1,41 +1,63 @@
-//! A worker's connections to one upstream, and the answers that come on them.
+//! A worker's way to one upstream: which endpoint a request goes to, and whether it goes once more.
+//!
+//! Of two endpoints that are open, drawn at random, the one with fewer requests is asked. One that
+//! keeps failing is left out for a while, but never all of them: where none is open, all are tried.
+//!
+//! # What goes once more
+//!
+//! - A request of which nothing was written: on another connection, at another endpoint where the
+//!   first could not be reached.
+//! - A read of whose answer nothing came before its connection closed (RFC 9110 §9.2.2, RFC 9112
+//!   §9.3.1): once, on a new connection, if it was on one that was used before or if there is
+//!   another endpoint. At another endpoint, rather.
+//!
+//! Both as long as the [`Budget`] lasts, but for what finds its idle connection closed: that is no
+//! failure.
 
-use std::cell::RefCell;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::task::Poll;
 
-use bytes::Bytes;
 use http::{Method, Request, Response, response};
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::activity::Activity;
 use super::body::{RequestBody, Upload};
+use super::budget::Budget;
+use super::dial::Spoken;
+use super::download::Download;
+use super::endpoint::{Bounds, Load, Opened};
 use super::fault::Fault;
 use super::headers;
+use super::held::Original;
+use super::link::Link;
+use super::roster::Roster;
+use super::scout::Source;
 use super::settings::{Timeouts, Upstream};
-use super::timer::deadline;
+use super::shared::{self, Heard, Stream};
 use super::tunnel::Leg;
 use super::upstream::{Connection, PROTOCOL, RESET, Sent};
 use crate::clock;
-use crate::telemetry::UpstreamErrorKind;
+use crate::telemetry::{PoolMeters, UpstreamErrorKind};
 
-/// A worker's idle connections to one upstream, the most recently used last.
+/// Endpoints that one request tries to reach, at most.
+const TRIES: usize = 3;
+
+const FULL: Fault = Fault::Upstream(UpstreamErrorKind::Full);
+
+/// A worker's endpoints of one upstream.
 #[derive(Debug)]
 pub(super) struct Pool {
-    upstream: Upstream,
+    roster: Roster,
     timeouts: Timeouts,
-    idle: RefCell<Vec<Idle>>,
+    budget: Budget,
+    meters: Rc<PoolMeters>,
 }
 
 /// What an upstream said to a request.
 pub(super) enum Exchange {
     Answer(Response<Download>),
     /// It goes on in the protocol that was asked for.
-    Switch(response::Parts, Leg),
+    Switch(response::Parts, Leg<Link>, Load),
 }
 
 /// A request that does the same when it is done twice (RFC 9110 §9.2.2), without a body that would
@@ -49,85 +71,195 @@ impl Repeatable {
     }
 }
 
-#[derive(Debug)]
-struct Idle {
-    connection: Box<Connection>,
-    since: Instant,
+/// Whose request it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller<'r> {
+    pub(super) upload: &'r Rc<Upload>,
+    pub(super) activity: &'r Rc<Activity>,
 }
 
 impl Pool {
-    pub(super) fn new(upstream: Upstream, timeouts: Timeouts) -> Rc<Self> {
-        Rc::new(Self { upstream, timeouts, idle: RefCell::default() })
+    pub(super) fn new(
+        upstream: &Upstream,
+        sources: Vec<Source>,
+        workers: usize,
+        timeouts: Timeouts,
+        meters: PoolMeters,
+    ) -> Rc<Self> {
+        let bounds = Bounds {
+            idle_connections: upstream.idle_connections,
+            idle: timeouts.idle,
+            requests: upstream.requests.div_ceil(workers.max(1)),
+            eject_after: upstream.eject_after,
+        };
+        let meters = Rc::new(meters);
+        let roster = Roster::new(sources, bounds, Rc::clone(&meters));
+        Rc::new(Self { roster, timeouts, budget: Budget::default(), meters })
     }
 
     /// Sends a request and waits for the head of its answer.
-    ///
-    /// An upstream may close an idle connection at any time, also while a request is on its way on
-    /// it: what can be sent twice then goes once more, on a new one (RFC 9112 §9.3.1).
     ///
     /// # Errors
     ///
     /// What the client is to be told.
     pub(super) async fn exchange(
-        self: &Rc<Self>,
+        &self,
         mut request: Request<RequestBody>,
         preamble: &[u8],
-        upload: &Rc<Upload>,
-        activity: &Rc<Activity>,
+        caller: Caller<'_>,
     ) -> Result<Response<Download>, Fault> {
-        while let Some(mut connection) = self.take(upload.progress()) {
+        self.budget.request();
+        let now = caller.upload.progress();
+        let load = match self.roster.choose(&[], now) {
+            Some(load) => load,
+            None => Box::pin(self.roster.wait(self.timeouts.connect)).await?,
+        };
+        while let Some(mut connection) = load.take(now) {
             connection.preamble().set(preamble);
             let repeatable = Repeatable::of(&request);
-            match connection.send(request, upload, activity, &self.timeouts).await {
-                Sent::Answered(response) => {
-                    return Ok(self.download(response, connection, upload, activity));
-                }
+            match connection.send(request, caller, &self.timeouts).await {
                 Sent::Unsent(unsent) => request = *unsent,
                 Sent::Unheard(head) => {
+                    load.failed(RESET);
                     let repeatable = repeatable.ok_or(RESET)?;
                     // Boxed, as what is rare: its state would be carried by every request.
-                    return Box::pin(self.repeat(repeatable, head, upload, activity)).await;
+                    return Box::pin(self.repeat(repeatable, head, load, caller)).await;
                 }
-                Sent::Failed(fault) => return Err(fault),
-                Sent::Switched(_) => return Err(PROTOCOL),
+                sent => return self.answered(sent, connection, load, caller),
             }
         }
-        let mut connection = Box::pin(Connection::open(&self.upstream, &self.timeouts)).await?;
+        Box::pin(self.exchange_anew(request, preamble, load, caller)).await
+    }
+
+    /// The same on a new connection, or on a shared one.
+    async fn exchange_anew(
+        &self,
+        request: Request<RequestBody>,
+        preamble: &[u8],
+        load: Load,
+        caller: Caller<'_>,
+    ) -> Result<Response<Download>, Fault> {
+        let (opened, load) = self.open(vec![load], None).await?;
+        match opened {
+            Opened::Alone(connection) => {
+                self.exchange_alone(request, preamble, connection, load, caller).await
+            }
+            Opened::Shared(stream) => {
+                self.exchange_shared(request, preamble, stream, load, caller).await
+            }
+        }
+    }
+
+    async fn exchange_alone(
+        &self,
+        request: Request<RequestBody>,
+        preamble: &[u8],
+        mut connection: Box<Connection>,
+        load: Load,
+        caller: Caller<'_>,
+    ) -> Result<Response<Download>, Fault> {
         connection.preamble().set(preamble);
-        let sent = connection.send(request, upload, activity, &self.timeouts).await;
-        self.answered(sent, connection, upload, activity)
+        let repeatable = Repeatable::of(&request).filter(|_| self.roster.is_plural());
+        match connection.send(request, caller, &self.timeouts).await {
+            Sent::Unheard(head) if let Some(repeatable) = repeatable => {
+                load.failed(RESET);
+                self.repeat(repeatable, head, load, caller).await
+            }
+            sent => self.answered(sent, connection, load, caller),
+        }
+    }
+
+    async fn exchange_shared(
+        &self,
+        request: Request<RequestBody>,
+        preamble: &[u8],
+        mut stream: Stream,
+        mut load: Load,
+        caller: Caller<'_>,
+    ) -> Result<Response<Download>, Fault> {
+        let (head, body) = request.into_parts();
+        let body = Original::new(body);
+        let is_repeatable = body.is_empty() && head.method.is_idempotent();
+        let mut tries = 1;
+        loop {
+            let held = body.send().ok_or(RESET)?;
+            let request = shared::request(&head, held, preamble, &load.scheme()).ok_or(PROTOCOL)?;
+            match stream.send(request, caller, &self.timeouts).await {
+                Heard::Answered(response) => {
+                    load.succeeded();
+                    let limit = self.timeouts.body;
+                    return Ok(Download::shared(response, stream, load, caller, limit));
+                }
+                // That is its right, and no failure.
+                Heard::Unprocessed => {}
+                Heard::Nothing if is_repeatable => load.failed(RESET),
+                Heard::Nothing => {
+                    load.failed(RESET);
+                    return Err(RESET);
+                }
+                Heard::Failed(fault) => {
+                    load.failed(fault);
+                    return Err(fault);
+                }
+            }
+            stream.retire();
+            if tries == TRIES || !self.budget.take() {
+                return Err(RESET);
+            }
+            self.meters.retried();
+            tries += 1;
+            match self.open_beside(load, None).await? {
+                (Opened::Shared(other), at) => (stream, load) = (other, at),
+                (Opened::Alone(connection), load) => {
+                    let body = body.into_untouched().ok_or(RESET)?;
+                    let request = Request::from_parts(head, body);
+                    return self.exchange_alone(request, preamble, connection, load, caller).await;
+                }
+            }
+        }
     }
 
     async fn repeat(
-        self: &Rc<Self>,
+        &self,
         Repeatable(method): Repeatable,
         head: Vec<u8>,
-        upload: &Rc<Upload>,
-        activity: &Rc<Activity>,
+        failed: Load,
+        caller: Caller<'_>,
     ) -> Result<Response<Download>, Fault> {
-        let mut connection = Connection::open(&self.upstream, &self.timeouts).await?;
+        if !self.budget.take() {
+            return Err(RESET);
+        }
+        self.meters.retried();
+        let (opened, load) = self.open_beside(failed, Some(Spoken::Http1)).await?;
+        let Opened::Alone(mut connection) = opened else { return Err(RESET) };
         connection.preamble().set_head(head);
         let mut request = Request::new(RequestBody::Empty);
         // By its method it is known whether its answer has a body.
         *request.method_mut() = method;
-        let sent = connection.send(request, upload, activity, &self.timeouts).await;
-        self.answered(sent, connection, upload, activity)
+        let sent = connection.send(request, caller, &self.timeouts).await;
+        self.answered(sent, connection, load, caller)
     }
 
-    /// What came on a new connection.
+    /// What came on a connection that is the last to be tried.
     fn answered(
-        self: &Rc<Self>,
+        &self,
         sent: Sent,
         connection: Box<Connection>,
-        upload: &Rc<Upload>,
-        activity: &Rc<Activity>,
+        load: Load,
+        caller: Caller<'_>,
     ) -> Result<Response<Download>, Fault> {
-        match sent {
-            Sent::Answered(response) => Ok(self.download(response, connection, upload, activity)),
-            Sent::Failed(fault) => Err(fault),
-            Sent::Unsent(_) | Sent::Unheard(_) => Err(RESET),
-            Sent::Switched(_) => Err(PROTOCOL),
-        }
+        let fault = match sent {
+            Sent::Answered(response) => {
+                load.succeeded();
+                let limit = self.timeouts.body;
+                return Ok(Download::new(response, connection, load, caller, limit));
+            }
+            Sent::Failed(fault) => fault,
+            Sent::Unsent(_) | Sent::Unheard(_) => RESET,
+            Sent::Switched(_) => PROTOCOL,
+        };
+        load.failed(fault);
+        Err(fault)
     }
 
     /// Sends a request for another protocol, on a connection of its own.
@@ -136,167 +268,82 @@ impl Pool {
     ///
     /// What the client is to be told.
     pub(super) async fn switch(
-        self: &Rc<Self>,
+        &self,
         request: Request<RequestBody>,
         preamble: &[u8],
-        upload: &Rc<Upload>,
-        activity: &Rc<Activity>,
+        caller: Caller<'_>,
     ) -> Result<Exchange, Fault> {
-        let mut connection = Connection::open(&self.upstream, &self.timeouts).await?;
+        self.budget.request();
+        let load = match self.roster.choose(&[], caller.upload.progress()) {
+            Some(load) => load,
+            None => self.roster.wait(self.timeouts.connect).await?,
+        };
+        let (opened, load) = self.open(vec![load], Some(Spoken::Http1)).await?;
+        // There is a way for it in HTTP/2 (RFC 8441), which is not gone here.
+        let Opened::Alone(mut connection) = opened else { return Err(PROTOCOL) };
         connection.set_last();
         connection.preamble().set(preamble);
-        match connection.send(request, upload, activity, &self.timeouts).await {
+        match connection.send(request, caller, &self.timeouts).await {
             Sent::Switched(response) if headers::is_websocket(response.headers()) => {
                 let leg = poll_fn(|cx| Poll::Ready(connection.end(cx))).await.ok_or(PROTOCOL)?;
-                Ok(Exchange::Switch(response.into_parts().0, leg))
+                load.succeeded();
+                Ok(Exchange::Switch(response.into_parts().0, leg, load))
             }
-            sent => self.answered(sent, connection, upload, activity).map(Exchange::Answer),
+            sent => self.answered(sent, connection, load, caller).map(Exchange::Answer),
         }
     }
 
-    /// Closes what was idle for too long, or was closed by the other side.
+    /// Connects to another endpoint than that which failed. Where there is only one, or no other has
+    /// room, to the same again.
+    async fn open_beside(
+        &self,
+        failed: Load,
+        wants: Option<Spoken>,
+    ) -> Result<(Opened, Load), Fault> {
+        let mut tried = vec![failed];
+        tried.extend(self.roster.choose(&tried, clock::instant()));
+        self.open(tried, wants).await
+    }
+
+    /// Connects to the last of `tried`, or else to another endpoint: nothing was sent yet.
+    async fn open(
+        &self,
+        mut tried: Vec<Load>,
+        wants: Option<Spoken>,
+    ) -> Result<(Opened, Load), Fault> {
+        let mut tries = 1;
+        loop {
+            let load = tried.last().ok_or(FULL)?;
+            let fault = match load.open(wants, &self.timeouts).await {
+                Ok(opened) => return Ok((opened, tried.pop().ok_or(FULL)?)),
+                Err(fault) => fault,
+            };
+            if tries == TRIES {
+                return Err(fault);
+            }
+            let other = self.roster.choose(&tried, clock::instant()).ok_or(fault)?;
+            if !self.budget.take() {
+                return Err(fault);
+            }
+            self.meters.retried();
+            tried.push(other);
+            tries += 1;
+        }
+    }
+
+    /// Once a second.
     pub(super) fn sweep(&self) {
-        let now = clock::instant();
-        let mut context = Context::from_waker(Waker::noop());
-        self.idle.borrow_mut().retain_mut(|idle| {
-            idle.connection.drive(&mut context);
-            !idle.connection.is_closed() && self.is_fresh(idle, now)
-        });
+        self.budget.tick();
+        self.roster.sweep(clock::instant());
     }
 
-    fn is_fresh(&self, idle: &Idle, now: Instant) -> bool {
-        now.saturating_duration_since(idle.since) < self.timeouts.idle
+    /// Takes up what becomes known of one of the sources, by its number, for ever.
+    pub(super) async fn follow(self: Rc<Self>, number: usize) {
+        self.roster.follow(number).await;
     }
 
-    fn take(&self, now: Instant) -> Option<Box<Connection>> {
-        let idle = self.idle.borrow_mut().pop()?;
-        if self.is_fresh(&idle, now) {
-            return Some(idle.connection);
-        }
-        // The last was used most recently: all the others are older.
-        self.idle.borrow_mut().clear();
-        None
-    }
-
-    fn put(&self, connection: Box<Connection>, since: Instant) {
-        let mut idle = self.idle.borrow_mut();
-        if idle.len() < self.upstream.idle_connections {
-            idle.push(Idle { connection, since });
-        }
-    }
-
-    fn download(
-        self: &Rc<Self>,
-        response: Response<Incoming>,
-        connection: Box<Connection>,
-        upload: &Rc<Upload>,
-        activity: &Rc<Activity>,
-    ) -> Response<Download> {
-        let (head, incoming) = response.into_parts();
-        if connection.is_idle() {
-            // Not later than now, which is all that its freshness needs.
-            self.put(connection, upload.progress());
-            let download = Download { incoming, carrier: None, patience: None };
-            return Response::from_parts(head, download);
-        }
-        let patience = Patience {
-            upload: Rc::clone(upload),
-            activity: Rc::clone(activity),
-            limit: self.timeouts.body,
-            since: None,
-        };
-        let carrier = if upload.is_whole() {
-            Some(Carrier { connection, pool: Rc::clone(self) })
-        } else {
-            connection.detach();
-            None
-        };
-        Response::from_parts(head, Download { incoming, carrier, patience: Some(patience) })
-    }
-}
-
-/// An answer's body, and the connection that it comes on until it is whole.
-#[derive(Debug)]
-pub(super) struct Download {
-    incoming: Incoming,
-    carrier: Option<Carrier>,
-    /// Nothing where the body was whole together with its head.
-    patience: Option<Patience>,
-}
-
-#[derive(Debug)]
-struct Carrier {
-    connection: Box<Connection>,
-    pool: Rc<Pool>,
-}
-
-/// How long the next part of a body may take.
-#[derive(Debug)]
-struct Patience {
-    upload: Rc<Upload>,
-    activity: Rc<Activity>,
-    limit: Duration,
-    /// When the present wait began.
-    since: Option<Instant>,
-}
-
-impl Download {
-    pub(super) fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        let mut polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        if let Some(carrier) = self.carrier.as_mut().filter(|_| polled.is_pending()) {
-            carrier.connection.drive(cx);
-            polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        }
-        if let Some(patience) = &mut self.patience {
-            if polled.is_pending() {
-                return patience.poll().map(|fault| Some(Err(fault)));
-            }
-            patience.since = None;
-        }
-        if matches!(polled, Poll::Ready(None)) || self.incoming.is_end_stream() {
-            self.release(cx);
-        }
-        polled.map(|frame| {
-            frame.map(|frame| frame.map_err(|_| Fault::Upstream(UpstreamErrorKind::Reset)))
-        })
-    }
-
-    pub(super) fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    pub(super) fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
-    }
-
-    /// The answer is whole: its connection is kept if it can take another request.
-    fn release(&mut self, cx: &mut Context<'_>) {
-        if let Some(mut carrier) = self.carrier.take() {
-            carrier.connection.drive(cx);
-            if carrier.connection.is_idle() {
-                carrier.pool.put(carrier.connection, clock::instant());
-            }
-        }
-    }
-}
-
-impl Patience {
-    /// Ready with a fault once the upstream has paused for too long. An upload that goes on is no
-    /// pause: the upstream may answer as it reads.
-    fn poll(&mut self) -> Poll<Fault> {
-        let since = *self.since.get_or_insert_with(|| {
-            // What was overdue before this wait began says nothing of it.
-            self.activity.is_overdue();
-            clock::instant()
-        });
-        let due = deadline(since.max(self.upload.progress()), self.limit);
-        if self.activity.is_overdue() && due <= clock::instant() {
-            return Poll::Ready(Fault::Upstream(UpstreamErrorKind::Timeout));
-        }
-        self.activity.wait_until(due);
-        Poll::Pending
+    /// How many sources there are.
+    pub(super) fn sources(&self) -> usize {
+        self.roster.sources()
     }
 }

@@ -13,7 +13,7 @@
 //! INVARIANT: no value holds a line end. Names are checked when a policy is compiled, ids when they
 //! are kept, and a client's host is a field value that was read as one.
 
-use http::header::{GetAll, HOST, HeaderMap, HeaderValue};
+use http::header::{GetAll, HOST, HeaderMap, HeaderName, HeaderValue};
 
 use super::door::Peer;
 use super::trace::Trace;
@@ -58,6 +58,19 @@ pub(super) fn write(
     if let Some(host) = headers.get(HOST) {
         line(room, "x-forwarded-host: ", host.as_bytes());
     }
+}
+
+/// The same as fields. Nothing where one of them cannot be one: rather no request than one that says
+/// less of who asks.
+pub(super) fn insert(headers: &mut HeaderMap, block: &[u8]) -> Option<()> {
+    for line in block.split_inclusive(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r\n")?;
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let (name, value) = line.split_at_checked(colon)?;
+        let name = HeaderName::from_bytes(name).ok()?;
+        headers.insert(name, HeaderValue::from_bytes(value.strip_prefix(b": ")?).ok()?);
+    }
+    Some(())
 }
 
 /// What a trusted proxy said of the client, and then the proxy (RFC 7239 §5.2).
@@ -140,6 +153,15 @@ mod tests {
             trace.request_id(),
             trace.traceparent()
         );
+        let mut fields = HeaderMap::new();
+        insert(&mut fields, &room).unwrap();
+        let lines = |(name, value): (&HeaderName, &HeaderValue)| {
+            format!("{name}: {}\r\n", value.to_str().unwrap())
+        };
+        assert_eq!(fields.iter().map(lines).collect::<String>(), expected);
         assert_eq!(String::from_utf8(room).unwrap(), expected);
+        for broken in ["a: b", "a: b\n", ": b\r\n", "a b\r\n", "a: \0\r\n", "a:b\r\n"] {
+            assert_eq!(insert(&mut HeaderMap::new(), broken.as_bytes()), None, "{broken:?}");
+        }
     }
 }

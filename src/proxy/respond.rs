@@ -106,7 +106,7 @@ pub(super) fn retry_after(headers: &mut HeaderMap, wait: Duration) {
 /// Tells a client what went wrong.
 pub(super) fn failed(fault: Fault, form: Form, trace: &Trace) -> Response<Bytes> {
     let mut response = own(fault.status(), fault.detail(), fault.proxy_error(), form, trace);
-    if fault == Fault::Overloaded {
+    if fault.status() == 503 {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
     }
     response

@@ -1,9 +1,14 @@
 //! What the data plane is told at start.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
+
+use rustls::pki_types::ServerName;
 
 use super::listen::Address;
 use super::network::Network;
+use super::trust::Trust;
 
 /// Settings of the data plane. `config` fills them from `sidegate.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +34,68 @@ pub struct Settings {
 pub struct Upstream {
     /// The name that routes use and that metrics show.
     pub name: String,
-    /// Host name or address, without brackets.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// Idle connections that each worker keeps at most.
+    /// Where its requests go; at least one.
+    pub endpoints: Vec<Endpoint>,
+    /// Idle connections to each endpoint that each worker keeps at most.
     pub idle_connections: usize,
+    /// Requests in flight in the process at each endpoint; where all have as many, 503.
+    pub requests: usize,
+    /// Failures in a row after which a worker leaves an endpoint out for a while; 0 is never.
+    pub eject_after: u32,
+    /// How long the addresses of a name are taken to be true.
+    pub dns_refresh: Duration,
+    /// How endpoints are asked whether they are well. Nothing: they are not.
+    pub health: Option<Health>,
+    /// Whom to believe where an endpoint speaks TLS.
+    pub trust: Option<Trust>,
+}
+
+/// `health` of `[upstream.NAME]`: a GET now and then, which a healthy endpoint answers with 2xx.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// What is asked for.
+    pub path: String,
+    /// Between two checks.
+    pub interval: Duration,
+    /// What one may take.
+    pub timeout: Duration,
+    /// Results in a row that make a healthy endpoint unhealthy, or the other way round.
+    pub after: u32,
+    /// The `Host` of the request.
+    pub host: String,
+}
+
+/// One of `urls` in `[upstream.NAME]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// As it was written: the label in metrics.
+    pub url: String,
+    /// Where it is.
+    pub site: Site,
+    /// What is spoken there.
+    pub protocol: Protocol,
+}
+
+/// What is spoken at an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1, in the open.
+    Http,
+    /// HTTP/2, in the open, without asking (RFC 9113 §3.3).
+    H2c,
+    /// HTTP/2 or HTTP/1.1, as the endpoint chooses (ALPN), through TLS, with the name that its certificate has to have.
+    Https(ServerName<'static>),
+}
+
+/// Where connections to an endpoint go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Site {
+    /// An address and a port.
+    Address(SocketAddr),
+    /// A host name and a port. All addresses of the name are asked.
+    Name(String, u16),
+    /// A Unix socket by its path, or behind a zero byte by its name in the abstract namespace.
+    Unix(PathBuf),
 }
 
 /// `[timeouts]`

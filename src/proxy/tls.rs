@@ -69,7 +69,7 @@ impl Tls {
     }
 }
 
-/// The algorithms that are used.
+/// The algorithms that are used, towards clients and upstreams: nothing else says whose they are.
 pub fn crypto() -> CryptoProvider {
     aws_lc_rs::default_provider()
 }

@@ -11,6 +11,8 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::endpoint::Load;
+use super::link::Link;
 use super::record::Record;
 use super::timer::{LazyTimer, deadline};
 use super::transport::Transport;
@@ -30,16 +32,17 @@ pub(super) struct Leg<S = TcpStream> {
 /// A tunnel that begins as soon as the client has its answer.
 #[derive(Debug)]
 pub(super) struct Tunnel {
-    upstream: Leg,
+    upstream: Leg<Link>,
     worker: Rc<Worker>,
+    _load: Load,
     /// Its request is over when the tunnel is.
     _record: Record,
 }
 
 impl Tunnel {
-    pub(super) fn new(upstream: Leg, worker: Rc<Worker>, record: Record) -> Self {
+    pub(super) fn new(upstream: Leg<Link>, load: Load, worker: Rc<Worker>, record: Record) -> Self {
         worker.meters().streams(1);
-        Self { upstream, worker, _record: record }
+        Self { upstream, worker, _load: load, _record: record }
     }
 
     /// Carries bytes until both sides have ended, or were silent for too long.

@@ -13,12 +13,13 @@ use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use tokio::net::TcpStream;
 
-use super::activity::Activity;
 use super::body::{RequestBody, Upload};
+use super::endpoint::Load;
 use super::fault::Fault;
-use super::settings::{Timeouts, Upstream};
+use super::link::Link;
+use super::pool::Caller;
+use super::settings::Timeouts;
 use super::timer::deadline;
 use super::tunnel::Leg;
 use super::wire::{Preamble, Wire};
@@ -64,19 +65,12 @@ pub(super) enum Sent {
 }
 
 impl Connection {
-    pub(super) async fn open(upstream: &Upstream, timeouts: &Timeouts) -> Result<Box<Self>, Fault> {
-        let connecting = TcpStream::connect((upstream.host.as_str(), upstream.port));
-        let stream = tokio::time::timeout(timeouts.connect, connecting)
-            .await
-            .map_err(|_| Fault::Upstream(UpstreamErrorKind::ConnectTimeout))?
-            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-            .map_err(|_| Fault::Upstream(UpstreamErrorKind::Connect))?;
+    pub(super) async fn over(link: Link) -> hyper::Result<Box<Self>> {
         let preamble = Preamble::default();
         let (sender, driver) = http1::Builder::new()
             .max_header_size(ANSWER_HEAD_BYTES)
-            .handshake(Wire::new(stream, preamble.clone()))
-            .await
-            .map_err(|_| Fault::Upstream(UpstreamErrorKind::Connect))?;
+            .handshake(Wire::new(link, preamble.clone()))
+            .await?;
         let driver = Driver { running: Some(driver), ended: None };
         Ok(Box::new(Self { sender, driver, preamble, is_last: false }))
     }
@@ -90,8 +84,7 @@ impl Connection {
     pub(super) async fn send(
         &mut self,
         request: Request<RequestBody>,
-        upload: &Upload,
-        activity: &Activity,
+        Caller { upload, activity }: Caller<'_>,
         timeouts: &Timeouts,
     ) -> Sent {
         let mut answer = pin!(self.sender.try_send_request(request));
@@ -114,11 +107,7 @@ impl Connection {
                     },
                 });
             }
-            let (wait, fault) = if upload.waits() {
-                (timeouts.body, Fault::BodyTimeout)
-            } else {
-                (timeouts.upstream, Fault::Upstream(UpstreamErrorKind::Timeout))
-            };
+            let (wait, fault) = upload.patience(timeouts);
             if activity.is_overdue() {
                 return Poll::Ready(Sent::Failed(fault));
             }
@@ -147,20 +136,21 @@ impl Connection {
     }
 
     /// What hyper leaves of a connection that has switched. Nothing if it was not done with it.
-    pub(super) fn end(&mut self, cx: &mut Context<'_>) -> Option<Leg> {
+    pub(super) fn end(&mut self, cx: &mut Context<'_>) -> Option<Leg<Link>> {
         self.driver.drive(cx);
         let http1::Parts { io, read_buf, .. } = self.driver.ended.take()?;
-        Some(Leg { stream: io.into_stream(), read: read_buf })
+        Some(Leg { stream: io.into_link(), read: read_buf })
     }
 
     /// Lets the connection end by itself, in a task of its own.
-    pub(super) fn detach(self: Box<Self>) {
+    pub(super) fn detach(self: Box<Self>, load: Load) {
         let Self { sender, driver, .. } = *self;
         drop(sender);
         if let Some(running) = driver.running {
             tokio::task::spawn_local(async move {
                 // Whoever reads the answer's body is told of an error there.
                 let _ = running.await;
+                drop(load);
             });
         }
     }
@@ -182,7 +172,7 @@ impl Driver {
 }
 
 /// An answer ends in one way only (RFC 9112 §6.3).
-fn has_one_framing(headers: &HeaderMap) -> bool {
+pub(super) fn has_one_framing(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     match (codings.next(), lengths.next()) {

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
-use tokio::net::TcpStream;
 
+use super::link::Link;
 use super::socket::Socket;
 
 /// Bytes that follow a head in one piece with it. What is longer goes by itself.
@@ -44,7 +44,7 @@ impl Preamble {
 /// Where it takes no more, what it said before is still read: the read side tells how it ended.
 #[derive(Debug)]
 pub(super) struct Wire {
-    socket: Socket,
+    socket: Socket<Link>,
     deaf: bool,
     preamble: Preamble,
     /// The last request's head with its preamble, and how much of it is written.
@@ -53,12 +53,12 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream, preamble: Preamble) -> Self {
-        let socket = Socket::new(stream);
+    pub(super) fn new(link: Link, preamble: Preamble) -> Self {
+        let socket = Socket::new(link);
         Self { socket, deaf: false, preamble, head: Vec::new(), written: 0 }
     }
 
-    pub(super) fn into_stream(self) -> TcpStream {
+    pub(super) fn into_link(self) -> Link {
         self.socket.into_stream()
     }
 
@@ -125,7 +125,7 @@ impl Wire {
         &mut self,
         cx: &mut Context<'_>,
         parts: &[&[u8]],
-        plain: impl FnOnce(Pin<&mut Socket>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+        plain: impl FnOnce(Pin<&mut Socket<Link>>, &mut Context<'_>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if self.deaf {
             return Poll::Pending;

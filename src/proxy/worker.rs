@@ -22,6 +22,7 @@ use super::listen::Listener;
 use super::pool::Pool;
 use super::rate::Rates;
 use super::respond;
+use super::scout::Source;
 use super::settings::{Limits, Settings, Timeouts};
 use super::trace::Trace;
 use super::transport::Transport;
@@ -92,13 +93,25 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(shared: Arc<Shared>, reader: Reader, meters: WorkerMeters) -> Rc<Self> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        sources: Vec<Vec<Source>>,
+        reader: Reader,
+        meters: WorkerMeters,
+    ) -> Rc<Self> {
         let settings = &shared.settings;
         let part = |limit: usize| {
             i64::try_from(limit.div_ceil(settings.workers.max(1))).unwrap_or(i64::MAX)
         };
-        let pools =
-            settings.upstreams.iter().map(|it| Pool::new(it.clone(), settings.timeouts)).collect();
+        let pools = settings
+            .upstreams
+            .iter()
+            .zip(sources)
+            .map(|(it, sources)| {
+                let meters = meters.pool(&it.name);
+                Pool::new(it, sources, settings.workers, settings.timeouts, meters)
+            })
+            .collect();
         Rc::new(Self {
             http: connection::builder(&settings.limits),
             reader: RefCell::new(reader),
@@ -118,6 +131,11 @@ impl Worker {
 
     /// Accepts and serves until the process's life ends or every connection is drained.
     pub(super) async fn run(self: Rc<Self>, listener: Listener, mut life: watch::Receiver<Life>) {
+        for pool in &self.pools {
+            for number in 0..pool.sources() {
+                tokio::task::spawn_local(Rc::clone(pool).follow(number));
+            }
+        }
         let sweeper = tokio::task::spawn_local(Rc::clone(&self).sweep());
         tokio::select! {
             () = self.accept(&listener) => {}

@@ -10,6 +10,7 @@ use prometheus::{
 use tracing_appender::non_blocking::ErrorCounter;
 
 use super::log::LogGuard;
+use super::pool::{EndpointBoard, EndpointState, PoolFamilies};
 use super::worker::{WorkerGauges, WorkerMeters};
 use crate::clock;
 use crate::current::Current;
@@ -21,111 +22,6 @@ const REQUEST_BUCKETS: &[f64] =
 /// A decision is a hash and a few look-ups: hundreds of nanoseconds, more where caches are cold.
 const DECISION_BUCKETS: &[f64] = &[2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 1e-4, 1e-3];
 
-/// Why an upstream did not answer as it should.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UpstreamErrorKind {
-    /// No connection could be made.
-    Connect,
-    /// None was made in time.
-    ConnectTimeout,
-    /// What came is not HTTP.
-    Protocol,
-    /// It closed or reset the connection before it had answered.
-    Reset,
-    /// It did not answer in time.
-    Timeout,
-}
-
-impl UpstreamErrorKind {
-    /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Connect, Self::ConnectTimeout, Self::Protocol, Self::Reset, Self::Timeout];
-
-    /// As it stands in the metric and in the log.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::Protocol => "protocol",
-            Self::Reset => "reset",
-            Self::Timeout => "timeout",
-        }
-    }
-}
-
-/// Why an HTTP/2 connection was cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CutKind {
-    /// Too many frames that carry nothing.
-    Flood,
-    /// Too many requests that were taken back.
-    Resets,
-    /// A head was not whole in time.
-    SlowHead,
-    /// The client did not read.
-    Stalled,
-}
-
-impl CutKind {
-    /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Flood, Self::Resets, Self::SlowHead, Self::Stalled];
-
-    /// As it stands in the metric and in the log.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Flood => "flood",
-            Self::Resets => "resets",
-            Self::SlowHead => "slow_head",
-            Self::Stalled => "stalled",
-        }
-    }
-}
-
-/// Why a TLS handshake with a client failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HandshakeErrorKind {
-    /// The client did not take what it was shown, and said so.
-    Alert,
-    /// The client's certificate is missing or not of ours.
-    ClientCertificate,
-    /// The client went away.
-    Closed,
-    /// There is no version, algorithm or certificate that both sides take.
-    Incompatible,
-    /// The client speaks HTTP without TLS.
-    Plain,
-    /// What came is not TLS, or breaks its rules.
-    Protocol,
-    /// It was not over in time.
-    Timeout,
-}
-
-impl HandshakeErrorKind {
-    /// Every kind.
-    pub const ALL: [Self; 7] = [
-        Self::Alert,
-        Self::ClientCertificate,
-        Self::Closed,
-        Self::Incompatible,
-        Self::Plain,
-        Self::Protocol,
-        Self::Timeout,
-    ];
-
-    /// As it stands in the metric and in the log.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Alert => "alert",
-            Self::ClientCertificate => "client_certificate",
-            Self::Closed => "closed",
-            Self::Incompatible => "incompatible",
-            Self::Plain => "plain",
-            Self::Protocol => "protocol",
-            Self::Timeout => "timeout",
-        }
-    }
-}
-
 /// Every metric of the process.
 #[derive(Debug)]
 pub struct Telemetry {
@@ -135,6 +31,8 @@ pub struct Telemetry {
     pub(super) request_duration: HistogramVec,
     pub(super) upstream_duration: HistogramVec,
     pub(super) upstream_errors: IntCounterVec,
+    pub(super) pools: PoolFamilies,
+    boards: Mutex<Vec<EndpointBoard>>,
     pub(super) decision_duration: Histogram,
     pub(super) refused_connections: IntCounter,
     pub(super) handshake_errors: IntCounterVec,
@@ -194,6 +92,8 @@ impl Telemetry {
                 "Requests that an upstream did not answer as it should.",
                 &["upstream", "kind"],
             )?,
+            pools: PoolFamilies::new(&made)?,
+            boards: Mutex::default(),
             decision_duration: made.histogram(
                 "decision_duration_seconds",
                 "What it takes to find the key and decide.",
@@ -233,6 +133,20 @@ impl Telemetry {
         let meters = WorkerMeters::new(Arc::clone(self), upstreams);
         self.lock_workers().push(meters.gauges());
         meters
+    }
+
+    /// The handles of what is found out about one url of an upstream.
+    pub fn endpoint(&self, upstream: &str, url: &str, is_checked: bool) -> EndpointBoard {
+        let board = self.pools.board(upstream, url, is_checked);
+        let mut boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
+        boards.push(board.clone());
+        board
+    }
+
+    /// How every url of every upstream is, in the order of [`endpoint`](Self::endpoint).
+    pub fn endpoints(&self) -> Vec<EndpointState> {
+        let boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
+        boards.iter().map(EndpointBoard::state).collect()
     }
 
     /// Counts what that log drops. The first one given is the one counted.
@@ -327,12 +241,12 @@ fn expiring(snapshot: &Snapshot) -> [(&'static str, i64); 3] {
 }
 
 /// Makes families with our prefix.
-struct Families<'r> {
+pub(super) struct Families<'r> {
     registry: &'r Registry,
 }
 
 impl Families<'_> {
-    fn counters(
+    pub(super) fn counters(
         &self,
         name: &str,
         help: &str,
@@ -349,7 +263,7 @@ impl Families<'_> {
         self.register(IntGauge::with_opts(Self::opts(name, help))?)
     }
 
-    fn gauges(
+    pub(super) fn gauges(
         &self,
         name: &str,
         help: &str,

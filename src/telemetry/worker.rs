@@ -7,7 +7,9 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use prometheus::{Histogram, IntCounter};
 
-use super::metrics::{CutKind, HandshakeErrorKind, Telemetry, UpstreamErrorKind};
+use super::kinds::{CutKind, HandshakeErrorKind, UpstreamErrorKind};
+use super::metrics::Telemetry;
+use super::pool::PoolMeters;
 use crate::policy::{Denial, Description, Facts, Level, Snapshot};
 
 /// Workspaces with a label of their own: the first of the policy. The rest are `other`.
@@ -95,6 +97,11 @@ impl WorkerMeters {
 
     pub(super) fn gauges(&self) -> Arc<WorkerGauges> {
         Arc::clone(&self.gauges)
+    }
+
+    /// The handles of one upstream's pool.
+    pub fn pool(&self, upstream: &str) -> PoolMeters {
+        PoolMeters::new(&self.telemetry.pools, upstream)
     }
 
     /// Counts a connection in (1) or out (-1), and returns how many this worker has.

@@ -97,6 +97,14 @@ impl Session {
         self.wait(asked.answer)
     }
 
+    /// Waits for the head of an answer, and lets the request's body go on.
+    pub(crate) fn both(
+        &self,
+        asked: Asked,
+    ) -> (SendStream<Bytes>, Result<Response<RecvStream>, h2::Error>) {
+        (asked.body, self.wait(asked.answer))
+    }
+
     /// Waits for a whole answer.
     pub(crate) fn answer(&self, asked: Asked) -> Result<Answer, h2::Error> {
         let head = self.head(asked)?;
@@ -133,7 +141,7 @@ impl Session {
         });
     }
 
-    fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         let whole = async { tokio::time::timeout(PATIENCE, future).await };
         self.runtime.block_on(whole).expect("waited in vain")
     }

@@ -98,9 +98,9 @@ fn a_file_is_a_way_in_for_who_may_write_to_it() {
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o660);
     let client = local.connect();
     local.answers(client);
-    let log = fs::read_to_string(local.folder.path().join("sidegate.log")).unwrap();
-    assert!(log.contains("\"peer\":\"unix\""), "{log}");
-    assert!(log.contains("\"address\":\"unix:"), "{log}");
+    let log = || fs::read_to_string(local.folder.path().join("sidegate.log")).unwrap();
+    until("the event", || log().contains("\"peer\":\"unix\""));
+    assert!(log().contains("\"address\":\"unix:"), "{}", log());
     local.running.signal("TERM");
     assert!(!file.exists());
 }

@@ -101,7 +101,7 @@ impl Drop for Running {
 pub(crate) struct Nginx {
     /// Where it listens.
     pub(crate) port: u16,
-    _running: Running, // Before the folder: that goes when the process has.
+    running: Running, // Before the folder: that goes when the process has.
     /// Its folder; `root` in it is served by `root root;`.
     pub(crate) folder: TempDir,
 }
@@ -109,17 +109,50 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// Starts nginx and waits until it accepts connections.
     pub(crate) fn start(locations: &str) -> Self {
+        Self::start_with(locations, "")
+    }
+
+    /// The same over HTTP/2 without TLS.
+    pub(crate) fn start_http2(locations: &str) -> Self {
+        Self::start_with(locations, "http2")
+    }
+
+    fn start_with(locations: &str, listen: &str) -> Self {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let config = include_str!("nginx.conf")
             .replace("@PORT@", &port.to_string())
+            .replace("backlog=4096", &format!("backlog=4096 {listen}"))
             .replace("@LOCATIONS@", locations);
         fs::write(folder.path().join("nginx.conf"), config).unwrap();
+        let running = Self::run(folder.path(), port);
+        Self { port, running, folder }
+    }
+
+    fn run(folder: &Path, port: u16) -> Running {
         let arguments = ["-p", ".", "-e", "stderr", "-c", "nginx.conf"];
-        let mut running = Running::start("nginx", &arguments, folder.path(), "nginx");
-        running.await_ready(&folder.path().join("nginx.log"), || {
+        let mut running = Running::start("nginx", &arguments, folder, "nginx");
+        running.await_ready(&folder.join("nginx.log"), || {
             TcpStream::connect(("127.0.0.1", port)).is_ok()
         });
-        Self { port, _running: running, folder }
+        running
+    }
+
+    /// Ends it at once, whatever it is doing: nobody listens any more.
+    pub(crate) fn stop(&mut self) {
+        self.running.signal("TERM");
+    }
+
+    /// Kills the process that serves, in the midst of it. nginx begins another by itself.
+    pub(crate) fn crash(&self) {
+        let id = self.running.0.id();
+        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        let children: Vec<_> = children.split_whitespace().collect();
+        assert!(Command::new("kill").arg("-KILL").args(children).status().unwrap().success());
+    }
+
+    /// Begins again where it was.
+    pub(crate) fn start_again(&mut self) {
+        self.running = Self::run(self.folder.path(), self.port);
     }
 }
 
@@ -142,11 +175,16 @@ impl Gate {
 
     /// The same with more lines for the top of `sidegate.toml`.
     pub(crate) fn start_with(folder: &Path, upstream: u16, keys: &[Value], lines: &str) -> Self {
+        Self::start_over(folder, &[format!("http://127.0.0.1:{upstream}")], keys, lines)
+    }
+
+    /// The same with all urls of the upstream `app`.
+    pub(crate) fn start_over(folder: &Path, urls: &[String], keys: &[Value], lines: &str) -> Self {
         let (port, admin) = (free_port(), free_port());
         let config = format!(
             "policy = \"policy.toml\"\nkeys = \"keys.jsonl\"\nenvironment = \"production\"\n{lines}\
              listen.address = \"127.0.0.1:{port}\"\nadmin.address = \"127.0.0.1:{admin}\"\n\
-             upstream.app.urls = [\"http://127.0.0.1:{upstream}\"]\n"
+             upstream.app.urls = {urls:?}\n"
         );
         fs::write(folder.join("sidegate.toml"), config).unwrap();
         let mut lines = String::new();

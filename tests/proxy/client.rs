@@ -1,7 +1,8 @@
 //! Clients that stop, go, are old or write in strange forms: no byte is taken for what it is not.
 
-use crate::harness::until;
+use crate::harness::{free_port, until};
 use crate::rig::{GET, NOBODY, OK, READER, Rig, WRITER};
+use crate::upstream::fails_with;
 use crate::wire::Broken;
 
 #[test]
@@ -188,6 +189,28 @@ fn expect_continue_is_for_those_who_may() {
     assert_eq!(client.answer().status(), 403);
     client.closed(); // The body was not asked for: what comes next cannot be told from it.
     assert_eq!(rig.upstream.waiting(), 0);
+}
+
+/// A body that nobody will read is not asked for.
+#[test]
+fn expect_continue_waits_for_an_upstream() {
+    let rig = Rig::new(&format!("upstream.other.urls = [\"http://127.0.0.1:{}\"]\n", free_port()));
+    rig.reroute("app", "other");
+    let mut client = rig.sent(format!(
+        "POST /app HTTP/1.1\r\n{WRITER}Expect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+    ));
+    fails_with(&client.answer(), 502, "destination_unavailable");
+}
+
+/// Hints are dropped, answers are not.
+#[test]
+fn an_answer_behind_early_hints_is_passed_on() {
+    let mut rig = Rig::new("");
+    let (mut client, mut peer) = rig.asked();
+    peer.send("HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n");
+    peer.send(OK);
+    let answer = client.answer();
+    assert_eq!((answer.status(), answer.field("link")), (200, None));
 }
 
 #[test]

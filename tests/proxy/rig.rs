@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Gate, PATIENCE, record};
+use crate::harness::{Gate, PATIENCE, record, until};
 use crate::wire::Wire;
 
 const POLICY: &str = include_str!("../peers/policy.toml");
@@ -74,15 +74,21 @@ impl Rig {
 
     /// With more keys than those of [`ACCOUNTS`].
     pub(crate) fn with(lines: &str, more: &[Value]) -> Self {
-        Self::start(lines, more, None)
+        Self::start(lines, more, None, &[])
+    }
+
+    /// With more urls than that of the upstream.
+    pub(crate) fn beside(urls: &[String], lines: &str) -> Self {
+        Self::start(lines, &[], None, urls)
     }
 
     /// Before a server of the test's own.
     pub(crate) fn before(port: u16) -> Self {
-        Self::start("", &[], Some(port))
+        let url = format!("http://127.0.0.1:{port}");
+        Self::start("", &[], Some(url), &[])
     }
 
-    fn start(lines: &str, more: &[Value], server: Option<u16>) -> Self {
+    fn start(lines: &str, more: &[Value], server: Option<String>, others: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("policy.toml"), format!("{POLICY}{SOCKETS}")).unwrap();
         let mut keys: Vec<Value> = ACCOUNTS.iter().map(|name| record(name, name)).collect();
@@ -92,9 +98,20 @@ impl Rig {
         let sample = if lines.contains("log.") { "" } else { "log.sample = 1.0\n" };
         let workers = if lines.contains("workers") { "" } else { "workers = 1\n" };
         let lines = format!("{workers}{drain}{sample}{lines}\n");
-        let gate =
-            Gate::start_with(folder.path(), server.unwrap_or(upstream.port()), &keys, &lines);
+        let urls = [&[server.unwrap_or_else(|| upstream.url())], others].concat();
+        let gate = Gate::start_over(folder.path(), &urls, &keys, &lines);
         Self { gate, upstream, folder }
+    }
+
+    /// Sends what comes by a route to another upstream, from now on.
+    pub(crate) fn reroute(&self, route: &str, upstream: &str) {
+        let policy = self.folder.path().join("policy.toml");
+        let text = fs::read_to_string(&policy).unwrap();
+        let name = format!("name = \"{route}\"");
+        let (before, after) = text.split_once(&name).unwrap();
+        let after = after.replacen("upstream = \"app\"", &format!("upstream = \"{upstream}\""), 1);
+        fs::write(&policy, format!("{before}{name}{after}")).unwrap();
+        until("the reload", || self.gate.metric("sidegate_policy_generation", "") == 2.0);
     }
 
     pub(crate) fn client(&self) -> Wire {
@@ -145,7 +162,15 @@ pub(crate) struct Upstream {
 
 impl Upstream {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at(0)
+    }
+
+    pub(crate) fn at(port: u16) -> Self {
+        Self::on(Ipv4Addr::LOCALHOST.into(), port)
+    }
+
+    pub(crate) fn on(host: IpAddr, port: u16) -> Self {
+        let listener = TcpListener::bind((host, port)).unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, accepted) = mpsc::channel();
         thread::spawn(move || {
@@ -162,6 +187,10 @@ impl Upstream {
         self.address.port()
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// The next connection of the gate.
     pub(crate) fn next(&mut self) -> Wire {
         let early = self.seen.pop_front();
@@ -169,6 +198,23 @@ impl Upstream {
             self.accepted.recv_timeout(PATIENCE).expect("nobody came to the upstream").0
         });
         Wire::new(stream)
+    }
+
+    /// Answers one request on each connection from now on, without the test, and closes it.
+    pub(crate) fn answer_all(&mut self, answer: &'static str) {
+        let (_, none) = mpsc::channel();
+        let accepted = std::mem::replace(&mut self.accepted, none);
+        thread::spawn(move || {
+            for (stream, _) in accepted {
+                thread::spawn(move || {
+                    let mut wire = Wire::new(stream);
+                    if wire.message(false).is_ok() {
+                        // The gate may have gone.
+                        let _ = wire.try_send(answer);
+                    }
+                });
+            }
+        });
     }
 
     /// How many connections came that [`Upstream::next`] has not given. Connections are taken in

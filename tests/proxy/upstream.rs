@@ -189,12 +189,7 @@ fn a_body_that_stops_is_seen_to_be_broken_by_old_clients_too() {
 #[test]
 fn an_upstream_that_is_not_there_is_502() {
     let rig = Rig::new(&format!("upstream.gone.urls = [\"http://127.0.0.1:{}\"]\n", free_port()));
-    let policy = rig.folder.path().join("policy.toml");
-    let text = std::fs::read_to_string(&policy).unwrap();
-    let (before, after) = text.split_once("name = \"late\"").unwrap();
-    let after = after.replacen("upstream = \"app\"", "upstream = \"gone\"", 1);
-    std::fs::write(&policy, format!("{before}name = \"late\"{after}")).unwrap();
-    until("the reload", || rig.gate.metric("sidegate_policy_generation", "") == 2.0);
+    rig.reroute("late", "gone");
     for _again in 0..3 {
         let mut client = rig.sent(format!("GET /late HTTP/1.1\r\n{WRITER}\r\n"));
         fails_with(&client.answer(), 502, "destination_unavailable");
@@ -222,12 +217,7 @@ fn a_connection_that_does_not_come_to_be_is_504() {
     let rig = Rig::new(&format!(
         "timeouts.connect = \"300ms\"\nupstream.full.urls = [\"http://{address}\"]\n"
     ));
-    let policy = rig.folder.path().join("policy.toml");
-    let text = std::fs::read_to_string(&policy).unwrap();
-    let (before, after) = text.split_once("name = \"late\"").unwrap();
-    let after = after.replacen("upstream = \"app\"", "upstream = \"full\"", 1);
-    std::fs::write(&policy, format!("{before}name = \"late\"{after}")).unwrap();
-    until("the reload", || rig.gate.metric("sidegate_policy_generation", "") == 2.0);
+    rig.reroute("late", "full");
     let mut client = rig.sent(format!("GET /late HTTP/1.1\r\n{WRITER}\r\n"));
     fails_with(&client.answer(), 504, "connection_timeout");
 }

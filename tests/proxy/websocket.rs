@@ -7,10 +7,10 @@ use crate::wire::{Message, Wire};
 
 const HANDSHAKE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
-const AGREED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+pub(crate) const AGREED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
-fn handshake(path: &str, who: &str) -> String {
+pub(crate) fn handshake(path: &str, who: &str) -> String {
     format!("GET {path} HTTP/1.1\r\n{who}{HANDSHAKE}\r\n")
 }
 
