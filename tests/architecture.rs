@@ -40,8 +40,8 @@ const KEEPERS: [(&str, &str); 5] = [
 ];
 
 /// The dependencies that the decision core may name; a new one is refused until it stands here.
-const POLICY_MAY: [&str; 7] =
-    ["blake3", "crc32fast", "foldhash", "hashbrown", "sha2", "strsim", "zeroize"];
+const POLICY_MAY: [&str; 8] =
+    ["blake3", "crc32fast", "foldhash", "hashbrown", "prefetch_index", "sha2", "strsim", "zeroize"];
 /// What the decision core may not name of `std`.
 const POLICY_MAY_NOT: [&str; 8] = [
     "std::env",

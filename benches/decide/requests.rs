@@ -1,13 +1,15 @@
-//! Requests of one outcome, each with another key and another route.
+//! Requests of one outcome, each with a key and a route drawn at random from all.
 
+use std::iter::repeat_with;
 use std::ops::Range;
 
 use sidegate::policy::{Decision, Query, Snapshot, UnixSeconds, Upgrade};
 
 use super::world::{END, HOST, Holder, Place, START, key_text, owner, workspace_of};
 
-/// More than any cache of one core remembers.
-const MOST: usize = 1 << 17;
+/// Requests of a batch: their texts fit into the first cache of a core, where a request that was
+/// just read from its socket is.
+const BATCH: usize = 64;
 
 /// An outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,9 +128,13 @@ impl Case {
     }
 }
 
-/// Texts of requests, in the order in which they are asked.
+/// Draws requests, a batch at a time, into one buffer. Nothing else is remembered of them: a pool of
+/// texts would take the caches that the snapshot has in a process that serves.
 pub(crate) struct Requests {
     case: Case,
+    keys: usize,
+    routes: usize,
+    random: fastrand::Rng,
     texts: String,
     /// Key and target.
     ranges: Vec<(Option<Range<usize>>, Range<usize>)>,
@@ -136,26 +142,38 @@ pub(crate) struct Requests {
 
 impl Requests {
     pub(crate) fn new(case: Case, keys: usize, routes: usize) -> Self {
-        let mut random = fastrand::Rng::with_seed(7);
-        let fitting: Vec<_> = (0..keys).filter(|key| Holder::of(*key) == case.holder()).collect();
-        let places: Vec<_> =
-            (0..routes).filter(|route| Place::of(*route) == case.place()).collect();
-        let mut requests = Self { case, texts: String::new(), ranges: Vec::new() };
-        for _ in 0..keys.min(MOST) {
-            let key = *random.choice(&fitting).unwrap();
-            let route = *random.choice(&places).unwrap();
-            let text = requests.key(key, keys).map(|text| requests.add(&text));
-            let target = requests.target(key, route);
-            let target = requests.add(&target);
-            requests.ranges.push((text, target));
-        }
-        requests
+        let random = fastrand::Rng::with_seed(7);
+        Self { case, keys, routes, random, texts: String::new(), ranges: Vec::new() }
     }
 
-    fn key(&self, key: usize, keys: usize) -> Option<String> {
+    /// Draws the next `most` requests, or fewer: as many as are warm at once.
+    pub(crate) fn batch(&mut self, most: usize) -> impl ExactSizeIterator<Item = Query<'_>> {
+        self.texts.clear();
+        self.ranges.clear();
+        for _ in 0..most.min(BATCH) {
+            let random = &mut self.random;
+            let key = draw(random, self.keys, |key| Holder::of(key) == self.case.holder());
+            let route = draw(random, self.routes, |route| Place::of(route) == self.case.place());
+            let text = self.key(key).map(|text| self.add(&text));
+            let target = self.target(key, route);
+            let target = self.add(&target);
+            self.ranges.push((text, target));
+        }
+        let (method, texts) = (self.case.method(), &self.texts);
+        self.ranges.iter().map(move |(key, target)| Query {
+            method,
+            host: HOST,
+            target: texts.get(target.clone()).unwrap(),
+            credential: key.clone().and_then(|key| texts.get(key)),
+            upgrade: Upgrade::None,
+            preflight: false,
+        })
+    }
+
+    fn key(&self, key: usize) -> Option<String> {
         match self.case {
             Case::KeyMissing | Case::Public => None,
-            Case::KeyUnknown => Some(key_text(keys + key)),
+            Case::KeyUnknown => Some(key_text(self.keys + key)),
             Case::KeyMalformed => {
                 let mut text = key_text(key);
                 let last = text.pop();
@@ -186,25 +204,19 @@ impl Requests {
         start..self.texts.len()
     }
 
-    pub(crate) fn queries(&self) -> impl Iterator<Item = Query<'_>> + Clone {
-        let method = self.case.method();
-        self.ranges.iter().map(move |(key, target)| Query {
-            method,
-            host: HOST,
-            target: self.texts.get(target.clone()).unwrap(),
-            credential: key.clone().and_then(|key| self.texts.get(key)),
-            upgrade: Upgrade::None,
-            preflight: false,
-        })
-    }
-
-    /// The one outcome of all of them.
-    pub(crate) fn outcome(&self, snapshot: &Snapshot) -> &'static str {
-        let outcomes = self.queries().map(|query| match snapshot.decide(&query, self.case.now()) {
-            Decision::Allow(_) if self.case == Case::Public => "public",
+    /// The one outcome of the next batch.
+    pub(crate) fn outcome(&mut self, snapshot: &Snapshot) -> &'static str {
+        let (public, now) = (self.case == Case::Public, self.case.now());
+        let outcomes = self.batch(BATCH).map(|query| match snapshot.decide(&query, now) {
+            Decision::Allow(_) if public => "public",
             Decision::Allow(_) => "allow",
             Decision::Deny(denial) => denial.reason.code(),
         });
         outcomes.reduce(|one, other| if one == other { one } else { "several" }).unwrap()
     }
+}
+
+/// One of the numbers below `end` that fit.
+fn draw(random: &mut fastrand::Rng, end: usize, fits: impl Fn(usize) -> bool) -> usize {
+    repeat_with(|| random.usize(..end)).find(|number| fits(*number)).unwrap()
 }

@@ -33,7 +33,7 @@ pub(crate) enum Holder {
 
 impl Holder {
     /// In the order of the keys' numbers: eight workers to one of each other.
-    const CYCLE: [Self; 16] = {
+    pub(crate) const CYCLE: [Self; 16] = {
         use Holder::*;
         [
             Worker, Ceiling, Worker, Idle, Worker, OfClosed, Worker, OfStaging, Worker, Revoked,

@@ -6,7 +6,7 @@ use super::key;
 use super::level::Level;
 use super::method;
 use super::reason::DenyReason;
-use super::snapshot::{Key, KeyState, Route, RouteWorkspace, Scope, Snapshot};
+use super::snapshot::{Key, KeyState, Route, RouteWorkspace, Scope, Search, Snapshot};
 use super::target::Target;
 use super::time::UnixSeconds;
 
@@ -191,6 +191,8 @@ impl Snapshot {
         now: UnixSeconds,
         facts: &mut Facts,
     ) -> Result<(Target<'q>, &'s Route), DenyReason> {
+        // Its record is far: it is on its way while the rest is read.
+        let search = query.credential.map(|text| (text, self.keys.seek(text)));
         let target = Target::parse(query.target).map_err(|_| DenyReason::BadTarget)?;
         let host = Host::parse(query.host).ok_or(DenyReason::BadTarget)?;
         let whole_server = target.path() == "*";
@@ -200,10 +202,11 @@ impl Snapshot {
         if query.is_refused_everywhere() {
             return Err(DenyReason::MethodRefused);
         }
-        let found = if whole_server { None } else { self.routes.find(&host, target.path()) };
+        let path = target.decoded();
+        let found = if whole_server { None } else { self.routes.find(&host, &path) };
         facts.route = found.map(|(number, _)| number);
         if let Some((_, route)) = found {
-            if route.passes_preflights() && query.is_keyless_preflight() {
+            if query.is_keyless_preflight() && route.passes_preflights() {
                 return Ok((target, route));
             }
             if route.scope == Scope::Public {
@@ -213,7 +216,7 @@ impl Snapshot {
                 };
             }
         }
-        let (number, key) = self.good_key(query.credential, now, facts)?;
+        let (number, key) = self.good_key(search, now, facts)?;
         facts.key = Some(number);
         let (_, route) = found.ok_or(DenyReason::RouteUnknown)?;
         if !route.takes(query) {
@@ -221,25 +224,26 @@ impl Snapshot {
         }
         let needed = route.needed(query);
         facts.needed = Some(needed);
-        if !self.is_of_workspace(key, route, &host, target.path()) {
+        if !self.is_of_workspace(key, route, &host, &path) {
             return Err(DenyReason::WrongWorkspace);
         }
         self.check_level(key, route.scope, needed, now, facts)?;
-        self.check_protection(key, route, target.path(), needed)?;
+        self.check_protection(key, route, &path, needed)?;
+        drop(path);
         Ok((target, route))
     }
 
     fn good_key(
         &self,
-        credential: Option<&str>,
+        credential: Option<(&str, Search<'_>)>,
         now: UnixSeconds,
         facts: &mut Facts,
     ) -> Result<(u32, &Key), DenyReason> {
-        let text = credential.ok_or(DenyReason::KeyMissing)?;
+        let (text, search) = credential.ok_or(DenyReason::KeyMissing)?;
         if !key::is_well_formed(text) {
             return Err(DenyReason::KeyMalformed);
         }
-        let (number, key) = self.keys.find(text).ok_or(DenyReason::KeyUnknown)?;
+        let (number, key) = self.keys.find(&search).ok_or(DenyReason::KeyUnknown)?;
         facts.key = Some(number);
         match key.state(now) {
             KeyState::Revoked => return Err(DenyReason::KeyRevoked),
@@ -330,7 +334,7 @@ impl Snapshot {
     }
 
     fn protecting_area(&self, key: &Key, route: &Route, captured: &str) -> Option<u32> {
-        let account = self.workspaces.accounts().find(&super::segment::decoded(captured))?;
+        let account = self.workspaces.accounts().find(captured)?;
         let member = self.workspaces.workspace_at(key.workspace)?.member(account)?;
         route.protection(member.role)
     }
@@ -354,7 +358,7 @@ impl Snapshot {
         let mut words = Description {
             route: route.map(Route::name),
             template: route.map(Route::template),
-            key_id: key.map(|key| self.keys.id(key)),
+            key_id: facts.key.map(|number| self.keys.id(number)),
             account: key.map(|key| self.workspaces.accounts().name(key.account)),
             workspace: key
                 .filter(|_| workspace.is_some())

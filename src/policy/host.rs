@@ -2,6 +2,11 @@
 
 use std::borrow::Cow;
 
+use super::bytes::all_good;
+
+/// Bytes of the longest name (RFC 1035 §2.3.4, without the last dot).
+const LONGEST: usize = 253;
+
 /// A host as routes match it: lower-case, without port and without one trailing dot.
 ///
 /// INVARIANT: only [`Host::parse`] makes one.
@@ -13,6 +18,9 @@ impl<'a> Host<'a> {
     /// digits, `-`, `_` and `.`; IPv6 addresses stand in brackets; there is no userinfo. Nothing
     /// when the text is not that. Allocates only where a letter is in upper case.
     pub fn parse(text: &'a str) -> Option<Self> {
+        if is_canonical_name(text) {
+            return Some(Self(Cow::Borrowed(text)));
+        }
         let (name, port) = match text.strip_prefix('[') {
             Some(_) => {
                 let end = text.find(']')?;
@@ -46,8 +54,19 @@ impl<'a> Host<'a> {
     }
 }
 
-fn two_by_two(name: &str) -> impl Iterator<Item = (u8, u8)> {
-    name.bytes().zip(name.get(1..).unwrap_or_default().bytes())
+/// Whether the text is a name, lower-case, without port and trailing dot: what most requests send.
+fn is_canonical_name(text: &str) -> bool {
+    let text = text.as_bytes();
+    (1..=LONGEST).contains(&text.len())
+        && text.first() != Some(&b'.')
+        && text.last() != Some(&b'.')
+        && all_good(text, |bytes, next| {
+            let names = bytes.within(b'a', b'z')
+                | bytes.within(b'0', b'9')
+                | bytes.within(b'-', b'.')
+                | bytes.equal(b'_');
+            names & !(bytes.equal(b'.') & next.equal(b'.'))
+        })
 }
 
 fn is_name_byte(byte: u8) -> bool {
@@ -62,12 +81,11 @@ fn is_address_in_brackets(name: &str) -> bool {
 
 fn is_name(name: &str) -> bool {
     !name.is_empty()
-        && name.len() <= 253
+        && name.len() <= LONGEST
         && !name.starts_with('.')
         && !name.ends_with('.')
-        // No byte ends the loops early: so the compiler looks at many at once.
-        && name.bytes().fold(true, |all, byte| all & is_name_byte(byte))
-        && two_by_two(name).fold(true, |all, two| all & (two != (b'.', b'.')))
+        && name.bytes().all(is_name_byte)
+        && !name.contains("..")
 }
 
 #[cfg(test)]

@@ -51,6 +51,7 @@
 //!
 //! Start at [`Snapshot::decide`].
 
+mod bytes;
 mod decide;
 pub mod draft;
 pub mod explain;

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
+use super::bytes::position;
+
 /// The segments of a canonical path. A slash at the end adds none.
 pub(super) fn segments(path: &str) -> Segments<'_> {
     Segments(path.strip_prefix('/').unwrap_or(path))
 }
 
-/// What of a canonical path is yet to be walked. Segments are short: a search that is set up for
-/// long texts costs more than they do.
+/// What of a canonical path is yet to be walked.
 #[derive(Debug, Clone)]
 pub(super) struct Segments<'p>(&'p str);
 
@@ -16,7 +17,7 @@ impl<'p> Iterator for Segments<'p> {
     type Item = &'p str;
 
     fn next(&mut self) -> Option<&'p str> {
-        let end = self.0.bytes().position(|byte| byte == b'/').unwrap_or(self.0.len());
+        let end = position(self.0.as_bytes(), b'/').unwrap_or(self.0.len());
         let (segment, rest) = self.0.split_at_checked(end)?;
         self.0 = rest.get(1..).unwrap_or_default();
         (!segment.is_empty()).then_some(segment)

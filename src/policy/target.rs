@@ -8,7 +8,8 @@
 
 use std::borrow::Cow;
 
-use super::segment::escaped;
+use super::bytes::{Eight, all_good, position};
+use super::segment::{decoded, escaped};
 
 /// A canonical target: an absolute path and what came after the first `?`, or `*`.
 ///
@@ -17,6 +18,8 @@ use super::segment::escaped;
 pub struct Target<'a> {
     path: Cow<'a, str>,
     query: Option<&'a str>,
+    /// Whether nothing in the path is encoded.
+    plain: bool,
 }
 
 impl<'a> Target<'a> {
@@ -28,25 +31,32 @@ impl<'a> Target<'a> {
     /// Why the target has no single reading.
     pub fn parse(text: &'a str) -> Result<Self, TargetError> {
         if text == "*" {
-            return Ok(Self { path: Cow::Borrowed(text), query: None });
+            return Ok(Self { path: Cow::Borrowed(text), query: None, plain: true });
         }
-        let end = text.bytes().position(|byte| byte == b'?').unwrap_or(text.len());
+        let end = position(text.as_bytes(), b'?').unwrap_or(text.len());
         let path = text.get(..end).unwrap_or(text);
         let query = text.get(end + 1..);
-        if !query.is_none_or(|query| all(query, is_query_byte)) {
+        if !query.is_none_or(|query| all_good(query.as_bytes(), are_query_bytes)) {
             return Err(TargetError::Query);
         }
-        let path =
-            if all(path, |byte| byte != b'%') { Cow::Borrowed(path) } else { canonical(path)? };
-        if !is_plain(&path) {
-            check_segments(&path)?;
+        if is_plain(path) {
+            return Ok(Self { path: Cow::Borrowed(path), query, plain: true });
         }
-        Ok(Self { path, query })
+        let encoded = path.bytes().any(|byte| byte == b'%');
+        let path = if encoded { canonical(path)? } else { Cow::Borrowed(path) };
+        check_segments(&path)?;
+        Ok(Self { path, query, plain: false })
     }
 
     /// The canonical path, or `*`.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The path as an upstream will read it. Its segments are those of [`path`](Self::path): no
+    /// slash of a canonical path is encoded.
+    pub(super) fn decoded(&self) -> Cow<'_, str> {
+        if self.plain { Cow::Borrowed(&self.path) } else { decoded(&self.path) }
     }
 
     /// What came after the first `?`, as it came.
@@ -102,27 +112,24 @@ impl TargetError {
 
 /// RFC 3986 §3.4, and the few more that browsers send unencoded there and that no reader takes for
 /// syntax.
-fn is_query_byte(byte: u8) -> bool {
-    byte.is_ascii_graphic() && byte != b'#'
+fn are_query_bytes(bytes: Eight, _: Eight) -> u64 {
+    bytes.within(b'!', b'~') & !bytes.equal(b'#')
 }
 
 fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'.') | (byte == b'_') | (byte == b'~')
 }
 
-/// Whether every byte is such a one. It does not stop at the first that is not, and `is` has no
-/// branches: so the compiler looks at many at once, and this is on every request's path.
-fn all(text: &str, is: impl Fn(u8) -> bool) -> bool {
-    text.bytes().fold(true, |all, byte| all & is(byte))
-}
-
 /// Whether nothing in the path wants a second look: no byte but those of most paths, no segment
 /// that is empty or starts with a dot.
 fn is_plain(path: &str) -> bool {
-    let Some(next) = path.strip_prefix('/') else { return false };
-    let starts_oddly = |(byte, next): (u8, u8)| (byte == b'/') & ((next == b'/') | (next == b'.'));
-    all(path, |byte| is_unreserved(byte) | (byte == b'/'))
-        && path.bytes().zip(next.bytes()).fold(true, |all, two| all & !starts_oddly(two))
+    path.starts_with('/')
+        && all_good(path.as_bytes(), |bytes, next| {
+            // From `-` to `9` are `-`, `.`, `/` and the digits.
+            let plain =
+                bytes.letters() | bytes.within(b'-', b'9') | bytes.equal(b'_') | bytes.equal(b'~');
+            plain & !(bytes.equal(b'/') & next.within(b'.', b'/'))
+        })
 }
 
 /// RFC 3986 §3.3 `pchar` without `;`, and `/`. `%` stands because [`canonical`] came before.

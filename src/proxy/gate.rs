@@ -12,6 +12,7 @@ use hyper::body::{Body, Incoming};
 
 use super::activity::Activity;
 use super::body::{AnswerBody, RequestBody};
+use super::claim::Claim;
 use super::extract;
 use super::fault::Fault;
 use super::headers;
@@ -78,7 +79,8 @@ pub(super) async fn answer(
         return deny(denial, snapshot, &parts, &trace, record);
     };
     let method = parts.method.clone();
-    let upgrades = permit.upgrades();
+    let claim = if permit.upgrades() { claim(&parts) } else { None };
+    let upgrades = claim.is_some();
     let by_protocol = upgrades && protocols::has_key(&parts.headers);
     let mut preamble = worker.room();
     if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, &activity, &mut preamble) {
@@ -119,14 +121,18 @@ pub(super) async fn answer(
             Response::from_parts(head, AnswerBody::upstream(download, record))
         }
         Ok(Exchange::Switch(mut head, leg, load)) => {
-            record.answered(head.status.as_u16());
             headers::clean_response(&mut head.headers);
             headers::name_websocket(&mut head.headers);
             if by_protocol {
                 protocols::agree(&mut head.headers);
             }
             head.version = Version::HTTP_11;
-            activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(&worker), record));
+            if let Some(claim) = claim {
+                // It lives long and may end for many reasons: it is always told of.
+                record.tell(&method, &trace);
+                record.answered(head.status.as_u16());
+                activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(&worker), claim, record));
+            }
             Response::from_parts(head, AnswerBody::empty())
         }
         Err(fault) => {
@@ -162,6 +168,11 @@ fn decide<'s>(
     let decided = clock::instant();
     worker.meters().decided(decided.saturating_duration_since(started));
     (decision, decided)
+}
+
+fn claim(parts: &Parts) -> Option<Claim> {
+    let query = extract::query(&parts.method, &parts.uri, parts.version, &parts.headers);
+    query.ok().map(|query| Claim::of(&query))
 }
 
 /// Makes of a permitted request the one that goes on. The permit is used up: what was not

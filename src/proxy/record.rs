@@ -10,7 +10,7 @@ use super::trace::Trace;
 use super::worker::Worker;
 use crate::clock;
 use crate::current::Held;
-use crate::policy::{Denial, Facts};
+use crate::policy::{Denial, DenyReason, Facts};
 use crate::telemetry::RequestEvent;
 
 /// Status of a request whose client went away before there was an answer. No client sees it.
@@ -76,6 +76,19 @@ impl Record {
         self.worker.meters().denied(generation.number, &generation.snapshot, &denial);
         if let Some(told) = &mut self.told {
             told.denial = Some(denial);
+        }
+    }
+
+    /// The policy of another generation lets it go on.
+    pub(super) fn judged_again(&mut self, generation: Rc<Held>, facts: Facts) {
+        self.generation = generation;
+        self.facts = facts;
+    }
+
+    /// What was let through is no longer.
+    pub(super) fn cut(&mut self, reason: DenyReason) {
+        if let Some(told) = &mut self.told {
+            told.denial = Some(Denial { reason, facts: self.facts });
         }
     }
 

@@ -60,7 +60,8 @@ type Driver = http2::Connection<Ear, Held, Local>;
 
 #[derive(Debug)]
 struct State {
-    driver: RefCell<Driver>,
+    /// Gone when it has ended: with it go requests that wait in its queue.
+    driver: RefCell<Option<Driver>>,
     streams: Cell<usize>,
     /// It takes no more requests.
     is_over: Cell<bool>,
@@ -110,7 +111,7 @@ impl Shared {
             .await
             .map_err(Refused::handshake)?;
         let state = Rc::new(State {
-            driver: RefCell::new(driver),
+            driver: RefCell::new(Some(driver)),
             streams: Cell::new(0),
             is_over: Cell::new(false),
             used: Cell::new(clock::instant()),
@@ -150,13 +151,20 @@ impl Shared {
 impl State {
     /// Requests that the upstream takes at once.
     fn most(&self) -> usize {
-        self.driver.try_borrow().map_or(0, |driver| driver.current_max_send_streams())
+        let driver = self.driver.try_borrow();
+        let driver = driver.as_deref().ok().and_then(Option::as_ref);
+        driver.map_or(0, Driver::current_max_send_streams)
     }
 
     async fn drive(self: Rc<Self>, heard: Rc<Notify>) {
-        // Each request is told of an error itself.
-        let _ = poll_fn(|cx| Pin::new(&mut *self.driver.borrow_mut()).poll(cx)).await;
+        poll_fn(|cx| match &mut *self.driver.borrow_mut() {
+            // Each request is told of an error itself.
+            Some(driver) => Pin::new(driver).poll(cx).map(drop),
+            None => Poll::Ready(()),
+        })
+        .await;
         self.is_over.set(true);
+        self.driver.replace(None);
         heard.notify_one();
     }
 }

@@ -1,67 +1,158 @@
-//! A WebSocket after its handshake (RFC 6455 §4): bytes both ways, until both sides have ended.
+//! A WebSocket after its handshake (RFC 6455 §4): bytes both ways, until both sides have ended, or
+//! what let it through no longer does.
+//!
+//! It is judged again at every change of the policy and once a second, for what ends by the clock.
 
-use std::future::poll_fn;
-use std::io;
-use std::pin::Pin;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, ReadBuf};
 
+use super::claim::Claim;
 use super::endpoint::Load;
+use super::farewell::Farewell;
 use super::link::Link;
 use super::record::Record;
 use super::timer::{LazyTimer, deadline};
 use super::transport::Transport;
+use super::way::Way;
 use super::worker::Worker;
 use crate::clock;
 
 /// What one read takes at most. All tunnels of a worker read into the same bytes.
 pub(super) const SCRATCH_BYTES: usize = 64 * 1024;
+/// How long a tunnel that is ended from here may take to end.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// One side of a handshake that succeeded, and what it said behind its part of it.
 #[derive(Debug)]
-pub(super) struct Leg<S = TcpStream> {
+pub(super) struct Leg<S> {
     pub(super) stream: S,
     pub(super) read: Bytes,
 }
 
 /// A tunnel that begins as soon as the client has its answer.
-#[derive(Debug)]
 pub(super) struct Tunnel {
     upstream: Leg<Link>,
     worker: Rc<Worker>,
+    claim: Claim,
     _load: Load,
     /// Its request is over when the tunnel is.
-    _record: Record,
+    record: Record,
+}
+
+impl fmt::Debug for Tunnel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tunnel").field("upstream", &self.upstream).finish_non_exhaustive()
+    }
 }
 
 impl Tunnel {
-    pub(super) fn new(upstream: Leg<Link>, load: Load, worker: Rc<Worker>, record: Record) -> Self {
+    pub(super) fn new(
+        upstream: Leg<Link>,
+        load: Load,
+        worker: Rc<Worker>,
+        claim: Claim,
+        record: Record,
+    ) -> Self {
         worker.meters().streams(1);
-        Self { upstream, worker, _load: load, _record: record }
+        Self { upstream, worker, claim, _load: load, record }
     }
 
-    /// Carries bytes until both sides have ended, or were silent for too long.
-    pub(super) async fn run(mut self, client: Leg<Transport>) {
-        let (worker, silence) = (Rc::clone(&self.worker), self.worker.timeouts().tunnel);
-        let mut client = client;
+    /// Carries bytes until both sides have ended, were silent for too long, or are told to end.
+    pub(super) async fn run(mut self, mut client: Leg<Transport>) {
+        let worker = Rc::clone(&self.worker);
         let mut up = Way::new(&client.read);
         let mut down = Way::new(&self.upstream.read);
-        let mut last = clock::instant();
-        let mut timer = LazyTimer::new(deadline(last, silence));
-        poll_fn(|cx| {
-            let (near, far) = (&mut client.stream, &mut self.upstream.stream);
-            let mut scratch = worker.scratch();
-            let up = up.poll(cx, near, far, &mut scratch, &mut last);
-            let down = down.poll(cx, far, near, &mut scratch, &mut last);
-            if up.is_ready() && down.is_ready() {
-                return Poll::Ready(());
+        let end = {
+            let mut again = pin!(worker.judge_again().notified());
+            let mut drain = pin!(worker.drain().notified());
+            let silence = worker.timeouts().tunnel;
+            let mut last = clock::instant();
+            let mut timer = LazyTimer::new(deadline(last, silence));
+            poll_fn(|cx| {
+                if drain.as_mut().poll(cx).is_ready() || worker.is_draining() {
+                    return Poll::Ready(End::Told(Farewell::GoingAway, "drain"));
+                }
+                while again.as_mut().poll(cx).is_ready() {
+                    again.set(worker.judge_again().notified());
+                    if let Err(reason) = self.judge() {
+                        return Poll::Ready(End::Told(Farewell::Policy, reason));
+                    }
+                }
+                ready_or(self.carry(cx, &mut client, &mut up, &mut down, &mut last), || {
+                    timer.poll(cx, deadline(last, silence)).map(|()| End::Silent)
+                })
+            })
+            .await
+        };
+        match end {
+            End::Both => {}
+            End::Silent => worker.meters().stream_terminated("idle"),
+            End::Told(farewell, reason) => {
+                worker.meters().stream_terminated(reason);
+                up.end_with(&farewell.to_upstream());
+                down.end_with(&farewell.to_client());
+                self.part(&mut client, up, down).await;
             }
-            timer.poll(cx, deadline(last, silence))
+        }
+    }
+
+    /// Judges by the policy in force now, which is then the one that let it through.
+    fn judge(&mut self) -> Result<(), &'static str> {
+        let generation = self.worker.generation();
+        match self.claim.judge(&generation.snapshot, clock::now()) {
+            Ok(facts) => {
+                self.record.judged_again(generation, facts);
+                Ok(())
+            }
+            Err(reason) => {
+                self.record.cut(reason);
+                Err(reason.code())
+            }
+        }
+    }
+
+    fn carry(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut Leg<Transport>,
+        up: &mut Way,
+        down: &mut Way,
+        last: &mut Instant,
+    ) -> Poll<End> {
+        let (near, far) = (&mut client.stream, &mut self.upstream.stream);
+        let mut scratch = self.worker.scratch();
+        let up = up.poll(cx, near, far, &mut scratch, last);
+        let down = down.poll(cx, far, near, &mut scratch, last);
+        if up.is_ready() && down.is_ready() { Poll::Ready(End::Both) } else { Poll::Pending }
+    }
+
+    /// Lets both sides hear why, as soon as the message that they are hearing is whole. What a client
+    /// still says is read, so that closing does not take from it what it was told.
+    async fn part(&mut self, client: &mut Leg<Transport>, mut up: Way, mut down: Way) {
+        let due = deadline(clock::instant(), GRACE);
+        let mut timer = LazyTimer::new(due);
+        let mut last = clock::instant();
+        poll_fn(|cx| {
+            if self.carry(cx, client, &mut up, &mut down, &mut last).is_ready() {
+                let mut scratch = self.worker.scratch();
+                loop {
+                    let mut buffer = ReadBuf::new(&mut scratch);
+                    let read = Pin::new(&mut client.stream).poll_read(cx, &mut buffer);
+                    match read {
+                        Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                        Poll::Ready(_) => return Poll::Ready(()),
+                        Poll::Pending => break,
+                    }
+                }
+            }
+            timer.poll(cx, due)
         })
         .await;
     }
@@ -73,94 +164,17 @@ impl Drop for Tunnel {
     }
 }
 
-/// One direction.
-#[derive(Debug)]
-struct Way {
-    /// What was read and could not be written yet.
-    left: Vec<u8>,
-    written: usize,
-    state: State,
+/// Why a tunnel ends.
+enum End {
+    Both,
+    Silent,
+    /// And what it is counted as.
+    Told(Farewell, &'static str),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Open,
-    /// All was read; its end is to be said.
-    Ending,
-    Ended,
-}
-
-impl Way {
-    fn new(first: &[u8]) -> Self {
-        Self { left: first.to_vec(), written: 0, state: State::Open }
-    }
-
-    /// Carries what there is. Ready when the way has ended. One that fails has ended, too: what was
-    /// said on the other before it failed, such as why, is still carried.
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        from: &mut (impl AsyncRead + Unpin),
-        to: &mut (impl AsyncWrite + Unpin),
-        scratch: &mut [u8],
-        last: &mut Instant,
-    ) -> Poll<()> {
-        if ready!(self.carry(cx, from, to, scratch, last)).is_err() {
-            self.state = State::Ended;
-            self.left = Vec::new();
-        }
-        Poll::Ready(())
-    }
-
-    fn carry(
-        &mut self,
-        cx: &mut Context<'_>,
-        from: &mut (impl AsyncRead + Unpin),
-        to: &mut (impl AsyncWrite + Unpin),
-        scratch: &mut [u8],
-        last: &mut Instant,
-    ) -> Poll<io::Result<()>> {
-        loop {
-            while let Some(rest) = self.left.get(self.written..).filter(|rest| !rest.is_empty()) {
-                self.written += written(ready!(Pin::new(&mut *to).poll_write(cx, rest)))?;
-                *last = clock::instant();
-            }
-            // An idle tunnel keeps nothing.
-            (self.left, self.written) = (Vec::new(), 0);
-            if self.state == State::Ending {
-                ready!(Pin::new(&mut *to).poll_shutdown(cx))?;
-                self.state = State::Ended;
-            }
-            if self.state == State::Ended {
-                return Poll::Ready(Ok(()));
-            }
-            let mut buffer = ReadBuf::new(scratch);
-            let read = match Pin::new(&mut *from).poll_read(cx, &mut buffer) {
-                Poll::Pending => {
-                    ready!(Pin::new(&mut *to).poll_flush(cx))?;
-                    return Poll::Pending;
-                }
-                Poll::Ready(Ok(())) => buffer.filled(),
-                Poll::Ready(Err(_)) => &[],
-            };
-            *last = clock::instant();
-            if read.is_empty() {
-                self.state = State::Ending;
-                continue;
-            }
-            let sent = match Pin::new(&mut *to).poll_write(cx, read) {
-                Poll::Ready(result) => written(result)?,
-                Poll::Pending => 0,
-            };
-            self.left.extend_from_slice(read.get(sent..).unwrap_or_default());
-        }
-    }
-}
-
-/// A socket that takes nothing will never take more.
-fn written(result: io::Result<usize>) -> io::Result<usize> {
-    match result {
-        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-        result => result,
+fn ready_or<T>(first: Poll<T>, other: impl FnOnce() -> Poll<T>) -> Poll<T> {
+    match first {
+        Poll::Ready(_) => first,
+        Poll::Pending => other(),
     }
 }

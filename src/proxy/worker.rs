@@ -16,7 +16,6 @@ use super::activity::Activity;
 use super::connection;
 use super::door::{self, Peer, Protocol};
 use super::fault::Fault;
-use super::head::Flaw;
 use super::http2;
 use super::listen::Listener;
 use super::pool::Pool;
@@ -27,13 +26,15 @@ use super::settings::{Limits, Settings, Timeouts};
 use super::trace::Trace;
 use super::transport::Transport;
 use super::tunnel;
-use crate::clock;
 use crate::current::{Held, Reader};
-use crate::policy::{Denial, DenyReason, Description, Facts, Snapshot};
-use crate::telemetry::{RequestEvent, WorkerMeters};
+use crate::policy::{Facts, Snapshot};
+use crate::telemetry::WorkerMeters;
 
 /// How often idle upstream connections are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
+/// How soon a change of the policy is seen by what lives longer than a request.
+const LOOK: Duration = Duration::from_millis(100);
+const LOOKS_A_SECOND: u32 = 10;
 /// Buffers that are kept for requests to come.
 const KEPT_ROOMS: usize = 64;
 /// Turns of the reactor before a drain: one sees what is there, one reads it, one to spare.
@@ -86,6 +87,7 @@ pub(super) struct Worker {
     scratch: RefCell<Box<[u8]>>,
     drain: Notify,
     draining: Cell<bool>,
+    judge_again: Notify,
     closed: Notify,
     /// This worker's part of the process's limits.
     connections: i64,
@@ -122,6 +124,7 @@ impl Worker {
             scratch: RefCell::new(vec![0; tunnel::SCRATCH_BYTES].into()),
             drain: Notify::new(),
             draining: Cell::new(false),
+            judge_again: Notify::new(),
             closed: Notify::new(),
             connections: part(settings.limits.connections),
             requests: part(settings.limits.requests),
@@ -137,6 +140,7 @@ impl Worker {
             }
         }
         let sweeper = tokio::task::spawn_local(Rc::clone(&self).sweep());
+        let judge = tokio::task::spawn_local(Rc::clone(&self).judge_streams());
         tokio::select! {
             () = self.accept(&listener) => {}
             _ = life.wait_for(|life| *life != Life::Running) => {}
@@ -162,6 +166,7 @@ impl Worker {
             _ = life.wait_for(|life| *life == Life::Stopped) => {}
         }
         sweeper.abort();
+        judge.abort();
     }
 
     pub(super) fn http(&self) -> &http1::Builder {
@@ -222,6 +227,11 @@ impl Worker {
         self.scratch.borrow_mut()
     }
 
+    /// Told when what was let through is to be judged again.
+    pub(super) fn judge_again(&self) -> &Notify {
+        &self.judge_again
+    }
+
     /// Whether this request is told of even if it is allowed.
     pub(super) fn is_sampled(&self) -> bool {
         let sample = self.shared.sample;
@@ -254,37 +264,6 @@ impl Worker {
 
     pub(super) fn is_draining(&self) -> bool {
         self.draining.get()
-    }
-
-    /// A head that was never whole, or that hyper refused, is no request: it is counted here.
-    pub(super) fn head_refused(&self, status: u16, activity: &Activity) {
-        let generation = self.generation();
-        let (number, snapshot) = (generation.number, &generation.snapshot);
-        let reason = activity.flaw().map_or(DenyReason::BadRequest, Flaw::reason);
-        let bad = Denial { reason, facts: Facts::default() };
-        let denial = (status == 400).then_some(bad);
-        let took = clock::instant().saturating_duration_since(activity.since());
-        let mut meters = self.meters();
-        if let Some(denial) = &denial {
-            meters.denied(number, snapshot, denial);
-        }
-        meters.answered(number, snapshot, &bad.facts, status, took);
-        drop(meters);
-        RequestEvent {
-            decided: false,
-            denial,
-            words: Description::default(),
-            generation: generation.number,
-            method: "other",
-            status,
-            upstream_status: None,
-            upstream_error: None,
-            took,
-            request_id: &activity.id(),
-            trace_id: "",
-            peer: activity.peer.text(),
-        }
-        .write();
     }
 
     async fn accept(self: &Rc<Self>, listener: &Listener) {
@@ -345,6 +324,25 @@ impl Worker {
     async fn drained(&self) {
         while self.meters().connections(0) > 0 {
             self.closed.notified().await;
+        }
+    }
+
+    /// Has streams judged again at each change of the policy, and once a second for what ends by the
+    /// clock. Where there are none, it looks at nothing.
+    async fn judge_streams(self: Rc<Self>) {
+        let mut ticks = tokio::time::interval(LOOK);
+        let (mut number, mut looks) = (0, 0_u32);
+        loop {
+            ticks.tick().await;
+            if self.meters().streams(0) == 0 {
+                continue;
+            }
+            looks = looks.wrapping_add(1);
+            let in_force = self.generation().number;
+            if in_force != number || looks % LOOKS_A_SECOND == 0 {
+                number = in_force;
+                self.judge_again.notify_waiters();
+            }
         }
     }
 

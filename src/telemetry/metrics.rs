@@ -37,6 +37,7 @@ pub struct Telemetry {
     pub(super) refused_connections: IntCounter,
     pub(super) handshake_errors: IntCounterVec,
     pub(super) cut_connections: IntCounterVec,
+    pub(super) streams_terminated: IntCounterVec,
     connections: IntGauge,
     in_flight: IntGauge,
     streams: IntGauge,
@@ -98,6 +99,11 @@ impl Telemetry {
                 "decision_duration_seconds",
                 "What it takes to find the key and decide.",
                 DECISION_BUCKETS,
+            )?,
+            streams_terminated: made.counters(
+                "streams_terminated_total",
+                "WebSockets ended from here: what let them through no longer does, or a drain.",
+                &["reason"],
             )?,
             refused_connections: made
                 .counter("connections_refused_total", "Connections refused by the limit.")?,

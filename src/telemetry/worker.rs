@@ -114,9 +114,15 @@ impl WorkerMeters {
         add(&self.gauges.in_flight, change)
     }
 
-    /// Counts a WebSocket in (1) or out (-1).
-    pub fn streams(&self, change: i64) {
-        add(&self.gauges.streams, change);
+    /// Counts a WebSocket in (1) or out (-1), and returns how many this worker has.
+    pub fn streams(&self, change: i64) -> i64 {
+        add(&self.gauges.streams, change)
+    }
+
+    /// Counts a WebSocket that was ended from here. `reason` is the code of a refusal, `drain` or
+    /// `idle`.
+    pub fn stream_terminated(&self, reason: &'static str) {
+        self.telemetry.streams_terminated.with_label_values(&[reason]).inc();
     }
 
     /// Counts a connection that the limit refused.

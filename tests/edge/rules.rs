@@ -1,13 +1,14 @@
 //! What HTTP/1 holds to in clear text, held to by HTTP/2, over TLS and by Unix sockets.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use bytes::Bytes;
 use http::Request;
 
 use crate::rig::{OK, READER, Rig, WRITER};
-use crate::secure::Secure;
+use crate::secure::{Connection, Secure};
 use crate::session::{Session, keyed};
+use crate::wire::Wire;
 
 /// A preflight's fields, and nobody's key.
 fn preflight(path: &str) -> Request<()> {
@@ -113,24 +114,28 @@ fn heads_over_tls_have_one_reading_too() {
     assert_eq!(secure.rig.upstream.waiting(), 0);
 }
 
+/// A WebSocket that is open, both ends. The first bytes of each come right behind its head.
+fn open(secure: &mut Secure) -> (Connection, Wire) {
+    let mut client = secure.client().connect(secure.rig.gate.port, "localhost").unwrap();
+    let head = format!(
+        "GET /socket HTTP/1.1\r\n{READER}Upgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    );
+    client.0.write_all(&[head.as_bytes(), b"\x81\x85\0\0\0\0first"].concat()).unwrap();
+    let mut peer = secure.rig.upstream.next();
+    assert_eq!(peer.message(false).unwrap().field("x-forwarded-proto"), Some("https"));
+    let agreed = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+         Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    peer.send([agreed.as_bytes(), b"\x81\x05hello"].concat());
+    assert!(client.through("hello").unwrap().starts_with("HTTP/1.1 101 "));
+    peer.through(b"first");
+    (client, peer)
+}
+
 #[test]
 fn a_websocket_goes_over_tls() {
     let mut secure = Secure::new("");
-    let mut client = secure.client().connect(secure.rig.gate.port, "localhost").unwrap();
-    // What comes right behind the head is the tunnel's.
-    let head = format!(
-        "GET /socket HTTP/1.1\r\n{READER}Upgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\nfirst"
-    );
-    client.0.write_all(head.as_bytes()).unwrap();
-    let mut peer = secure.rig.upstream.next();
-    assert_eq!(peer.message(false).unwrap().field("x-forwarded-proto"), Some("https"));
-    peer.send(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\nhello",
-    );
-    assert!(client.through("hello").unwrap().starts_with("HTTP/1.1 101 "));
-    peer.through(b"first");
+    let (mut client, mut peer) = open(&mut secure);
     client.0.write_all(b"second").unwrap();
     peer.through(b"second");
     peer.send("last");
@@ -141,4 +146,16 @@ fn a_websocket_goes_over_tls() {
     peer.closed();
     peer.send("words");
     assert_eq!(client.through("words").unwrap(), "words");
+}
+
+#[test]
+fn a_drain_is_told_over_tls() {
+    let mut secure = Secure::new("timeouts.drain = \"10s\"\n");
+    let (mut client, _peer) = open(&mut secure);
+    secure.rig.gate.running.send("TERM");
+    let mut told = [0; 4];
+    client.0.read_exact(&mut told).unwrap();
+    assert_eq!(told, [0x88, 2, 3, 0xe9]);
+    drop(client);
+    assert_eq!(secure.rig.gate.running.end(), Some(0));
 }

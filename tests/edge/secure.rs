@@ -125,6 +125,6 @@ impl Connection {
             }
             text.extend_from_slice(&chunk[..length]);
         }
-        Ok(String::from_utf8(text).unwrap())
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 }

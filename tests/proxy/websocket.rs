@@ -1,6 +1,10 @@
 //! WebSockets: the handshake is judged and forwarded, then bytes go both ways.
 
-use crate::harness::until;
+use std::process::Command;
+
+use sidegate::clock;
+
+use crate::harness::{record, until};
 use crate::rig::{NOBODY, OK, READER, Rig, WRITER};
 use crate::upstream::fails_with;
 use crate::wire::{Message, Wire};
@@ -221,15 +225,99 @@ fn a_reader_that_stops_holds_the_writer_back() {
     assert_eq!(client.bytes(4), b"more");
 }
 
+fn terminated(rig: &Rig, reason: &str) -> f64 {
+    let label = format!("reason=\"{reason}\"");
+    rig.gate.metric("sidegate_streams_terminated_total", &label)
+}
+
+fn revoke(rig: &Rig, id: &str) {
+    let revoked = Command::new(env!("CARGO_BIN_EXE_sidegate"))
+        .args(["key", "revoke", "-c", "sidegate.toml", id])
+        .current_dir(rig.folder.path())
+        .output()
+        .unwrap();
+    assert!(revoked.status.success(), "{revoked:?}");
+}
+
+fn open_as(rig: &mut Rig, who: &str) -> (Wire, Wire) {
+    let mut client = rig.sent(handshake("/socket", who));
+    let mut peer = rig.upstream.next();
+    peer.message(false).unwrap();
+    peer.send(AGREED);
+    assert_eq!(client.answer().status(), 101);
+    (client, peer)
+}
+
+/// Only those are cut that lost what let them through, both sides are told why, and the others do
+/// not notice.
 #[test]
-fn a_drain_ends_with_its_deadline() {
-    let mut rig = Rig::new("timeouts.drain = \"400ms\"\n");
+fn a_revocation_cuts_what_it_let_through() {
+    let mut rig = Rig::new("");
+    let (mut cut, mut cut_peer) = open_as(&mut rig, READER);
+    let (mut kept, mut kept_peer) = open_as(&mut rig, WRITER);
+    let (mut open, mut open_peer) = {
+        let mut client = rig.sent(handshake("/open", NOBODY));
+        let mut peer = rig.upstream.next();
+        peer.message(false).unwrap();
+        peer.send(AGREED);
+        assert_eq!(client.answer().status(), 101);
+        (client, peer)
+    };
+    cut_peer.send(b"\x81\x05hello\x81\x05hel");
+    assert_eq!(cut.bytes(12), b"\x81\x05hello\x81\x05hel");
+    revoke(&rig, "k_reader");
+    // The message that it is hearing is let through to its end, and no other.
+    until("the cut", || rig.gate.page("/metrics").contains("{reason=\"key_revoked\"} 1"));
+    cut_peer.send(b"lo\x81\x04more");
+    assert_eq!(cut.rest(), (b"lo\x88\x02\x03\xf0".to_vec(), false));
+    assert_eq!(cut_peer.rest().0, b"\x88\x82\0\0\0\0\x03\xf0");
+    for (client, peer) in [(&mut kept, &mut kept_peer), (&mut open, &mut open_peer)] {
+        client.send(b"\x81\x81\0\0\0\0a");
+        assert_eq!(peer.bytes(7), b"\x81\x81\0\0\0\0a");
+        peer.send(b"\x81\x01b");
+        assert_eq!(client.bytes(3), b"\x81\x01b");
+    }
+    until("the event", || rig.events().len() == 1);
+    let event = rig.events().remove(0);
+    assert_eq!((event["status"].as_u64(), event["decision"].as_str()), (Some(101), Some("deny")));
+    assert_eq!(event["reason"], "key_revoked");
+    assert_eq!(terminated(&rig, "key_revoked"), 1.0);
+    assert_eq!(streams(&rig), 2.0);
+}
+
+/// A side that does not finish what it was saying is not waited for.
+#[test]
+fn half_a_message_does_not_keep_a_tunnel_open() {
+    let mut rig = Rig::new("");
+    let (mut client, mut peer) = open_as(&mut rig, READER);
+    peer.send(b"\x82\x7f\0\0\0\0\0\x01\0\0begun");
+    client.send(b"\x82\xfe\x10\0mask");
+    assert_eq!(client.bytes(15), b"\x82\x7f\0\0\0\0\0\x01\0\0begun");
+    revoke(&rig, "k_reader");
+    client.closed();
+    assert_eq!(peer.rest().0, b"\x82\xfe\x10\0mask");
+}
+
+#[test]
+fn what_ends_by_the_clock_is_cut() {
+    let mut key = record("brief", "reader");
+    let soon = clock::now().0 + 3;
+    let expires = jiff::Timestamp::from_second(soon).unwrap().to_string();
+    key["expires"] = expires.into();
+    let mut rig = Rig::with("", &[key]);
+    let (mut client, mut peer) = open_as(&mut rig, "Host: localhost\r\nX-API-Key: key-brief\r\n");
+    assert_eq!(client.rest().0, b"\x88\x02\x03\xf0");
+    assert_eq!(peer.rest().0, b"\x88\x82\0\0\0\0\x03\xf0");
+    assert!(clock::now().0 >= soon);
+    assert_eq!(terminated(&rig, "key_expired"), 1.0);
+}
+
+#[test]
+fn a_drain_is_told() {
+    let mut rig = Rig::new("timeouts.drain = \"60s\"\n");
     let (mut client, mut peer, _) = open(&mut rig);
     rig.gate.running.send("TERM");
-    until("the drain", || rig.log().contains("\"draining\""));
-    client.send("still there");
-    assert_eq!(peer.bytes(11), b"still there");
+    assert_eq!(client.rest().0, b"\x88\x02\x03\xe9");
+    assert_eq!(peer.rest().0, b"\x88\x82\0\0\0\0\x03\xe9");
     assert_eq!(rig.gate.running.end(), Some(0));
-    client.rest();
-    peer.rest();
 }

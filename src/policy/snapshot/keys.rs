@@ -1,103 +1,51 @@
 //! Keys by digest: one record of fixed size each, their ids in one string.
 
-use hashbrown::HashTable;
+use std::ops::Range;
 
-use super::access::AccessId;
+use hashbrown::HashTable;
+use prefetch_index::prefetch_index;
+
 use super::catalog::Catalog;
-use super::directory::Directory;
-use super::names::{Map, Names};
+use super::ceiling::Ceiling;
+use super::holder::Reader;
+use super::names::Map;
+use super::places::{Entry, Places};
+use super::record::{Key, Seconds};
 use super::workspaces::Workspaces;
 use crate::policy::draft::{DraftCeiling, DraftKey};
-use crate::policy::key::{DigestKind, KeyDigest, Pepper};
-use crate::policy::level::Level;
-use crate::policy::problem::{Place, Problem};
-use crate::policy::time::UnixSeconds;
+use crate::policy::key::{DigestKind, KeyDigest, LONGEST_KEY, Pepper};
+use crate::policy::problem::Problem;
 
 /// Every key record.
 #[derive(Debug, Default)]
 pub(in crate::policy) struct Keys {
-    /// By kind of digest, then by digest.
+    /// By kind of digest, and there by place. Not every place has a key.
     records: Vec<Key>,
+    /// Where in `ids` the id of each record starts.
+    id_starts: Vec<u32>,
     ids: String,
+    count: usize,
     /// One a kind: a digest of one kind is never taken for one of another.
-    directories: [Directory; DigestKind::ALL.len()],
+    shelves: [Shelf; DigestKind::ALL.len()],
     pepper: Option<Pepper>,
     ceilings: Vec<Ceiling>,
 }
 
-/// A credential of one account in one workspace.
-#[derive(Debug)]
-pub(in crate::policy) struct Key {
-    digest: [u8; 32],
-    not_before: UnixSeconds,
-    expires: UnixSeconds,
-    revoked: UnixSeconds,
-    /// `u32::MAX` where the workspace is gone or of another environment: such a key is revoked, now or
-    /// later, or the policy is refused.
-    pub(in crate::policy) workspace: u32,
-    pub(in crate::policy) account: u32,
-    /// Nothing where the account is no member.
-    pub(in crate::policy) access: Option<AccessId>,
-    ceiling: u32,
-    id_at: u32,
-    id_length: u8,
+/// Where the records of one kind of digest are.
+#[derive(Debug, Default)]
+struct Shelf {
+    places: Places,
+    /// The number of the record at the first place.
+    first: usize,
+    /// Those that have no place, in the order of their digests.
+    rest: Range<usize>,
 }
 
-/// Why a key is not good at some time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::policy) enum KeyState {
-    Expired,
-    Good,
-    NotYetValid,
-    Revoked,
-}
-
-impl Key {
-    pub(in crate::policy) fn state(&self, now: UnixSeconds) -> KeyState {
-        if now >= self.revoked {
-            KeyState::Revoked
-        } else if now < self.not_before {
-            KeyState::NotYetValid
-        } else if now >= self.expires {
-            KeyState::Expired
-        } else {
-            KeyState::Good
-        }
-    }
-
-    /// The time from which the key is no longer good, where there is one and it was not revoked.
-    pub(super) fn expiry(&self) -> Option<UnixSeconds> {
-        let live = self.revoked == UnixSeconds::DISTANT_FUTURE;
-        (live && self.expires != UnixSeconds::DISTANT_FUTURE).then_some(self.expires)
-    }
-}
-
-/// What a key reaches at most.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::policy) struct Ceiling {
-    level: Level,
-    /// Nothing where both lists are absent.
-    only: Option<Only>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Only {
-    products: Box<[u32]>,
-    areas: Box<[u32]>,
-}
-
-impl Ceiling {
-    pub(in crate::policy) fn product(&self, product: u32) -> Level {
-        self.limit(|only| only.products.contains(&product))
-    }
-
-    pub(in crate::policy) fn area(&self, area: u32) -> Level {
-        self.limit(|only| only.areas.contains(&area))
-    }
-
-    fn limit(&self, allows: impl Fn(&Only) -> bool) -> Level {
-        if self.only.as_ref().is_none_or(allows) { self.level } else { Level::None }
-    }
+/// A text that is looked for, with what is known of where it will be found.
+pub(in crate::policy) struct Search<'t> {
+    text: &'t str,
+    /// Of the first kind that there are keys of; and its place.
+    first: Option<(KeyDigest, Option<usize>)>,
 }
 
 /// Where an id stands in the one string, its length, and its line.
@@ -111,18 +59,17 @@ impl Keys {
         workspaces: &mut Workspaces,
         problems: &mut Vec<Problem>,
     ) -> Self {
-        let open = Ceiling { level: Level::Full, only: None };
         let mut keys = Self {
-            records: Vec::with_capacity(drafts.len()),
             ids: String::with_capacity(drafts.iter().map(|draft| draft.id.len()).sum()),
+            count: drafts.len(),
             pepper,
-            ceilings: vec![open],
+            ceilings: vec![Ceiling::OPEN],
             ..Self::default()
         };
+        let numbers = keys.number(&drafts, problems);
         let mut ceilings: Map<DraftCeiling, u32> = Map::default();
         let mut ids: Ids = HashTable::with_capacity(drafts.len());
-        let mut of_kinds: [Vec<(Key, Place)>; DigestKind::ALL.len()] = Default::default();
-        for draft in drafts {
+        for (draft, number) in drafts.into_iter().zip(numbers) {
             let mut reader = Reader { catalog, workspaces, problems, draft: &draft };
             let (workspace, account, access) = reader.holder();
             let ceiling = match &draft.ceiling {
@@ -136,26 +83,60 @@ impl Keys {
             keys.ids.push_str(&draft.id);
             keys.check_id(&draft, id_at, &mut ids, problems);
             keys.check_digest(&draft, problems);
-            let key = Key {
-                digest: draft.digest.bytes,
-                not_before: draft.not_before.unwrap_or(UnixSeconds::DISTANT_PAST),
-                expires: draft.expires.unwrap_or(UnixSeconds::DISTANT_FUTURE),
-                revoked: draft.revoked.unwrap_or(UnixSeconds::DISTANT_FUTURE),
-                workspace,
-                account,
-                access,
-                ceiling,
-                id_at,
-                id_length: draft.id.len() as u8,
-            };
-            if let Some(keys) = of_kinds.get_mut(draft.digest.kind as usize) {
-                keys.push((key, draft.place));
+            if let Some(record) = keys.records.get_mut(number as usize) {
+                *record = Key {
+                    digest: draft.digest.bytes,
+                    not_before: draft.not_before.map_or(Seconds::ALWAYS, Seconds::new),
+                    expires: draft.expires.map_or(Seconds::NEVER, Seconds::new),
+                    revoked: draft.revoked.map_or(Seconds::NEVER, Seconds::new),
+                    id_length: draft.id.len() as u8,
+                    workspace,
+                    account,
+                    access,
+                    ceiling,
+                };
+            }
+            if let Some(start) = keys.id_starts.get_mut(number as usize) {
+                *start = id_at;
             }
         }
-        for (kind, of_kind) in DigestKind::ALL.into_iter().zip(of_kinds) {
-            keys.take(kind, of_kind, problems);
-        }
         keys
+    }
+
+    /// Finds a place for every key, and those that have the same hash. The number of its record for
+    /// each draft.
+    fn number(&mut self, drafts: &[DraftKey], problems: &mut Vec<Problem>) -> Vec<u32> {
+        let mut numbers = vec![0; drafts.len()];
+        let mut entries: [Vec<Entry>; DigestKind::ALL.len()] = Default::default();
+        for (draft, number) in drafts.iter().zip(0..) {
+            if let Some(entries) = entries.get_mut(draft.digest.kind as usize) {
+                entries.push(Entry::new(&draft.digest.bytes, number));
+            }
+        }
+        let mut first = 0;
+        for (shelf, entries) in self.shelves.iter_mut().zip(entries) {
+            let mut number = |draft: u32, record: usize| {
+                if let Some(number) = numbers.get_mut(draft as usize) {
+                    *number = record as u32;
+                }
+            };
+            let (places, without) =
+                Places::new(entries, |draft, place| number(draft, first + place));
+            let mut rest: Vec<_> = without
+                .into_iter()
+                .filter_map(|number| Some((drafts.get(number as usize)?, number)))
+                .collect();
+            rest.sort_unstable_by_key(|(draft, _)| (draft.digest.bytes, draft.place));
+            report_same_hashes(&rest, problems);
+            let start = first + places.count();
+            let end = start + rest.len();
+            rest.iter().zip(start..).for_each(|((_, draft), record)| number(*draft, record));
+            *shelf = Shelf { places, first, rest: start..end };
+            first = end;
+        }
+        self.records = vec![Key::VACANT; first];
+        self.id_starts = vec![0; first];
+        numbers
     }
 
     fn check_id(&self, draft: &DraftKey, at: u32, ids: &mut Ids, problems: &mut Vec<Problem>) {
@@ -194,48 +175,71 @@ impl Keys {
         }
     }
 
-    /// Takes the keys of one kind of digest, each with its place.
-    fn take(&mut self, kind: DigestKind, mut keys: Vec<(Key, Place)>, problems: &mut Vec<Problem>) {
-        keys.sort_unstable_by(|(one, here), (other, there)| {
-            one.digest.cmp(&other.digest).then(here.cmp(there))
-        });
-        for same in keys.chunk_by(|(one, _), (other, _)| one.digest == other.digest) {
-            let Some(((_, first), others)) = same.split_first() else { continue };
-            problems.extend(others.iter().map(|(key, place)| {
-                let (id, line) = (self.id(key), first.line);
-                Problem::error(*place, format!("key `{id}`: line {line} has the same hash"))
-            }));
+    /// Starts to look for the key of that text. What is read of far memory is on its way from then
+    /// on, so that it is worth doing something else before [`find`](Self::find). Of a text that is
+    /// too long for a key nothing is read.
+    pub(in crate::policy) fn seek<'t>(&self, text: &'t str) -> Search<'t> {
+        if text.len() > LONGEST_KEY {
+            return Search { text, first: None };
         }
-        if let Some(directory) = self.directories.get_mut(kind as usize) {
-            let digests = keys.iter().map(|(key, _)| &key.digest);
-            *directory = Directory::new(self.records.len() as u32, digests);
+        let first = DigestKind::ALL.into_iter().find_map(|kind| self.digest(kind, text));
+        let first = first.map(|digest| (digest, self.place(&digest)));
+        if let Some((_, Some(number))) = first {
+            prefetch_index(&self.records, number);
         }
-        self.records.extend(keys.into_iter().map(|(key, _)| key));
+        Search { text, first }
     }
 
     /// The key of that text, whatever kind of digest is kept of it.
-    pub(in crate::policy) fn find(&self, text: &str) -> Option<(u32, &Key)> {
-        DigestKind::ALL.into_iter().find_map(|kind| {
-            let directory = self.directories.get(kind as usize).filter(|all| !all.is_empty())?;
-            let digest = match (kind, &self.pepper) {
-                (DigestKind::Blake3, _) => KeyDigest::blake3(text),
-                (DigestKind::Blake3Keyed, Some(pepper)) => KeyDigest::blake3_keyed(text, pepper),
-                (DigestKind::Blake3Keyed, None) => return None,
-                (DigestKind::Sha256, _) => KeyDigest::sha256(text),
-            };
-            let range = directory.range(&digest.bytes);
-            let near = self.records.get(range.clone())?;
-            let at = near.binary_search_by(|key| key.digest.cmp(&digest.bytes)).ok()?;
-            Some(((range.start + at) as u32, near.get(at)?))
+    pub(in crate::policy) fn find(&self, search: &Search<'_>) -> Option<(u32, &Key)> {
+        let (first, place) = &search.first?;
+        self.record(first, *place).or_else(|| {
+            let others = DigestKind::ALL.into_iter().filter(|kind| *kind > first.kind);
+            let mut digests = others.filter_map(|kind| self.digest(kind, search.text));
+            digests.find_map(|digest| self.record(&digest, self.place(&digest)))
         })
+    }
+
+    /// The digest of a text, where there are keys of that kind.
+    fn digest(&self, kind: DigestKind, text: &str) -> Option<KeyDigest> {
+        self.shelves.get(kind as usize).filter(|shelf| shelf.rest.end > shelf.first)?;
+        match kind {
+            DigestKind::Blake3 => Some(KeyDigest::blake3(text)),
+            DigestKind::Blake3Keyed => {
+                self.pepper.as_ref().map(|pepper| KeyDigest::blake3_keyed(text, pepper))
+            }
+            DigestKind::Sha256 => Some(KeyDigest::sha256(text)),
+        }
+    }
+
+    /// The number of the record in whose place a digest is, if it has one.
+    fn place(&self, digest: &KeyDigest) -> Option<usize> {
+        let shelf = self.shelves.get(digest.kind as usize)?;
+        Some(shelf.first + shelf.places.place(&digest.bytes)?)
+    }
+
+    fn record(&self, digest: &KeyDigest, place: Option<usize>) -> Option<(u32, &Key)> {
+        let number = match place {
+            Some(number) => number,
+            None => {
+                let rest = self.shelves.get(digest.kind as usize)?.rest.clone();
+                let without = self.records.get(rest.clone())?;
+                let at = without.binary_search_by(|key| key.digest.cmp(&digest.bytes)).ok()?;
+                rest.start + at
+            }
+        };
+        let key = self.records.get(number).filter(|key| !key.is_vacant())?;
+        (key.digest == digest.bytes).then_some((number as u32, key))
     }
 
     pub(in crate::policy) fn key(&self, number: u32) -> Option<&Key> {
         self.records.get(number as usize)
     }
 
-    pub(in crate::policy) fn id(&self, key: &Key) -> &str {
-        self.id_at(key.id_at, key.id_length)
+    /// The id of the key of that number.
+    pub(in crate::policy) fn id(&self, number: u32) -> &str {
+        let start = self.id_starts.get(number as usize).copied().unwrap_or(0);
+        self.id_at(start, self.key(number).map_or(0, |key| key.id_length))
     }
 
     fn id_at(&self, at: u32, length: u8) -> &str {
@@ -248,11 +252,22 @@ impl Keys {
     }
 
     pub(in crate::policy) fn iter(&self) -> impl Iterator<Item = &Key> {
-        self.records.iter()
+        self.records.iter().filter(|key| !key.is_vacant())
     }
 
     pub(in crate::policy) fn len(&self) -> usize {
-        self.records.len()
+        self.count
+    }
+}
+
+/// Of drafts in the order of their digests.
+fn report_same_hashes(drafts: &[(&DraftKey, u32)], problems: &mut Vec<Problem>) {
+    for same in drafts.chunk_by(|(one, _), (other, _)| one.digest == other.digest) {
+        let Some(((first, _), others)) = same.split_first() else { continue };
+        problems.extend(others.iter().map(|(draft, _)| {
+            let (id, line) = (&draft.id, first.place.line);
+            Problem::error(draft.place, format!("key `{id}`: line {line} has the same hash"))
+        }));
     }
 }
 
@@ -260,93 +275,48 @@ fn is_id_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
-/// Reads whose one key is and what bounds it. A revoked key may name what is no longer there.
-struct Reader<'a> {
-    catalog: &'a Catalog,
-    workspaces: &'a mut Workspaces,
-    problems: &'a mut Vec<Problem>,
-    draft: &'a DraftKey,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::problem::Place;
+    use crate::policy::time::UnixSeconds;
 
-impl Reader<'_> {
-    fn holder(&mut self) -> (u32, u32, Option<AccessId>) {
-        let draft = self.draft;
-        let live = draft.revoked.is_none();
-        let known = self.workspaces.names.number(&draft.workspace);
-        let account = self.workspaces.accounts_mut().of_key(&draft.account);
-        let Some(number) = known else {
-            if live {
-                let message =
-                    format!("key `{}`: unknown workspace `{}`", draft.id, draft.workspace);
-                self.problems.push(
-                    Problem::error(draft.place, message)
-                        .hint(format!("revoke it first: sidegate key revoke {}", draft.id))
-                        .did_you_mean(&draft.workspace, self.workspaces.names.iter()),
-                );
-            }
-            return (u32::MAX, account, None);
-        };
-        let Some(workspace) = self.workspaces.workspace_at(number) else {
-            return (number, account, None);
-        };
-        let environment = self.workspaces.environments.text(workspace.environment);
-        if *draft.environment != *environment {
-            // A revocation that is yet to come is no reason to let the key in until then.
-            if !live {
-                return (u32::MAX, account, None);
-            }
-            self.problems.push(Problem::error(
-                draft.place,
-                format!(
-                    "key `{}`: environment `{}` is not that of workspace `{}` (`{environment}`)",
-                    draft.id, draft.environment, draft.workspace
-                ),
-            ));
+    fn draft(digest: [u8; 32], number: u32) -> DraftKey {
+        DraftKey {
+            place: Place::default(),
+            id: format!("k_{number}").into(),
+            digest: KeyDigest { kind: DigestKind::Blake3, bytes: digest },
+            workspace: "gone".into(),
+            account: "nobody".into(),
+            environment: "production".into(),
+            not_before: None,
+            expires: None,
+            revoked: Some(UnixSeconds(0)),
+            ceiling: None,
         }
-        let member = workspace.member(account);
-        if live && member.is_none() {
-            self.problems.push(
-                Problem::warning(
-                    draft.place,
-                    format!(
-                        "key `{}`: account `{}` is not a member of workspace `{}`, the key is refused",
-                        draft.id, draft.account, draft.workspace
-                    ),
-                )
-                .hint(format!("revoke it: sidegate key revoke {}", draft.id)),
-            );
-        }
-        (number, account, member.map(|member| member.access))
     }
 
-    fn ceiling(&mut self, written: &DraftCeiling) -> Ceiling {
-        let live = self.draft.revoked.is_none();
-        let numbers =
-            |names: &Names, kind: &str, list: Option<&[String]>, out: &mut Vec<Problem>| {
-                let mut numbers = Vec::new();
-                for name in list.unwrap_or_default() {
-                    match names.number(name) {
-                        Some(number) => numbers.push(number),
-                        None if live => out.push(
-                            Problem::error(
-                                self.draft.place,
-                                format!(
-                                    "key `{}`: unknown {kind} `{name}` in its ceiling",
-                                    self.draft.id
-                                ),
-                            )
-                            .did_you_mean(name, names.iter()),
-                        ),
-                        None => {}
-                    }
-                }
-                numbers.into_boxed_slice()
-            };
-        let (products, areas) = (written.products.as_deref(), written.areas.as_deref());
-        let only = (products.is_some() || areas.is_some()).then(|| Only {
-            products: numbers(&self.catalog.products, "product", products, self.problems),
-            areas: numbers(&self.catalog.areas, "area", areas, self.problems),
-        });
-        Ceiling { level: written.level, only }
+    /// Digests that somebody made up, here all but the last byte alike, have no places.
+    #[test]
+    fn every_key_is_found_with_a_place_and_without() {
+        let good = (0..1000_u32).map(|n| *blake3::hash(&n.to_be_bytes()).as_bytes());
+        let alike = (0..200_u8).map(|n| std::array::from_fn(|at| if at == 31 { n } else { 7 }));
+        let digests: Vec<[u8; 32]> = good.chain(alike).collect();
+        let drafts = digests.iter().zip(0..).map(|(digest, n)| draft(*digest, n)).collect();
+        let mut problems = Vec::new();
+        let (catalog, mut workspaces) = (Catalog::default(), Workspaces::default());
+        let keys = Keys::compile(drafts, None, &catalog, &mut workspaces, &mut problems);
+        assert_eq!((problems, keys.len(), keys.iter().count()), (Vec::new(), 1200, 1200));
+        let found = |bytes| {
+            let digest = KeyDigest { kind: DigestKind::Blake3, bytes };
+            keys.record(&digest, keys.place(&digest)).map(|(number, _)| keys.id(number))
+        };
+        for (digest, number) in digests.iter().zip(0..) {
+            assert_eq!(found(*digest), Some(format!("k_{number}").as_str()));
+        }
+        let unknown = (0..=u8::MAX).map(|n| *blake3::hash(&[n]).as_bytes());
+        for digest in unknown.chain([[0; 32], [0xff; 32]]) {
+            assert_eq!(found(digest), None);
+        }
     }
 }

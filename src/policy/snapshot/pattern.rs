@@ -21,6 +21,21 @@ pub(in crate::policy) struct PathPattern {
     pub(in crate::policy) account: Option<usize>,
 }
 
+/// Where a captured segment is in a decoded path that has the pattern's segments: at a byte that
+/// literals lead to, or so many segments after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::policy) struct Capture {
+    start: u16,
+    segments: u8,
+}
+
+impl Capture {
+    /// The captured segment of such a path.
+    pub(in crate::policy) fn of(self, path: &str) -> Option<&str> {
+        segments(path.get(usize::from(self.start)..)?).nth(usize::from(self.segments))
+    }
+}
+
 /// A pattern deeper than this is somebody's mistake; it bounds the depth of a match.
 const DEEPEST: usize = 32;
 
@@ -68,6 +83,21 @@ impl PathPattern {
             return Err(format!("it has more than {DEEPEST} segments"));
         }
         Ok(pattern)
+    }
+
+    /// Where the segment of that number is.
+    pub(in crate::policy) fn capture(&self, number: usize) -> Capture {
+        let lengths = self.steps.iter().take(number).map_while(|step| match step {
+            Step::Literal(text) => Some(1 + text.len()),
+            Step::Any => None,
+        });
+        let (literals, start) =
+            lengths.fold((0, 0), |(literals, start), length| (literals + 1, start + length));
+        match (u16::try_from(start), u8::try_from(number - literals)) {
+            (Ok(start), Ok(segments)) => Capture { start, segments },
+            // Patterns are not that deep: it is the literals that are long.
+            _ => Capture { start: 0, segments: number as u8 },
+        }
     }
 }
 
@@ -142,6 +172,27 @@ mod tests {
         assert!(PathPattern::parse(&"/a".repeat(33)).is_err());
         let encoded = PathPattern::parse("/%C3%A9").unwrap();
         assert_eq!(encoded.steps, [Step::Literal("é".into())]);
+    }
+
+    #[test]
+    fn captures() {
+        let cases = [
+            ("/{workspace}", "/acme/x", "acme"),
+            ("/w/{workspace}", "/w/acme", "acme"),
+            ("/w/{workspace}/", "/w/acme/", "acme"),
+            ("/caf%C3%A9/{workspace}/x", "/café/acme/x/y", "acme"),
+            ("/*/{workspace}/x", "/one/acme/x", "acme"),
+            ("/a/*/b/{workspace}", "/a/one/b/acme/x", "acme"),
+            ("/a/{account}/b/{workspace}/c", "/a/me/b/acme/c", "acme"),
+        ];
+        for (prefix, path, expected) in cases {
+            let pattern = PathPattern::parse(prefix).unwrap();
+            let capture = pattern.capture(pattern.workspace.unwrap());
+            assert_eq!(capture.of(path), Some(expected), "{prefix}");
+        }
+        let long = "x".repeat(1 << 16);
+        let pattern = PathPattern::parse(&format!("/{long}/{{workspace}}")).unwrap();
+        assert_eq!(pattern.capture(1).of(&format!("/{long}/acme")), Some("acme"));
     }
 
     #[test]

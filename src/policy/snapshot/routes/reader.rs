@@ -52,14 +52,14 @@ impl Reader<'_> {
             upstream,
             scope,
             workspace,
-            account: path.account,
+            account: path.account.map(|number| path.capture(number)),
             allow: methods.as_ref().map_or(method::ALLOW_ALL.into(), Methods::allow),
             view_methods,
             methods,
             upgrade: draft.upgrade,
             preflight: draft.preflight,
             protect: protect.into(),
-            strip: if draft.strip_prefix { path.steps.len() } else { 0 },
+            strip: if draft.strip_prefix { path.steps.len() as u32 } else { 0 },
         });
         Some((host, path, route))
     }
@@ -115,8 +115,8 @@ impl Reader<'_> {
             self.hint("say it in one of `workspace`, host and prefix");
             return None;
         }
-        if let Some(at) = path.workspace {
-            return Some(RouteWorkspace::Segment(at));
+        if let Some(number) = path.workspace {
+            return Some(RouteWorkspace::Segment(path.capture(number)));
         }
         if by_host {
             return Some(RouteWorkspace::Host);
