@@ -7,6 +7,9 @@ use super::bytes::all_good;
 /// Bytes of the longest name (RFC 1035 §2.3.4, without the last dot).
 const LONGEST: usize = 253;
 
+/// `sub-delims` (RFC 3986 §2.2). Some names have them; most names do not, and no route's.
+pub(super) const SUB_DELIMS: [char; 11] = ['!', '$', '&', '\'', '(', ')', '*', '+', ',', ';', '='];
+
 /// A host as routes match it: lower-case, without port and without one trailing dot.
 ///
 /// INVARIANT: only [`Host::parse`] makes one.
@@ -15,8 +18,9 @@ pub struct Host<'a>(Cow<'a, str>);
 
 impl<'a> Host<'a> {
     /// Reads a `Host` field's value: `uri-host [ ":" port ]` (RFC 9110 §7.2). Names have letters,
-    /// digits, `-`, `_` and `.`; IPv6 addresses stand in brackets; there is no userinfo. Nothing
-    /// when the text is not that. Allocates only where a letter is in upper case.
+    /// digits, `-`, `_`, `.` and what RFC 3986 §3.2.2 lets them have beside (`sub-delims`); IPv6
+    /// addresses stand in brackets, without a zone; there is no userinfo. Nothing when the text is
+    /// not that. Allocates only where a letter is in upper case.
     pub fn parse(text: &'a str) -> Option<Self> {
         if is_canonical_name(text) {
             return Some(Self(Cow::Borrowed(text)));
@@ -70,7 +74,9 @@ fn is_canonical_name(text: &str) -> bool {
 }
 
 fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'_') | (byte == b'.')
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'_' | b'.')
+        || SUB_DELIMS.contains(&char::from(byte))
 }
 
 fn is_address_in_brackets(name: &str) -> bool {
@@ -114,7 +120,19 @@ mod tests {
             (".a", None),
             ("user@a", None),
             ("a b", None),
-            ("a,b", None),
+            ("a,b", Some("a,b")),
+            ("0.0.0.0=5000", Some("0.0.0.0=5000")),
+            ("!$&'()*+,;=", Some("!$&'()*+,;=")),
+            ("*.A.Example.:80", Some("*.a.example")),
+            ("a~b", None),
+            ("a\"b", None),
+            ("a\tb", None),
+            ("a\rb", None),
+            ("a\0b", None),
+            ("a\u{7f}b", None),
+            ("a%0db", None),
+            (";..;", None),
+            ("=@a", None),
             ("a/b", None),
             ("a%2eb", None),
             ("é.example", None),

@@ -3,8 +3,9 @@
 //! A target has one reading or it is refused; what is judged is what is forwarded. The canonical
 //! form is RFC 3986 §6.2.2 without dot segments: percent-encoded unreserved characters decoded,
 //! the hex digits of the rest in upper case. Nothing is repaired that a second reader could read
-//! differently: dot segments (§5.2.4), empty segments, encoded separators and what a second
-//! decoding would change are refused.
+//! differently: dot segments (§5.2.4), empty segments, encoded separators, NUL and what a second
+//! decoding would change are refused. Other controls stay encoded: the canonical form is visible
+//! ASCII, wherever it is written.
 
 use std::borrow::Cow;
 
@@ -79,7 +80,7 @@ pub enum TargetError {
     DotSegment,
     /// `//`.
     EmptySegment,
-    /// An encoded byte that a later reader could take for syntax: `/`, `\`, a control, `%xx`.
+    /// An encoded byte that a later reader could take for syntax: `/`, `\`, NUL, `%xx`.
     Encoded,
     /// `%` without two hex digits.
     Escape,
@@ -100,7 +101,7 @@ impl TargetError {
             Self::Byte => "it has a character that a path cannot have unencoded",
             Self::DotSegment => "it has a `.` or `..` segment",
             Self::EmptySegment => "it has an empty segment (`//`)",
-            Self::Encoded => "it has an encoded slash, backslash, percent sign or control",
+            Self::Encoded => "it has an encoded slash, backslash, NUL or percent sign",
             Self::Escape => "it has a `%` without two hex digits",
             Self::NotAbsolute => "it does not start with `/`",
             Self::Params => "it has a `;`",
@@ -157,7 +158,7 @@ fn canonical(path: &str) -> Result<Cow<'_, str>, TargetError> {
         let [high, low, tail @ ..] = rest else { return Err(TargetError::Escape) };
         rest = tail;
         let value = escaped(*high, *low).ok_or(TargetError::Escape)?;
-        if value.is_ascii_control() || matches!(value, b'/' | b'\\') {
+        if matches!(value, 0 | b'/' | b'\\') {
             return Err(TargetError::Encoded);
         }
         decoded.push(value);
@@ -259,8 +260,19 @@ mod tests {
             ("/a%2Fb", Err(Encoded)),
             ("/a%5cb", Err(Encoded)),
             ("/a%00", Err(Encoded)),
-            ("/a%0d%0ab", Err(Encoded)),
-            ("/a%7f", Err(Encoded)),
+            ("/%00", Err(Encoded)),
+            ("/a%09%00b", Err(Encoded)),
+            ("/a%09", Ok(("/a%09", None))),
+            ("/a%0d%0ab", Ok(("/a%0D%0Ab", None))),
+            ("/%02/%1F", Ok(("/%02/%1F", None))),
+            ("/a%7f?%0d%0a", Ok(("/a%7F", Some("%0d%0a")))),
+            ("/a%c2%85", Ok(("/a%C2%85", None))),
+            ("/a%0a/..", Err(DotSegment)),
+            ("/a%2509", Err(Encoded)),
+            ("/a%0", Err(Escape)),
+            ("/a\r\nb", Err(Byte)),
+            ("/%09\t", Err(Byte)),
+            ("/a?\n", Err(Query)),
             ("/a%252e", Err(Encoded)),
             ("/a%25%32%65", Err(Encoded)),
             ("/a%2525", Err(Encoded)),
@@ -295,6 +307,16 @@ mod tests {
     fn nothing_is_copied_where_nothing_changes() {
         for (text, as_sent) in [("/a/b?c", true), ("/caf%C3%A9", true), ("/%61", false)] {
             assert_eq!(Target::parse(text).unwrap().is_as_sent(), as_sent, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_spelling_of_a_control_is_raw() {
+        for byte in 1..=0x7f_u8 {
+            let target = format!("/%{byte:02x}a");
+            let Ok(target) = Target::parse(&target) else { continue };
+            assert!(target.path().bytes().all(|byte| byte.is_ascii_graphic()), "{target:?}");
+            assert_eq!(target.decoded(), format!("/{}a", char::from(byte)));
         }
     }
 

@@ -55,8 +55,8 @@ pub(super) fn write(
         None => {}
     }
     line(room, "x-forwarded-proto: ", peer.scheme().as_bytes());
-    if let Some(host) = headers.get(HOST) {
-        line(room, "x-forwarded-host: ", host.as_bytes());
+    if let Some(value) = headers.get(HOST) {
+        host(room, value.as_bytes());
     }
 }
 
@@ -86,9 +86,17 @@ fn extend(room: &mut Vec<u8>, headers: &HeaderMap, peer: &str, own: &str) {
     let scheme = one(headers, "x-forwarded-proto")
         .filter(|scheme| matches!(*scheme, "http" | "https" | "ws" | "wss"));
     line(room, "x-forwarded-proto: ", scheme.unwrap_or(own).as_bytes());
-    let host = one(headers, "x-forwarded-host").filter(|host| Host::parse(host).is_some());
-    if let Some(host) = host.or_else(|| one(headers, "host")) {
-        line(room, "x-forwarded-host: ", host.as_bytes());
+    let is_one = |host: &&str| !host.contains(',') && Host::parse(host).is_some();
+    let named = one(headers, "x-forwarded-host").filter(is_one);
+    if let Some(value) = named.or_else(|| one(headers, "host")) {
+        host(room, value.as_bytes());
+    }
+}
+
+/// Not of a host with a `,`: some read the field as a list, and would take a part for the whole.
+fn host(room: &mut Vec<u8>, value: &[u8]) {
+    if !value.contains(&b',') {
+        line(room, "x-forwarded-host: ", value);
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use bytes::Bytes;
 use http::Request;
 
+use crate::frames::{self, GOOD, preface};
 use crate::rig::{OK, READER, Rig, WRITER};
 use crate::secure::{Connection, Secure};
 use crate::session::{Session, keyed};
@@ -158,4 +159,17 @@ fn a_drain_is_told_over_tls() {
     assert_eq!(told, [0x88, 2, 3, 0xe9]);
     drop(client);
     assert_eq!(secure.rig.gate.running.end(), Some(0));
+}
+
+/// The library cuts it off before anybody can look: what is judged is still what is forwarded.
+#[test]
+fn a_fragment_in_http_2_goes_nowhere() {
+    let mut rig = Rig::new("");
+    let fields: Vec<_> = GOOD
+        .iter()
+        .map(|(name, value)| (*name, if *name == ":path" { "/app?a=1#/closed" } else { *value }))
+        .collect();
+    let _client = rig.sent([preface(), frames::request(1, &fields)].concat());
+    let seen = rig.upstream.next().message(false).unwrap();
+    assert_eq!(seen.first, "GET /app?a=1 HTTP/1.1");
 }

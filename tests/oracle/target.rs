@@ -66,7 +66,7 @@ fn decoded(piece: &str) -> Option<(String, String)> {
         bytes.extend_from_slice(&part.as_bytes()[2..]);
     }
     let text = String::from_utf8(bytes).ok()?;
-    let syntax = text.contains(['/', '\\']) || text.chars().any(|c| c < ' ' || c == '\x7f');
+    let syntax = text.contains(['/', '\\', '\0']);
     let again = text.match_indices('%').any(|(at, _)| {
         text.bytes().skip(at + 1).take(2).filter(u8::is_ascii_hexdigit).count() == 2
     });
@@ -83,7 +83,8 @@ pub(crate) fn host(text: &str) -> Option<String> {
     }
     let name = name.strip_suffix('.').unwrap_or(name);
     let is_label = |label: &str| {
-        !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+        let has = |c: char| c.is_ascii_alphanumeric() || "-_!$&'()*+,;=".contains(c);
+        !label.is_empty() && label.chars().all(has)
     };
     name.split('.').all(is_label).then(|| name.to_owned())
 }

@@ -8,7 +8,7 @@ use proptest::sample::{Index, select};
 use crate::model::{ACCOUNTS, HostRule, Key, LITERALS, Model, Request, Route, Step, WORKSPACES};
 use crate::random::{METHODS, SECONDS};
 
-const HOSTS: [&str; 9] = [
+const HOSTS: [&str; 11] = [
     "api.x.example",
     "API.X.example:8080",
     "acme.x.example",
@@ -18,6 +18,8 @@ const HOSTS: [&str; 9] = [
     "deep.acme.y.example",
     "x.example",
     "elsewhere:80",
+    "acme.x.example,api.x.example",
+    "acme;a='b'.y.example:80",
 ];
 const BAD_HOSTS: [&str; 5] = ["", "a..b", "a b", "a@b", "a:70000"];
 /// A request in the making: which route it aims at, and how far it misses.
@@ -80,6 +82,10 @@ pub(crate) fn wish() -> impl Strategy<Value = Wish> {
         "/x%2Fy",
         "/x%5c",
         "/x%00",
+        "/x%0d%0Ay",
+        "%09",
+        "%7f/",
+        "/\t",
         "/%252e",
         "/x;y",
         "/x#y",

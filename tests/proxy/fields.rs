@@ -104,6 +104,8 @@ const TRUSTED: &[Row] = &[
     ("X-Forwarded-Proto: gopher\r\n", "x-forwarded-proto", Ok(Some("http"))),
     ("X-Forwarded-Host: api.example\r\n", "x-forwarded-host", Ok(Some("api.example"))),
     ("X-Forwarded-Host: a b\r\n", "x-forwarded-host", Ok(Some("localhost"))),
+    ("X-Forwarded-Host: a;b\r\n", "x-forwarded-host", Ok(Some("a;b"))),
+    ("X-Forwarded-Host: a,b\r\n", "x-forwarded-host", Ok(Some("localhost"))),
     ("Forwarded: for=192.0.2.1;proto=https\r\n", "forwarded", Ok(Some("for=192.0.2.1;proto=https, for=127.0.0.1"))),
     ("X_Forwarded_For: 192.0.2.1\r\n", "x_forwarded_for", Ok(None)),
     ("X-Forwarded-User: root\r\n", "x-forwarded-user", Ok(None)),

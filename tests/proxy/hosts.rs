@@ -3,7 +3,8 @@
 use crate::rig::{OK, Rig};
 
 /// The lines between a request line and the key's, the target's authority if it has one, and the
-/// host that the upstream was told or the status.
+/// host that the upstream was told or the status. A `,` would make two of the host in
+/// `X-Forwarded-Host`, which is a list to some: such a host is told as `Host` alone.
 type Row = (&'static [u8], &'static str, Result<&'static str, u16>);
 
 #[rustfmt::skip]
@@ -22,6 +23,14 @@ const ROWS: &[Row] = &[
     (b"Host: [2001:DB8::1]\r\n", "", Ok("[2001:DB8::1]")),
     (b"Host: xn--bcher-kva.example\r\n", "", Ok("xn--bcher-kva.example")),
     (b"Host: a_b-c.example\r\n", "", Ok("a_b-c.example")),
+    (b"Host: 0.0.0.0=5000\r\n", "", Ok("0.0.0.0=5000")),
+    (b"Host: a,b\r\n", "", Ok("a,b")),
+    (b"Host: a;b\r\n", "", Ok("a;b")),
+    (b"Host: *\r\n", "", Ok("*")),
+    (b"Host: !$&'()*+,;=:80\r\n", "", Ok("!$&'()*+,;=:80")),
+    (b"Host: a;for=b\r\n", "", Ok("a;for=b")),
+    (b"Host: a;b\r\n", "http://a;b", Ok("a;b")),
+    (b"Host: a,b\r\n", "http://a,b", Ok("a,b")),
     (b"Host: api.example\r\n", "http://api.example", Ok("api.example")),
     (b"Host: api.example\r\n", "http://API.EXAMPLE", Ok("api.example")),
     (b"Host: api.example:80\r\n", "http://api.example:80", Ok("api.example:80")),
@@ -37,7 +46,6 @@ const ROWS: &[Row] = &[
     (b"Host: a\r\nX: y\r\nhOsT: a\r\n", "", Err(400)),
     (b"Host: a\r\nHost: b\r\n", "http://a", Err(400)),
     (b"Host: a, b\r\n", "", Err(400)),
-    (b"Host: a,b\r\n", "", Err(400)),
     (b"Host: a b\r\n", "", Err(400)),
     (b"Host: a\tb\r\n", "", Err(400)),
     (b"Host: a/b\r\n", "", Err(400)),
@@ -48,7 +56,8 @@ const ROWS: &[Row] = &[
     (b"Host: user@a\r\n", "", Err(400)),
     (b"Host: user:pass@a\r\n", "", Err(400)),
     (b"Host: a@\r\n", "", Err(400)),
-    (b"Host: a;b\r\n", "", Err(400)),
+    (b"Host: a,b@c\r\n", "", Err(400)),
+    (b"Host: a;b@c\r\n", "", Err(400)),
     (b"Host: a%2eb\r\n", "", Err(400)),
     (b"Host: %61\r\n", "", Err(400)),
     (b"Host: a..b\r\n", "", Err(400)),
@@ -74,12 +83,17 @@ const ROWS: &[Row] = &[
     (b"Host: \xff\r\n", "", Err(400)),
     (b"Host: a\0b\r\n", "", Err(400)),
     (b"Host: \"a\"\r\n", "", Err(400)),
-    (b"Host: *\r\n", "", Err(400)),
+    (b"Host: a\rb\r\n", "", Err(400)),
+    (b"Host: a\x7fb\r\n", "", Err(400)),
+    (b"Host: a%0d%0ab\r\n", "", Err(400)),
+    (b"Host: a%09b\r\n", "", Err(400)),
     (b"Host: {a}\r\n", "", Err(400)),
     (b"Host : a\r\n", "", Err(400)),
     (b" Host: a\r\n", "", Err(400)),
     (b"Host: a\r\n b\r\n", "", Err(400)),
     (b"Host: api.example\r\n", "http://other.example", Err(400)),
+    (b"Host: a,b\r\n", "http://a", Err(400)),
+    (b"Host: a\r\n", "http://a,b", Err(400)),
     (b"Host: api.example\r\n", "http://api.example:80", Err(400)),
     (b"Host: api.example:80\r\n", "http://api.example", Err(400)),
     (b"Host: api.example:80\r\n", "http://api.example:81", Err(400)),
@@ -99,8 +113,10 @@ fn a_request_has_one_host() {
         let seen = crate::table::seen(&mut rig, &mut client, OK);
         let told = seen.map(|request| {
             assert_eq!(request.first, "GET /app HTTP/1.1");
-            assert_eq!(request.field("x-forwarded-host"), request.field("host"));
-            request.field("host").unwrap().to_owned()
+            let host = request.field("host").unwrap().to_owned();
+            let told = Some(host.as_str()).filter(|host| !host.contains(','));
+            assert_eq!(request.field("x-forwarded-host"), told);
+            host
         });
         if told != expected.map(str::to_owned) {
             let lines = lines.escape_ascii();

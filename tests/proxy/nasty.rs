@@ -66,7 +66,7 @@ const PIECES: &[u8] =
     b"/|//|/.|/..|/../|/./|..|.|...|%2e|%2E|%2e%2E|.%2e|/%2e%2e/|%2f|%2F|%5c|%5C|\\|\\..\\|\
     /..%5c|%5csecret|%25|%252e|%252f|%25%32%65%25%32%65|%2525|%255c|/%252e%252e/|%252e%252e|\
     /%2573ecret|;|;x=y|..;|/..;/|%3b|%3B|#|#/../app/secret|?|?q=/../secret|?q=1#x|%3f|%23|%00|\
-    \0|\t|\x20|\r|\n|\r\n|\x01|\x7f|%0d%0a|%7f|\xc3\xa9|%c3%a9|%C3%A9|%c0%ae|%c0%af|%e0%80%af|\
+    \0|\t|\x20|\r|\n|\r\n|\x01|\x7f|%0d%0a|%09|%02|%7f|\xc3\xa9|%c3%a9|%C3%A9|%c0%ae|%c0%af|%e0%80%af|\
     %ef%bc%8f|%ff|\xff|\xc0\xaf|%|%2|%zz|%u002e|secret|//secret|/.//secret|%73ecret|/secret|/secret/|SECRET|app|late|\
     main|other|data|%7e|%20|a+b@c:d,e|*";
 

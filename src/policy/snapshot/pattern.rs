@@ -1,6 +1,6 @@
 //! Host and path patterns of routes, read by the same functions as requests.
 
-use crate::policy::host::Host;
+use crate::policy::host::{Host, SUB_DELIMS};
 use crate::policy::segment::{decoded, segments};
 use crate::policy::target::Target;
 
@@ -124,8 +124,10 @@ impl HostPattern {
             (_, Some(domain)) => (domain, Some(true)),
             _ => (text, None),
         };
-        let host = Host::parse(name).filter(|host| host.as_str() == name).ok_or(
-            "a host is a lower-case name without port, or an IPv6 address in brackets; only its first label can be `*` or `{workspace}`",
+        // Who writes a list of hosts or a `*` elsewhere means more than the one host of that name.
+        let is_one = |host: &Host<'_>| host.as_str() == name && !name.contains(SUB_DELIMS);
+        let host = Host::parse(name).filter(is_one).ok_or(
+            "a host is a lower-case name without port, of letters, digits, `-`, `_` and `.`, or an IPv6 address in brackets; only its first label can be `*` or `{workspace}`",
         )?;
         let name = host.as_str().into();
         Ok(below
@@ -202,9 +204,20 @@ mod tests {
         let below = HostPattern::parse("{workspace}.acme.example");
         assert_eq!(below, Ok(HostPattern::Below("acme.example".into(), true)));
         assert_eq!(HostPattern::parse("*.a"), Ok(HostPattern::Below("a".into(), false)));
-        for text in
-            ["", "*", "A.example", "a.example:80", "a.*.example", "*.*.a", "a.", "{account}.a"]
-        {
+        let bad = [
+            "",
+            "*",
+            "A.example",
+            "a.example:80",
+            "a.*.example",
+            "*.*.a",
+            "a.",
+            "{account}.a",
+            "a.example,b.example",
+            "*.a;b",
+            "{workspace}.a=b",
+        ];
+        for text in bad {
             assert!(HostPattern::parse(text).is_err(), "{text}");
         }
     }

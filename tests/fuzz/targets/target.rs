@@ -38,8 +38,8 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(meaning, decoded(sent.as_bytes()), "another path than was sent");
     assert_eq!(meaning, decoded(&meaning), "a second decoding changes {path:?}");
     let meaning = String::from_utf8(meaning).unwrap();
-    assert!(!meaning.contains(['\\', ';', '\0']) || path.contains("%3B"), "{path:?}");
-    assert!(!meaning.chars().any(|character| character.is_ascii_control()), "{path:?}");
+    assert!(!meaning.contains(['\\', '\0']), "{path:?}");
+    assert_eq!(meaning.matches(';').count(), path.matches("%3B").count(), "{path:?}");
     assert_eq!(meaning.matches('/').count(), path.matches('/').count(), "an encoded slash");
     assert!(path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'), "{path:?}");
     let mut segments = meaning.strip_prefix('/').unwrap().split('/').rev();
