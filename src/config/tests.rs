@@ -142,6 +142,28 @@ fn what_can_never_act_is_warned_of() {
 }
 
 #[test]
+fn what_not_every_reader_reads_alike_is_kept_with_a_warning_and_in_no_prefix() {
+    let policy = |prefix: &str, fields: &str| {
+        let route = "[[route]]\npublic = true\nupstream = \"vault\"";
+        let policy = format!("version = 1\n{route}\nprefix = \"{prefix}\"\n{fields}\n");
+        told(&folder(&[("policy.toml", policy.as_bytes())]))
+    };
+    let slash = "policy.toml:6:17: warning: route `/a`: `%2F` is let through, and is no `/` here — \
+                 an upstream that decodes it before it splits reads another path than was judged: \
+                 keep it only where it does not";
+    let params = "policy.toml:7:15: warning: route `/a`: `;` and what follows it in a segment is let \
+                  through, and not looked at — an upstream that does not cut it off reads another \
+                  path than was judged: keep it only where it does";
+    let both = "encoded_slash = \"keep\"\npath_params = \"keep\"";
+    assert_eq!(policy("/a", &both.replace("keep", "refuse")), "");
+    assert_eq!(policy("/a", both), format!("{slash}\n{params}\n"));
+    for (prefix, what) in [("/a%2Fb", "an encoded slash"), ("/a;b", "a `;`")] {
+        let error = format!("prefix `{prefix}` is no path: it has {what}: ");
+        assert!(policy(prefix, both).contains(&error), "{prefix}");
+    }
+}
+
+#[test]
 fn no_route_has_the_name_that_metrics_give_to_none() {
     let route = |name: &str| {
         format!(
