@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use rustls::ServerConfig;
 
 use crate::policy::difference::Summary;
 use crate::policy::{Snapshot, UnixSeconds};
@@ -23,6 +24,8 @@ pub struct Generation {
     pub since: UnixSeconds,
     /// The policy.
     pub snapshot: Snapshot,
+    /// How a TLS handshake with a client goes, where clients speak TLS.
+    pub tls: Option<Arc<ServerConfig>>,
 }
 
 /// What became of the last attempt to load a policy.
@@ -77,8 +80,8 @@ pub struct Current {
 
 impl Current {
     /// Puts a first policy in force, as generation 1.
-    pub fn new(snapshot: Snapshot, now: UnixSeconds) -> Arc<Self> {
-        let first = Generation { number: 1, since: now, snapshot };
+    pub fn new(snapshot: Snapshot, tls: Option<Arc<ServerConfig>>, now: UnixSeconds) -> Arc<Self> {
+        let first = Generation { number: 1, since: now, snapshot, tls };
         let status = ReloadStatus {
             succeeded_at: now,
             successes: 1,
@@ -89,11 +92,17 @@ impl Current {
         Arc::new(Self { cell: ArcSwap::from_pointee(first), status: Mutex::new(status) })
     }
 
-    /// Puts `snapshot` in force for every request from now on, and returns its generation.
-    pub fn swap(&self, snapshot: Snapshot, now: UnixSeconds) -> u64 {
+    /// Puts `snapshot` in force for every request from now on, `tls` for every handshake, and
+    /// returns their generation.
+    pub fn swap(
+        &self,
+        snapshot: Snapshot,
+        tls: Option<Arc<ServerConfig>>,
+        now: UnixSeconds,
+    ) -> u64 {
         let mut status = self.lock();
         let number = self.cell.load().number + 1;
-        self.cell.store(Arc::new(Generation { number, since: now, snapshot }));
+        self.cell.store(Arc::new(Generation { number, since: now, snapshot, tls }));
         status.succeeded_at = now;
         status.successes += 1;
         status.failing = None;

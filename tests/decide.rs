@@ -501,9 +501,65 @@ const PREFLIGHTS: &[Row] = &[
     ("olga", "OPTIONS+preflight /live/public", 0, "method_refused"),
 ];
 
-const TABLES: [&[Row]; 13] = [
+/// `%2F` and `;`: for routes that keep them, and matched as if there were none.
+const KEPT: &[Row] = &[
+    ("vera", "GET /keep/slash/a%2fb%2F", 0, "view"),
+    ("vera", "GET /keep/slash/a;b", 0, "bad_target"),
+    ("vera", "GET /keep/slash/a%2fb;c", 0, "bad_target"),
+    ("vera", "GET /keep/params;v=1/a;b;c/d;", 0, "view"),
+    ("vera", "GET /keep/params/a%2fb", 0, "bad_target"),
+    ("vera", "GET /keep/params;v=%2F/a", 0, "bad_target"),
+    ("vera", "GET /keep;/params", 0, "view"),
+    ("vera", "POST /keep/params;v=1", 0, "view_only"),
+    // It ends no segment: these are of no route.
+    ("vera", "GET /keep%2Fslash", 0, "bad_target"),
+    ("vera", "GET /keep%2Fslash/a", 0, "bad_target"),
+    ("vera", "GET /keep/slash%2Fa", 0, "bad_target"),
+    ("vera", "GET /no%2Froute", 0, "bad_target"),
+    ("-", "GET /no;route", 0, "bad_target"),
+    // No route keeps what some reader could walk up or merge.
+    ("vera", "GET /keep/slash/..%2fx", 0, "bad_target"),
+    ("vera", "GET /keep/slash/a%2f%2e%2e%2fb", 0, "bad_target"),
+    ("vera", "GET /keep/slash/%2fa", 0, "bad_target"),
+    ("vera", "GET /keep/slash/a%252fb", 0, "bad_target"),
+    ("vera", "GET /keep/slash/a%5cb", 0, "bad_target"),
+    ("vera", "GET /keep/params/..;x", 0, "bad_target"),
+    ("vera", "GET /keep/params/.%2e;x/a", 0, "bad_target"),
+    ("vera", "GET /keep/params/;x/a", 0, "bad_target"),
+    ("olga", "GET /keep/both/main/mia;x%2F..%2Fy", 0, "bad_target"),
+    ("olga", "GET /keep/both/main/mia;x%2F/y", 0, "bad_target"),
+    // Captures are without params, and never a part of a segment.
+    ("adam", "PUT /keep/both/main;v=1/mia;v=2", 0, "full"),
+    ("adam", "PUT /keep/both/main/olga", 0, "protected_account"),
+    ("adam", "PUT /keep/both/main/olga;v=1", 0, "protected_account"),
+    ("adam", "PUT /keep/both/main/ol%67a;mia/x", 0, "protected_account"),
+    ("adam", "PUT /keep/both/main/OLGA;v=%2F1/x%2fy", 0, "protected_account"),
+    ("adam", "PUT /keep/both/main/olga%2Fx", 0, "full"),
+    ("adam", "PUT /keep/both/main%2Fx/mia", 0, "wrong_workspace"),
+    ("adam", "PUT /keep/both/Other;main/mia", 0, "wrong_workspace"),
+    // The most specific route has to keep it, not any that matches.
+    ("adam", "PUT /keep/both/main/mia/deep;v=1", 0, "bad_target"),
+    ("adam", "PUT /keep/both/main;v=1/mia/deep", 0, "bad_target"),
+    ("adam", "PUT /keep/both/main/mia%2Fdeep", 0, "full"),
+    // It is told before the key and the method are looked at.
+    ("-", "GET /keep/params/a;b", 0, "key_missing"),
+    ("-", "GET /keep/slash/a;b", 0, "bad_target"),
+    ("-", "GET /keep/public/a;b", 0, "public"),
+    ("-", "GET /keep/public/a%2fb", 0, "bad_target"),
+    ("-", "POST /keep/public/a%2fb", 0, "bad_target"),
+    ("-", "POST /keep/public/a;b", 0, "method_refused"),
+    ("-", "OPTIONS+preflight /keep/public;v=1", 0, "public"),
+    ("-", "OPTIONS+preflight /keep/public%2fa/b", 0, "bad_target"),
+    ("-", "OPTIONS+preflight /pages;v=1", 0, "bad_target"),
+    ("-", "TRACE /keep/slash/a;b", 0, "bad_target"),
+    ("-", "TRACE /keep/slash/a%2fb", 0, "method_refused"),
+    ("-", "POST+websocket /vault;v=1", 0, "bad_target"),
+    ("-", "GET /health;v=1", 0, "bad_target"),
+];
+
+const TABLES: [&[Row]; 14] = [
     REASONS, ORDER, ROLES, GRANTS, LIMITS, OF_KEYS, PUBLIC, METHODS, CAPTURES, PROTECT, ROUTES,
-    UPGRADES, PREFLIGHTS,
+    UPGRADES, PREFLIGHTS, KEPT,
 ];
 
 #[test]
@@ -616,6 +672,14 @@ fn what_is_forwarded_is_what_was_judged() {
         ("olga", "/strip/main/x/y", Some("/y")),
         ("olga", "/strip/m%61in/x%40/%7e", Some("/~")),
         ("-", "/health", None),
+        ("olga", "/keep/slash/a%2fb/%7e%2F", Some("/a%2Fb/~%2F")),
+        ("olga", "/keep/slash", Some("/")),
+        ("olga", "/keep;x/params;v=%7e/a;b=%C3%a9;c/d;", Some("/a;b=%C3%A9;c/d;")),
+        ("olga", "/keep/params;v=1", Some("/")),
+        ("olga", "/keep/params;v=1/?q;r=%2f", Some("/?q;r=%2f")),
+        ("olga", "/keep/both/main;v=1/mia%2Fa;", None),
+        ("olga", "/keep/both/main;v=%2f1/mia/x", Some("/keep/both/main;v=%2F1/mia/x")),
+        ("-", "/keep/public;v=1", None),
     ] {
         let text = (key != "-").then(|| format!("key-{key}"));
         let credential = text.as_deref();

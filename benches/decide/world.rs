@@ -207,6 +207,8 @@ fn route(number: usize) -> DraftRoute {
         strip_prefix: false,
         upgrade: Level::None,
         preflight: false,
+        encoded_slash: None,
+        path_params: None,
     }
 }
 

@@ -28,7 +28,7 @@ impl Plane {
     fn with(look: Look) -> Self {
         let snapshot = compile(Draft::default()).unwrap();
         let state = State {
-            current: Current::new(snapshot, STARTED),
+            current: Current::new(snapshot, None, STARTED),
             telemetry: Telemetry::new("test").unwrap(),
             readiness: Arc::new(Readiness::default()),
             look,
@@ -189,7 +189,11 @@ fn status_says_since_when_the_files_are_bad() {
     assert_eq!(failing.since, "2026-11-18T11:07:40Z");
     assert_eq!(failing.at, "2026-11-18T11:08:40Z");
 
-    plane.state.current.swap(compile(Draft::default()).unwrap(), UnixSeconds(STARTED.0 + 180));
+    plane.state.current.swap(
+        compile(Draft::default()).unwrap(),
+        None,
+        UnixSeconds(STARTED.0 + 180),
+    );
     let status = plane.status();
     assert_eq!(status.generation.number, 2);
     assert_eq!(status.last_reload.failing, None);
@@ -209,7 +213,7 @@ fn who_asks_for_a_look_is_told_what_is_in_force() {
     assert_eq!(looked.settings, "/etc/sidegate.toml");
     plane.state.current.keep(vec!["policy.toml:3:1: no".to_owned()], STARTED);
     assert_eq!(asked().failing.unwrap().problems, ["policy.toml:3:1: no"]);
-    plane.state.current.swap(compile(Draft::default()).unwrap(), STARTED);
+    plane.state.current.swap(compile(Draft::default()).unwrap(), None, STARTED);
     let looked = asked();
     assert_eq!((looked.generation.number, looked.failing), (2, None));
 }

@@ -65,7 +65,7 @@ fn text(
     err: &mut impl Write,
 ) -> io::Result<()> {
     match opened {
-        Ok(Loaded { snapshot, report }) => {
+        Ok(Loaded { snapshot, report, .. }) => {
             write!(err, "{report}")?;
             let counts = [
                 counted(snapshot.workspace_count(), "workspace"),

@@ -1,5 +1,6 @@
 //! `sidegate serve`: the only place where all rooms meet.
 
+use std::fmt::Display;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::clock;
 use crate::config::{self, Config, Loaded, Report};
 use crate::current::Current;
 use crate::keystore::Permissions;
-use crate::proxy::{Control, Listeners, Proxy};
+use crate::proxy::{Address, Control, Listeners, Proxy, Tls};
 use crate::reload::{self, Fingerprint};
 use crate::telemetry::{self, Telemetry};
 
@@ -83,6 +84,7 @@ pub(super) struct Plane {
     config: Config,
     permissions: Permissions,
     seen: Fingerprint,
+    tls: Option<Tls>,
     current: Arc<Current>,
     telemetry: Arc<Telemetry>,
     listeners: Listeners,
@@ -94,23 +96,33 @@ impl Plane {
     pub(super) fn bind(config: Config, permissions: Permissions) -> Result<Self, Failure> {
         // Taken before the files are read: an edit during the load is seen afterwards.
         let seen = Fingerprint::of(&config);
-        let Loaded { snapshot, report } =
+        let Loaded { snapshot, tls, report } =
             config::load(&config, permissions).map_err(Failure::Invalid)?;
         let operators = admin::bind(&config.admin)
-            .map_err(|error| taken("[admin] address", config.admin.listen, &error))?;
-        let listeners = alone(config.proxy.listen)
+            .map_err(|error| taken("[admin] address", &config.admin.listen, &error))?;
+        let listeners = alone(&config.proxy.listen)
             .and_then(|()| Listeners::bind(&config.proxy))
-            .map_err(|error| taken("[listen] address", config.proxy.listen, &error))?;
+            .map_err(|error| taken("[listen] address", &config.proxy.listen, &error))?;
         let telemetry = Telemetry::new(VERSION)
             .map_err(|error| Failure::Broke(format!("the metrics cannot be set up: {error}")))?;
-        let current = Current::new(snapshot, clock::now());
+        let current = Current::new(snapshot, tls.as_ref().map(Tls::config), clock::now());
         let warnings = report.lines();
-        Ok(Self { config, permissions, seen, current, telemetry, listeners, operators, warnings })
+        Ok(Self {
+            config,
+            permissions,
+            seen,
+            tls,
+            current,
+            telemetry,
+            listeners,
+            operators,
+            warnings,
+        })
     }
 
     /// Serves from now on.
     pub(super) fn start(self) -> io::Result<Service> {
-        let address = self.listeners.address();
+        let address = self.listeners.address().clone();
         let admin_address = self.operators.local_addr()?;
         for warning in &self.warnings {
             tracing::warn!(warning, "policy warning");
@@ -136,7 +148,8 @@ impl Plane {
         )?;
         let settings = self.config.path.canonicalize().unwrap_or_else(|_| self.config.path.clone());
         let current = Arc::clone(&self.current);
-        let reload = reload::spawn(self.config, self.permissions, self.current, self.seen)?;
+        let reload =
+            reload::spawn(self.config, self.permissions, self.current, self.seen, self.tls)?;
         let asker = reload.asker();
         let state = State {
             current,
@@ -153,14 +166,16 @@ impl Plane {
 
 /// Fails where somebody listens on `address`. The workers' listeners share their port, and the system
 /// would let another sidegate in, too: each would then judge a part of the requests by its own policy.
-fn alone(address: SocketAddr) -> io::Result<()> {
-    TcpListener::bind(address).map(drop)
+fn alone(address: &Address) -> io::Result<()> {
+    address.ip().map_or(Ok(()), |address| TcpListener::bind(address).map(drop))
 }
 
-fn taken(field: &str, address: SocketAddr, error: &io::Error) -> Failure {
+fn taken(field: &str, address: &dyn Display, error: &io::Error) -> Failure {
     let way_out = match error.kind() {
         io::ErrorKind::AddrInUse => "another process has it: end that one, or change",
-        io::ErrorKind::PermissionDenied => "ports below 1024 are the system's: change",
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 are the system's, and folders have their owners: change"
+        }
         _ => "change",
     };
     Failure::Broke(format!("cannot listen on {address}: {error} — {way_out} `{field}`"))
@@ -168,7 +183,7 @@ fn taken(field: &str, address: SocketAddr, error: &io::Error) -> Failure {
 
 /// A sidegate that serves.
 pub(super) struct Service {
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
     pub(super) admin_address: SocketAddr,
     operators: TcpListener,
     state: State,
@@ -276,11 +291,11 @@ mod tests {
         let args = InitArgs { directory: folder.path().join("etc") };
         init::print(&args, &mut io::sink(), &mut io::sink()).unwrap();
         let mut config = config::read(&args.directory.join("sidegate.toml")).unwrap();
-        config.proxy.listen = "127.0.0.1:0".parse().unwrap();
-        config.admin.listen = config.proxy.listen;
+        config.admin.listen = "127.0.0.1:0".parse().unwrap();
+        config.proxy.listen = Address::Ip(config.admin.listen);
         let bind = |config: &Config| Plane::bind(config.clone(), Permissions::Private);
         let Ok(first) = bind(&config) else { panic!("the first one could not start") };
-        config.proxy.listen = first.listeners.address();
+        config.proxy.listen = first.listeners.address().clone();
         let Err(Failure::Broke(told)) = bind(&config) else { panic!("both listen") };
         assert!(told.contains("another process has it"), "{told}");
         assert!(told.ends_with("change `[listen] address`"), "{told}");

@@ -14,6 +14,8 @@ use crate::proxy::{Limits, Rate, Timeouts};
 
 /// Connections and requests that one process can be told to take.
 pub(super) const MANY: u64 = 10_000_000;
+/// Requests at a time on one connection.
+const STREAMS: RangeInclusive<u64> = 1..=10_000;
 /// What hyper's header table takes.
 const MOST_HEADERS: u64 = 10_000;
 /// hyper's smallest read buffer, and enough for any client.
@@ -28,6 +30,7 @@ pub(super) fn timeouts(fields: &mut Fields<'_>) -> Timeouts {
     let Some(mut table) = fields.table("timeouts") else { return standard };
     table.describe("`[timeouts]`");
     let timeouts = Timeouts {
+        handshake: duration(&mut table, "handshake").unwrap_or(standard.handshake),
         header: duration(&mut table, "header").unwrap_or(standard.header),
         connect: duration(&mut table, "connect").unwrap_or(standard.connect),
         upstream: duration(&mut table, "upstream").unwrap_or(standard.upstream),
@@ -67,6 +70,8 @@ pub(super) fn limits(fields: &mut Fields<'_>) -> Limits {
     let limits = Limits {
         connections: within("connections", 1..=MANY, standard.connections),
         requests: within("requests", 1..=MANY, standard.requests),
+        streams: u32::try_from(within("streams", STREAMS, standard.streams as usize))
+            .unwrap_or(u32::MAX),
         headers: within("headers", 1..=MOST_HEADERS, standard.headers),
         header_bytes: within("header_bytes", HEADER_BYTES, standard.header_bytes),
         target_bytes: within("target_bytes", TARGET_BYTES, standard.target_bytes),

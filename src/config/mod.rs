@@ -17,6 +17,7 @@ mod draft;
 mod fields;
 mod files;
 mod limits;
+mod listen;
 mod page;
 mod pepper;
 mod report;
@@ -25,9 +26,11 @@ mod suite;
 #[cfg(test)]
 mod tests;
 mod time;
+mod tls;
 mod trusted;
 mod units;
 mod upstream;
+mod validity;
 mod value;
 
 use std::collections::BTreeSet;
@@ -35,12 +38,14 @@ use std::path::{Path, PathBuf};
 
 pub use self::report::Report;
 pub use self::suite::{Case, Expect, Suite, Who, read_suite};
+pub use self::tls::{CertificateFiles, TlsFiles};
 
 use self::files::Files;
 use self::page::Notes;
 use crate::keystore::{self, Permissions};
 use crate::policy::key::Pepper;
 use crate::policy::{Draft, Problem, Severity, Snapshot, compile};
+use crate::proxy::Tls;
 use crate::{admin, proxy, telemetry};
 
 /// Where `sidegate.toml` is looked for when nobody says where it is, in this order.
@@ -59,6 +64,8 @@ pub struct Config {
     pub pepper: Option<PathBuf>,
     /// The pin: keys of any other environment are refused.
     pub environment: Option<String>,
+    /// The certificates, where clients speak TLS.
+    pub tls: Option<TlsFiles>,
     /// What the data plane is told.
     pub proxy: proxy::Settings,
     /// What the operator's plane is told.
@@ -72,6 +79,8 @@ pub struct Config {
 pub struct Loaded {
     /// The compiled policy.
     pub snapshot: Snapshot,
+    /// What a handshake needs, where clients speak TLS.
+    pub tls: Option<Tls>,
     /// What somebody should look at: warnings only.
     pub report: Report,
 }
@@ -97,13 +106,14 @@ pub fn read(path: &Path) -> Result<Config, Report> {
     }
 }
 
-/// Reads policy, keys and pepper, and compiles them.
+/// Reads policy, keys, pepper and certificates, and compiles them.
 ///
 /// # Errors
 ///
 /// Every problem of those files, warnings included.
 pub fn load(config: &Config, permissions: Permissions) -> Result<Loaded, Report> {
-    whole(gather(config, Some(permissions), &Notes::default()))
+    let read = gather(config, Some(permissions), &Notes::default());
+    whole(read, certificates(config, permissions))
 }
 
 /// Reads policy, keys and pepper without compiling them, for who asks why a decision is what it is.
@@ -128,7 +138,8 @@ pub fn load_draft(config: &Config, permissions: Permissions) -> Result<(Draft, R
 /// Every problem of the policy, warnings included.
 pub fn load_policy(config: &Config) -> Result<Snapshot, Report> {
     let unpinned = Config { environment: None, ..config.clone() };
-    whole(gather(&unpinned, None, &Notes::default())).map(|loaded| loaded.snapshot)
+    let read = gather(&unpinned, None, &Notes::default());
+    whole(read, (None, Report::default())).map(|loaded| loaded.snapshot)
 }
 
 /// Reads the secret of `blake3-keyed` records.
@@ -155,12 +166,17 @@ pub fn open(path: &Path, permissions: Permissions) -> Result<(Config, Loaded), R
     let Some(config) = config else { return Err(report) };
     let (snapshot, rest) = gather(&config, Some(permissions), &notes);
     report.append(rest);
-    Ok((config, whole((snapshot, report))?))
+    let loaded = whole((snapshot, report), certificates(&config, permissions))?;
+    Ok((config, loaded))
 }
 
-fn whole((snapshot, report): (Option<Snapshot>, Report)) -> Result<Loaded, Report> {
+fn whole(
+    (snapshot, mut report): (Option<Snapshot>, Report),
+    (tls, rest): (Option<Tls>, Report),
+) -> Result<Loaded, Report> {
+    report.append(rest);
     match snapshot {
-        Some(snapshot) if report.errors() == 0 => Ok(Loaded { snapshot, report }),
+        Some(snapshot) if report.errors() == 0 => Ok(Loaded { snapshot, tls, report }),
         _ => Err(report),
     }
 }
@@ -174,6 +190,14 @@ fn gather(
 ) -> (Option<Snapshot>, Report) {
     let (draft, notes, files) = collect(config, secrets, before);
     judge(draft, notes, files)
+}
+
+/// Reads the certificates that `config` names.
+fn certificates(config: &Config, permissions: Permissions) -> (Option<Tls>, Report) {
+    let mut files = Files::default();
+    let read = config.tls.as_ref().map(|named| tls::read(named, &mut files, permissions));
+    let (tls, problems) = read.unwrap_or_default();
+    (tls, Report::new(files, problems))
 }
 
 /// Reads what `config` names.

@@ -1,6 +1,5 @@
 //! `sidegate.toml` to settings.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -10,9 +9,10 @@ use super::Config;
 use super::fields::Fields;
 use super::files::{Files, Reading};
 use super::limits::{limits, timeouts};
-use super::page::{Notes, Page, quoted};
+use super::listen::listeners;
+use super::page::{Notes, Page};
 use super::{trusted, upstream};
-use crate::policy::{At, Problem};
+use crate::policy::Problem;
 use crate::proxy::Upstream;
 use crate::{admin, proxy, telemetry};
 
@@ -55,9 +55,10 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
     let environment = fields.text("environment").map(|environment| environment.value);
     let workers = fields.number("workers", 1..=MOST_WORKERS);
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let (listen, admin) = listeners(&mut fields);
+    let (listen, tls, admin) = listeners(&mut fields, folder);
     let proxy = proxy::Settings {
         listen,
+        tls: tls.is_some(),
         workers: workers.map_or_else(cores, |workers| as_usize(workers.value)),
         trusted_proxies: trusted::proxies(&mut fields),
         upstreams: upstreams(&mut fields, folder),
@@ -75,46 +76,11 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         keys: keys?.unwrap_or_else(|| folder.join("keys.jsonl")),
         pepper: pepper?,
         environment,
+        tls: tls.flatten(),
         proxy,
         admin: admin::Settings { listen: admin },
         log,
     })
-}
-
-/// Where clients and where operators connect.
-fn listeners(fields: &mut Fields<'_>) -> (SocketAddr, SocketAddr) {
-    let whole = fields.place();
-    let default = |ip: [u8; 4], port| At::new(SocketAddr::from((ip, port)), whole);
-    let listen = address(fields, "listen").unwrap_or(default([0, 0, 0, 0], 8080));
-    let admin = address(fields, "admin").unwrap_or(default([127, 0, 0, 1], 9464));
-    let (one, other) = (listen.value, admin.value);
-    let met = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
-    if met && one.port() == other.port() && one.port() != 0 {
-        let message = format!("`listen` and `admin` share port `{}`", one.port());
-        let problem = Problem::error(admin.place.max(listen.place), message);
-        fields.report(problem.hint("give each a port of its own"));
-    }
-    (one, other)
-}
-
-fn address(fields: &mut Fields<'_>, field: &'static str) -> Option<At<SocketAddr>> {
-    let mut table = fields.table(field)?;
-    table.describe(format!("`[{field}]`"));
-    let written = table.text("address");
-    let address = written.and_then(|written| match written.value.parse() {
-        Ok(address) => Some(At::new(address, written.place)),
-        Err(_) => {
-            let message = format!("{} is not an address", quoted(&written.value));
-            let problem = Problem::error(written.place, message);
-            table.report(match written.value.starts_with("unix:") {
-                true => problem.hint("sockets are not served yet: write `127.0.0.1:8080`"),
-                false => problem.hint("write an IP address and a port: `127.0.0.1:8080`"),
-            });
-            None
-        }
-    });
-    table.finish();
-    address
 }
 
 /// `[upstream.NAME]`, in the order of the file. One that could not be read keeps its name, so that

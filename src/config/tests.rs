@@ -142,6 +142,28 @@ fn what_can_never_act_is_warned_of() {
 }
 
 #[test]
+fn what_not_every_reader_reads_alike_is_kept_with_a_warning_and_in_no_prefix() {
+    let policy = |prefix: &str, fields: &str| {
+        let route = "[[route]]\npublic = true\nupstream = \"vault\"";
+        let policy = format!("version = 1\n{route}\nprefix = \"{prefix}\"\n{fields}\n");
+        told(&folder(&[("policy.toml", policy.as_bytes())]))
+    };
+    let slash = "policy.toml:6:17: warning: route `/a`: `%2F` is let through, and is no `/` here — \
+                 an upstream that decodes it before it splits reads another path than was judged: \
+                 keep it only where it does not";
+    let params = "policy.toml:7:15: warning: route `/a`: `;` and what follows it in a segment is let \
+                  through, and not looked at — an upstream that does not cut it off reads another \
+                  path than was judged: keep it only where it does";
+    let both = "encoded_slash = \"keep\"\npath_params = \"keep\"";
+    assert_eq!(policy("/a", &both.replace("keep", "refuse")), "");
+    assert_eq!(policy("/a", both), format!("{slash}\n{params}\n"));
+    for (prefix, what) in [("/a%2Fb", "an encoded slash"), ("/a;b", "a `;`")] {
+        let error = format!("prefix `{prefix}` is no path: it has {what}: ");
+        assert!(policy(prefix, both).contains(&error), "{prefix}");
+    }
+}
+
+#[test]
 fn no_route_has_the_name_that_metrics_give_to_none() {
     let route = |name: &str| {
         format!(
@@ -324,12 +346,13 @@ fn every_setting_can_be_set() {
         environment = "staging"
         workers = 3
         trusted_proxies = ["10.0.0.0/8", "::1"]
-        listen = { address = "[::1]:1" }
+        listen.address = "[::1]:1"
+        listen.tls = { certificate = "a.pem", key = "a.key", client_ca = "ca.pem", certificates = [{ certificate = "b.pem", key = "/b.key" }] }
         admin = { address = "127.0.0.1:2" }
         upstream.z = { urls = ["http://z:1", "unix:/run/z"], idle_connections = 0, requests = 1, eject_after = 0, dns_refresh = "1m" }
         upstream.a = { urls = ["http://[::1]"], health = { path = "/h", interval = "1s", timeout = "2s", after = 3, host = "a:1" } }
-        timeouts = { header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", tunnel = "7s", drain = "6s" }
-        limits = { connections = 1, requests = 2, headers = 3, header_bytes = "8KiB", target_bytes = 100, body_bytes = "2GiB", key_rate = 5, key_burst = 6 }
+        timeouts = { handshake = "9s", header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", tunnel = "7s", drain = "6s" }
+        limits = { connections = 1, requests = 2, streams = 4, headers = 3, header_bytes = "8KiB", target_bytes = 100, body_bytes = "2GiB", key_rate = 5, key_burst = 6 }
         log = { format = "text", level = "debug", sample = 1 }
     "#;
     let folder = folder(&[("sidegate.toml", settings)]);

@@ -199,11 +199,17 @@ impl Snapshot {
         if whole_server && query.method != "OPTIONS" {
             return Err(DenyReason::BadTarget);
         }
+        let path = target.decoded();
+        let found = if whole_server { None } else { self.routes.find(&host, &path) };
+        let disputed = target.disputed();
+        let keeps = |route: &Route| disputed.beyond(route.keeps()).is_nothing();
+        if !disputed.is_nothing() && !found.is_some_and(|(_, route)| keeps(route)) {
+            facts.route = found.map(|(number, _)| number);
+            return Err(DenyReason::BadTarget);
+        }
         if query.is_refused_everywhere() {
             return Err(DenyReason::MethodRefused);
         }
-        let path = target.decoded();
-        let found = if whole_server { None } else { self.routes.find(&host, &path) };
         facts.route = found.map(|(number, _)| number);
         if let Some((_, route)) = found {
             if query.is_keyless_preflight() && route.passes_preflights() {

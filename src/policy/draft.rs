@@ -2,6 +2,7 @@
 //!
 //! Whoever reads files fills a [`Draft`]; [`compile`](super::compile) is the only reader.
 
+use super::disputed::Disputed;
 use super::key::{KeyDigest, Pepper};
 use super::level::Level;
 use super::problem::{At, Place};
@@ -206,6 +207,10 @@ pub struct DraftRoute {
     pub protect: Vec<(At<String>, At<String>)>,
     /// Whether the matched prefix is taken off before forwarding.
     pub strip_prefix: bool,
+    /// Where it says that encoded slashes are kept; none refuses them.
+    pub encoded_slash: Option<Place>,
+    /// Where it says that params of segments are kept; none refuses them.
+    pub path_params: Option<Place>,
 }
 
 impl DraftRoute {
@@ -225,6 +230,19 @@ impl DraftRoute {
     /// What becomes of preflights without a key, as it is written.
     pub fn preflight_name(preflight: bool) -> &'static str {
         if preflight { "forward" } else { "deny" }
+    }
+
+    /// What is done with a disputed part of a path, as it is written.
+    pub fn keep_name(keep: bool) -> &'static str {
+        if keep { "keep" } else { "refuse" }
+    }
+
+    /// What it lets through of what readers of paths do not agree on.
+    pub fn keeps(&self) -> Disputed {
+        Disputed {
+            encoded_slash: self.encoded_slash.is_some(),
+            path_params: self.path_params.is_some(),
+        }
     }
 
     /// Host and prefix as they are written.

@@ -48,12 +48,16 @@
 //! - A preflight that goes on without a key is held against neither `methods` nor the workspace:
 //!   nothing of either is asked for. With a key it is a request as any other, on public routes too.
 //! - `OPTIONS *` belongs to no route.
+//! - What readers of paths do not agree on (`%2F`, `;`) is [`Disputed`]: `bad_target` unless the route
+//!   keeps it, and so where there is none. What has a dot or an empty segment, whether `%2F` splits
+//!   and `;` cuts or not, is refused on every route.
 //!
 //! Start at [`Snapshot::decide`].
 
 mod bytes;
 mod decide;
 pub mod difference;
+mod disputed;
 pub mod draft;
 pub mod explain;
 mod host;
@@ -68,6 +72,7 @@ mod target;
 mod time;
 
 pub use decide::{Decision, Denial, Description, Facts, Permit, Query, Upgrade};
+pub use disputed::Disputed;
 pub use draft::Draft;
 pub use host::Host;
 pub use level::Level;

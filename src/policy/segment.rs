@@ -24,27 +24,33 @@ impl<'p> Iterator for Segments<'p> {
     }
 }
 
-/// A segment as an upstream will read it. Canonical segments decode to UTF-8, in one way.
-pub(super) fn decoded(segment: &str) -> Cow<'_, str> {
-    if !segment.bytes().any(|byte| byte == b'%') {
-        return Cow::Borrowed(segment);
+/// A canonical path or segment as it is matched: without params, decoded to UTF-8, in one way. `%2F`
+/// stays, so that the segments are the same; nothing else decodes to it, for `%25` does not stand
+/// before two hex digits.
+pub(super) fn decoded(text: &str) -> Cow<'_, str> {
+    if !text.bytes().any(|byte| matches!(byte, b'%' | b';')) {
+        return Cow::Borrowed(text);
     }
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
         rest = tail;
         match rest {
             [high, low, tail @ ..] if byte == b'%' => match escaped(*high, *low) {
-                Some(value) => {
+                Some(value) if value != b'/' => {
                     bytes.push(value);
                     rest = tail;
                 }
-                None => bytes.push(byte),
+                _ => bytes.push(byte),
             },
+            _ if byte == b';' => {
+                let end = position(rest, b'/').unwrap_or(rest.len());
+                rest = rest.get(end..).unwrap_or_default();
+            }
             _ => bytes.push(byte),
         }
     }
-    String::from_utf8(bytes).map_or(Cow::Borrowed(segment), Cow::Owned)
+    String::from_utf8(bytes).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 /// The byte that two hex digits spell.
@@ -66,6 +72,8 @@ mod tests {
             ("/a/", &["a"]),
             ("/a/b%40c/%C3%A9", &["a", "b@c", "é"]),
             ("/100%25/%", &["100%", "%"]),
+            ("/a%2Fb/%3Bc", &["a%2Fb", ";c"]),
+            ("/a;v=%2F;w/b;/c", &["a", "b", "c"]),
         ];
         for (path, expected) in cases {
             let seen: Vec<_> = segments(path).map(decoded).collect();

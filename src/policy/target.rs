@@ -3,13 +3,15 @@
 //! A target has one reading or it is refused; what is judged is what is forwarded. The canonical
 //! form is RFC 3986 §6.2.2 without dot segments: percent-encoded unreserved characters decoded,
 //! the hex digits of the rest in upper case. Nothing is repaired that a second reader could read
-//! differently: dot segments (§5.2.4), empty segments, encoded separators, NUL and what a second
+//! differently: dot segments (§5.2.4), empty segments, encoded backslashes, NUL and what a second
 //! decoding would change are refused. Other controls stay encoded: the canonical form is visible
-//! ASCII, wherever it is written.
+//! ASCII, wherever it is written. Encoded slashes and params are left to the route: see
+//! [`Disputed`]. However they are read, there are no dot and no empty segments.
 
 use std::borrow::Cow;
 
 use super::bytes::{Eight, all_good, position};
+use super::disputed::Disputed;
 use super::segment::{decoded, escaped};
 
 /// A canonical target: an absolute path and what came after the first `?`, or `*`.
@@ -21,6 +23,7 @@ pub struct Target<'a> {
     query: Option<&'a str>,
     /// Whether nothing in the path is encoded.
     plain: bool,
+    disputed: Disputed,
 }
 
 impl<'a> Target<'a> {
@@ -32,7 +35,7 @@ impl<'a> Target<'a> {
     /// Why the target has no single reading.
     pub fn parse(text: &'a str) -> Result<Self, TargetError> {
         if text == "*" {
-            return Ok(Self { path: Cow::Borrowed(text), query: None, plain: true });
+            return Ok(Self::plain(text, None));
         }
         let end = position(text.as_bytes(), b'?').unwrap_or(text.len());
         let path = text.get(..end).unwrap_or(text);
@@ -41,12 +44,16 @@ impl<'a> Target<'a> {
             return Err(TargetError::Query);
         }
         if is_plain(path) {
-            return Ok(Self { path: Cow::Borrowed(path), query, plain: true });
+            return Ok(Self::plain(path, query));
         }
         let encoded = path.bytes().any(|byte| byte == b'%');
         let path = if encoded { canonical(path)? } else { Cow::Borrowed(path) };
-        check_segments(&path)?;
-        Ok(Self { path, query, plain: false })
+        let disputed = check_segments(&path)?;
+        Ok(Self { path, query, plain: false, disputed })
+    }
+
+    fn plain(path: &'a str, query: Option<&'a str>) -> Self {
+        Self { path: Cow::Borrowed(path), query, plain: true, disputed: Disputed::default() }
     }
 
     /// The canonical path, or `*`.
@@ -54,8 +61,8 @@ impl<'a> Target<'a> {
         &self.path
     }
 
-    /// The path as an upstream will read it. Its segments are those of [`path`](Self::path): no
-    /// slash of a canonical path is encoded.
+    /// The path as routes match it and as an upstream will read it. Its segments are those of
+    /// [`path`](Self::path), without their params: encoded slashes stay encoded.
     pub(super) fn decoded(&self) -> Cow<'_, str> {
         if self.plain { Cow::Borrowed(&self.path) } else { decoded(&self.path) }
     }
@@ -63,6 +70,11 @@ impl<'a> Target<'a> {
     /// What came after the first `?`, as it came.
     pub fn query(&self) -> Option<&'a str> {
         self.query
+    }
+
+    /// What of the path not every reader reads alike.
+    pub fn disputed(&self) -> Disputed {
+        self.disputed
     }
 
     /// Whether the path is, byte for byte, what the client sent.
@@ -80,14 +92,12 @@ pub enum TargetError {
     DotSegment,
     /// `//`.
     EmptySegment,
-    /// An encoded byte that a later reader could take for syntax: `/`, `\`, NUL, `%xx`.
+    /// An encoded byte that a later reader could take for syntax: `\`, NUL, `%xx`.
     Encoded,
     /// `%` without two hex digits.
     Escape,
     /// No leading `/`.
     NotAbsolute,
-    /// A `;`, which some readers cut segments at.
-    Params,
     /// A byte in the query that no URI has.
     Query,
     /// Encoded bytes that are not UTF-8.
@@ -101,10 +111,9 @@ impl TargetError {
             Self::Byte => "it has a character that a path cannot have unencoded",
             Self::DotSegment => "it has a `.` or `..` segment",
             Self::EmptySegment => "it has an empty segment (`//`)",
-            Self::Encoded => "it has an encoded slash, backslash, NUL or percent sign",
+            Self::Encoded => "it has an encoded backslash, NUL or percent sign",
             Self::Escape => "it has a `%` without two hex digits",
             Self::NotAbsolute => "it does not start with `/`",
-            Self::Params => "it has a `;`",
             Self::Query => "its query has a character that a query cannot have unencoded",
             Self::Utf8 => "its encoded bytes are not UTF-8",
         }
@@ -133,11 +142,11 @@ fn is_plain(path: &str) -> bool {
         })
 }
 
-/// RFC 3986 §3.3 `pchar` without `;`, and `/`. `%` stands because [`canonical`] came before.
+/// RFC 3986 §3.3 `pchar`, and `/`. `%` stands because [`canonical`] came before.
 fn is_path_byte(byte: u8) -> bool {
     is_unreserved(byte)
         || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',')
-        || matches!(byte, b'=' | b':' | b'@' | b'/' | b'%')
+        || matches!(byte, b';' | b'=' | b':' | b'@' | b'/' | b'%')
 }
 
 /// The canonical form of a path with a `%` in it, segments not yet checked.
@@ -158,7 +167,7 @@ fn canonical(path: &str) -> Result<Cow<'_, str>, TargetError> {
         let [high, low, tail @ ..] = rest else { return Err(TargetError::Escape) };
         rest = tail;
         let value = escaped(*high, *low).ok_or(TargetError::Escape)?;
-        if matches!(value, 0 | b'/' | b'\\') {
+        if matches!(value, 0 | b'\\') {
             return Err(TargetError::Encoded);
         }
         decoded.push(value);
@@ -181,26 +190,38 @@ fn canonical(path: &str) -> Result<Cow<'_, str>, TargetError> {
     Ok(if form == path { Cow::Borrowed(path) } else { Cow::Owned(form) })
 }
 
-fn check_segments(path: &str) -> Result<(), TargetError> {
+/// Holds every reading of a canonical path's segments to the same: split at `%2F` or not, cut at `;`
+/// or not.
+fn check_segments(path: &str) -> Result<Disputed, TargetError> {
     let Some(rest) = path.strip_prefix('/') else { return Err(TargetError::NotAbsolute) };
+    let mut disputed = Disputed::default();
     let mut length = 0_usize;
     let mut dots = 0_usize;
-    for &byte in rest.as_bytes() {
-        if byte == b'/' {
+    let mut rest = rest.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        if !is_path_byte(byte) {
+            return Err(TargetError::Byte);
+        }
+        let encoded = tail.strip_prefix(b"2F").filter(|_| byte == b'%');
+        if byte == b'/' || byte == b';' || encoded.is_some() {
             check_segment(length, dots)?;
             if length == 0 {
                 return Err(TargetError::EmptySegment);
             }
+            disputed.path_params |= byte == b';';
+            disputed.encoded_slash |= encoded.is_some();
+        }
+        if byte == b'/' || encoded.is_some() {
+            rest = encoded.unwrap_or(tail);
             (length, dots) = (0, 0);
             continue;
-        }
-        if !is_path_byte(byte) {
-            return Err(if byte == b';' { TargetError::Params } else { TargetError::Byte });
         }
         length += 1;
         dots += usize::from(byte == b'.');
     }
-    check_segment(length, dots)
+    check_segment(length, dots)?;
+    Ok(disputed)
 }
 
 fn check_segment(length: usize, dots: usize) -> Result<(), TargetError> {
@@ -254,10 +275,35 @@ mod tests {
             ("/a/%2e%2e/b", Err(DotSegment)),
             ("/a/.%2E/b", Err(DotSegment)),
             ("/a/%2E", Err(DotSegment)),
-            ("/a/..;x/b", Err(Params)),
-            ("/a;b", Err(Params)),
-            ("/a%2fb", Err(Encoded)),
-            ("/a%2Fb", Err(Encoded)),
+            ("/a;b", Ok(("/a;b", None))),
+            ("/a;b=%7e;c/d;", Ok(("/a;b=~;c/d;", None))),
+            ("/a%2fb", Ok(("/a%2Fb", None))),
+            ("/a%2Fb%2F", Ok(("/a%2Fb%2F", None))),
+            ("/a%25%2fb;%2F", Ok(("/a%25%2Fb;%2F", None))),
+            ("/a/..;x/b", Err(DotSegment)),
+            ("/a/.%2e;/b", Err(DotSegment)),
+            ("/a/.;", Err(DotSegment)),
+            ("/a%2f..", Err(DotSegment)),
+            ("/a%2f..%2fb", Err(DotSegment)),
+            ("/a;x%2f..%2fb", Err(DotSegment)),
+            ("/a;x%2f.;y%2fb", Err(DotSegment)),
+            ("/%2e%2e%2f", Err(DotSegment)),
+            ("/..%2f", Err(DotSegment)),
+            ("/.%2fa", Err(DotSegment)),
+            ("/;x/", Err(EmptySegment)),
+            ("/a/;x", Err(EmptySegment)),
+            ("/a%2f;x", Err(EmptySegment)),
+            ("/;", Err(EmptySegment)),
+            ("/%2f", Err(EmptySegment)),
+            ("/%2fa", Err(EmptySegment)),
+            ("/a/%2f", Err(EmptySegment)),
+            ("/a%2f/b", Err(EmptySegment)),
+            ("/a%2f%2fb", Err(EmptySegment)),
+            ("/a%252fb", Err(Encoded)),
+            ("/a%25%32%66b", Err(Encoded)),
+            ("/a%2f%5cb", Err(Encoded)),
+            ("/a;%00", Err(Encoded)),
+            ("/a%2fé", Err(Byte)),
             ("/a%5cb", Err(Encoded)),
             ("/a%00", Err(Encoded)),
             ("/%00", Err(Encoded)),
@@ -300,6 +346,22 @@ mod tests {
             let parsed = Target::parse(text);
             let seen = parsed.as_ref().map(|t| (t.path(), t.query())).map_err(|e| *e);
             assert_eq!(seen, *expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_disputed_is_told_and_matched_in_one_way() {
+        for (text, slash, params, matched) in [
+            ("/a/b", false, false, "/a/b"),
+            ("/a%3Bb%20?;%2F", false, false, "/a;b "),
+            ("/a%2fb/c", true, false, "/a%2Fb/c"),
+            ("/a;v=1/b;;c", false, true, "/a/b"),
+            ("/a;v=%2F..x%20/%25%2fb;y/", true, true, "/a/%%2Fb/"),
+        ] {
+            let target = Target::parse(text).unwrap();
+            let disputed = Disputed { encoded_slash: slash, path_params: params };
+            assert_eq!(target.disputed(), disputed, "{text}");
+            assert_eq!(target.decoded(), matched, "{text}");
         }
     }
 

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::activity::Activity;
 use super::download::Download;
 use super::fault::Fault;
 use super::headers;
-use super::io::Activity;
 use super::record::Record;
 use super::settings::Timeouts;
 use crate::clock;
@@ -119,6 +119,11 @@ impl Body for RequestBody {
             return Poll::Ready(None);
         };
         let Poll::Ready(polled) = Pin::new(&mut *incoming).poll_frame(cx) else {
+            if activity.is_cut() {
+                upload.fault.set(Some(Fault::BodyBroken));
+                return Poll::Ready(Some(Err(Fault::BodyBroken)));
+            }
+            activity.note_upload(cx.waker());
             upload.waits.set(true);
             return Poll::Pending;
         };

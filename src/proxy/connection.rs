@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Poll, ready};
@@ -10,15 +9,20 @@ use std::time::Instant;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use tokio::net::TcpStream;
 
+use super::activity::{Activity, Phase};
 use super::gate;
-use super::io::{Activity, ClientIo, Phase};
+use super::head::Flaw;
+use super::io::ClientIo;
 use super::respond;
 use super::settings::{Limits, Timeouts};
 use super::timer::{LazyTimer, deadline};
+use super::transport::Transport;
 use super::tunnel::Leg;
 use super::worker::Worker;
+use crate::clock;
+use crate::policy::{Denial, DenyReason, Description, Facts};
+use crate::telemetry::RequestEvent;
 
 /// What a read takes at most. Larger than any head that is allowed by default: bodies use it, too.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
@@ -41,8 +45,7 @@ enum End {
 }
 
 /// Serves a connection until it is closed, times out, or is drained.
-pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
-    let activity = Activity::new(peer.ip(), worker.trusts(peer.ip()));
+pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Activity>) {
     let requests = {
         let (worker, activity) = (Rc::clone(&worker), Rc::clone(&activity));
         service_fn(move |request| {
@@ -93,23 +96,58 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAdd
         // The answer broke off: to a client that reads until the end, a clean close would look
         // like a whole one.
         End::Closed(Err(error)) if error.is_user() => {
-            let _ = connection.into_parts().io.into_parts().0.set_zero_linger();
+            connection.into_parts().io.into_parts().0.break_off();
         }
         End::Closed(Err(error)) if error.is_parse_too_large() => {
-            worker.head_refused(431, &activity);
+            head_refused(&worker, 431, &activity);
         }
-        End::Closed(Err(error)) if error.is_parse() => worker.head_refused(400, &activity),
+        End::Closed(Err(error)) if error.is_parse() => head_refused(&worker, 400, &activity),
         End::Closed(Err(_)) => {}
         End::TimedOut if activity.phase() == Phase::Head => {
-            let (stream, _beyond) = connection.into_parts().io.into_parts();
-            let detail = "the request's head did not come in time";
-            let text = respond::raw("408 Request Timeout", detail, &activity.id());
-            // The client may be gone, or not reading: there is nothing more to be done for it.
-            let _ = stream.try_write(text.as_bytes());
-            worker.head_refused(408, &activity);
+            let (mut stream, _beyond) = connection.into_parts().io.into_parts();
+            refuse_slow_head(&worker, &mut stream, &activity);
         }
         End::TimedOut => {}
     }
+}
+
+/// Ends a connection whose client has begun a head and not ended it.
+pub(super) fn refuse_slow_head(worker: &Worker, stream: &mut Transport, activity: &Activity) {
+    let detail = "the request's head did not come in time";
+    let text = respond::raw("408 Request Timeout", detail, &activity.id());
+    stream.say(text.as_bytes());
+    head_refused(worker, 408, activity);
+}
+
+/// A head that was never whole, or that hyper refused, is no request: it is counted here.
+fn head_refused(worker: &Worker, status: u16, activity: &Activity) {
+    let generation = worker.generation();
+    let (number, snapshot) = (generation.number, &generation.snapshot);
+    let reason = activity.flaw().map_or(DenyReason::BadRequest, Flaw::reason);
+    let bad = Denial { reason, facts: Facts::default() };
+    let denial = (status == 400).then_some(bad);
+    let took = clock::instant().saturating_duration_since(activity.since());
+    let mut meters = worker.meters();
+    if let Some(denial) = &denial {
+        meters.denied(number, snapshot, denial);
+    }
+    meters.answered(number, snapshot, &bad.facts, status, took);
+    drop(meters);
+    RequestEvent {
+        decided: false,
+        denial,
+        words: Description::default(),
+        generation: generation.number,
+        method: "other",
+        status,
+        upstream_status: None,
+        upstream_error: None,
+        took,
+        request_id: &activity.id(),
+        trace_id: "",
+        peer: activity.peer.text(),
+    }
+    .write();
 }
 
 /// Who waits.

@@ -10,10 +10,10 @@ use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::activity::Activity;
 use super::body::Upload;
 use super::endpoint::Load;
 use super::fault::Fault;
-use super::io::Activity;
 use super::pool::Caller;
 use super::shared::Stream;
 use super::timer::deadline;

@@ -13,6 +13,8 @@ pub(super) enum Fault {
     BodyBroken,
     /// The client paused for too long within its body.
     BodyTimeout,
+    /// The head has more fields than the limit.
+    HeadTooLarge,
     /// More requests than the limit are in flight.
     Overloaded,
     /// The target is longer than the limit.
@@ -29,6 +31,7 @@ impl Fault {
             Self::BodyTimeout => 408,
             Self::BodyTooLarge => 413,
             Self::TargetTooLong => 414,
+            Self::HeadTooLarge => 431,
             Self::Overloaded => 503,
             Self::Upstream(kind) => match kind {
                 UpstreamErrorKind::Connect
@@ -45,9 +48,11 @@ impl Fault {
     /// The error type of `Proxy-Status` (RFC 9209 §2.3).
     pub(super) fn proxy_error(self) -> &'static str {
         match self {
-            Self::BodyBroken | Self::BodyTimeout | Self::BodyTooLarge | Self::TargetTooLong => {
-                "http_request_error"
-            }
+            Self::BodyBroken
+            | Self::BodyTimeout
+            | Self::BodyTooLarge
+            | Self::HeadTooLarge
+            | Self::TargetTooLong => "http_request_error",
             Self::Overloaded => "connection_limit_reached",
             Self::Upstream(kind) => match kind {
                 UpstreamErrorKind::Connect => "destination_unavailable",
@@ -68,6 +73,7 @@ impl Fault {
             Self::BodyBroken => "the request's body ended before it was whole",
             Self::BodyTimeout => "the request's body did not come in time",
             Self::BodyTooLarge => "the request's body is larger than is taken here",
+            Self::HeadTooLarge => "the request has more fields than are taken here",
             Self::Overloaded => "more requests are in flight than are taken at once",
             Self::TargetTooLong => "the request's target is longer than is taken here",
             Self::Upstream(kind) => match kind {

@@ -10,12 +10,12 @@ use http::uri::PathAndQuery;
 use http::{Request, Response, Uri, Version};
 use hyper::body::{Body, Incoming};
 
+use super::activity::Activity;
 use super::body::{AnswerBody, RequestBody};
 use super::claim::Claim;
 use super::extract;
 use super::fault::Fault;
 use super::headers;
-use super::io::Activity;
 use super::pool::{Caller, Exchange};
 use super::preamble;
 use super::protocols;
@@ -51,7 +51,7 @@ pub(super) async fn answer(
     {
         return fail(fault, &parts, &trace, record);
     }
-    let (decision, decided) = decide(&worker, snapshot, &parts);
+    let (decision, decided) = decide(&worker, snapshot, &parts, &incoming);
     let permit = match decision {
         Decision::Allow(permit) => permit,
         Decision::Deny(denial) => {
@@ -91,6 +91,9 @@ pub(super) async fn answer(
         headers::name_websocket(&mut parts.headers);
     }
     let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided, &activity);
+    if matches!(body, RequestBody::Streaming(_)) {
+        headers::name_framing(&mut parts.headers);
+    }
     let request = Request::from_parts(parts, body);
     let caller = Caller { upload: &upload, activity: &activity };
     let exchanged = if upgrades {
@@ -146,11 +149,20 @@ pub(super) async fn answer(
 }
 
 /// The decision, and when it was made.
-fn decide<'s>(worker: &Worker, snapshot: &'s Snapshot, parts: &Parts) -> (Decision<'s>, Instant) {
+fn decide<'s>(
+    worker: &Worker,
+    snapshot: &'s Snapshot,
+    parts: &Parts,
+    incoming: &Incoming,
+) -> (Decision<'s>, Instant) {
     let started = clock::instant();
     let query = extract::query(&parts.method, &parts.uri, parts.version, &parts.headers);
     let decision = match query {
-        Ok(query) => snapshot.decide(&query, clock::now()),
+        Ok(mut query) => {
+            // No field tells of a body in HTTP/2.
+            query.preflight &= incoming.is_end_stream();
+            snapshot.decide(&query, clock::now())
+        }
         Err(reason) => Decision::Deny(Denial { reason, facts: Facts::default() }),
     };
     let decided = clock::instant();
@@ -186,7 +198,7 @@ fn forward(
     parts.uri = Uri::from(target);
     parts.version = Version::HTTP_11;
     let words = snapshot.describe(&permit.facts());
-    preamble::write(preamble, &parts.headers, &words, trace, &activity.peer_text, activity.trusted);
+    preamble::write(preamble, &parts.headers, &words, trace, &activity.peer);
     headers::clean_request(&mut parts.headers);
     Ok(())
 }
@@ -223,6 +235,10 @@ fn is_drained(incoming: &Incoming) -> bool {
 
 /// What the limits refuse before anything is decided. hyper bounds the head as a whole.
 fn oversize(parts: &Parts, incoming: &Incoming, limits: &Limits) -> Option<Fault> {
+    // hyper counts those of HTTP/1.
+    if parts.headers.len() > limits.headers {
+        return Some(Fault::HeadTooLarge);
+    }
     let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target > limits.target_bytes {
         return Some(Fault::TargetTooLong);

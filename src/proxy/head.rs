@@ -19,7 +19,7 @@
 //! | CR alone, NUL, DEL or another control byte in a value | refuses | hyper |
 //! | bytes from 0x80 in a value | takes them | nobody: they go on as they are (RFC 9110 §5.5) |
 //! | two spaces, a tab, or a blank at the end of the request line; no version, another one | refuses | here, or hyper |
-//! | the preface of HTTP/2 | closes without a word | here, with an answer |
+//! | the preface of HTTP/2, over TLS that agreed on HTTP/1.1 | closes without a word | here, with an answer |
 //! | `\`, `"`, `^`, `{`, `%zz`, UTF-8, `//` in the target | takes them | the policy's target |
 //! | `GET host`, `GET host:80`, `GET *` | takes them | [`extract`](super::extract), the policy's target |
 //! | `GET ftp://h/`, `http://user@h/` | takes them | [`extract`](super::extract) |

@@ -4,7 +4,9 @@
 //! to our namespace, to a forwarding field or to a field that the [preamble](super::preamble) says
 //! anew, method and target overrides.
 
-use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+};
 
 use super::protocols;
 
@@ -16,12 +18,14 @@ const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
 
 /// Takes out of a permitted request what does not go on.
 pub(super) fn clean_request(headers: &mut HeaderMap) {
-    let chunked = headers.contains_key(TRANSFER_ENCODING);
     remove_named_by_connection(headers);
     protocols::remove_key(headers);
     remove(headers, is_dropped_from_request);
-    if chunked {
-        // Without a word on it, hyper takes a GET or HEAD to have no body.
+}
+
+/// Says of a body without a length how it ends: without a word, hyper takes a GET to have none.
+pub(super) fn name_framing(headers: &mut HeaderMap) {
+    if !headers.contains_key(CONTENT_LENGTH) {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
 }
@@ -29,7 +33,6 @@ pub(super) fn clean_request(headers: &mut HeaderMap) {
 /// Takes out of a request's trailers what would be taken out of its head.
 pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
     clean_request(trailers);
-    trailers.remove(TRANSFER_ENCODING);
 }
 
 /// Takes out of an upstream's answer what concerns only its connection with us.

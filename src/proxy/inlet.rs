@@ -10,11 +10,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 
+use super::activity::Activity;
 use super::chunks::Chunks;
 use super::head::{Flaw, Framing, Head};
-use super::io::Activity;
+use super::transport::Transport;
 
 /// What hyper gets for a head that is refused, wherever in it that is: the end of one that it must
 /// refuse itself. So a refusal takes the same way out whoever found it.
@@ -46,7 +46,7 @@ enum Due {
 
 /// An inlet and its socket, for one read. tokio's trait lets what was read be seen where hyper will
 /// find it: nothing is copied but what hyper has to wait for.
-pub(super) struct Checked<'i>(pub(super) &'i mut Inlet, pub(super) &'i mut TcpStream);
+pub(super) struct Checked<'i>(pub(super) &'i mut Inlet, pub(super) &'i mut Transport);
 
 impl AsyncRead for Checked<'_> {
     fn poll_read(
@@ -122,7 +122,7 @@ impl Inlet {
     /// Fills `buffer` with what may be read.
     fn poll_read(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut Transport,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {

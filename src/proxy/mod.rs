@@ -2,11 +2,12 @@
 //!
 //! # The life of a request
 //!
-//! `worker` accepts → `connection` runs hyper and every timeout on one timer → `inlet` gives hyper
-//! one message at a time, and none whose framing is in doubt (`head` says what that is) → `gate` has
-//! the request: `extract` makes of it a policy query (the only reader of credential headers), the
-//! snapshot decides, `respond` refuses, or `headers` cleans it, `preamble` says who asks, and `pool`
-//! exchanges it: its `roster` chooses an `endpoint`, which has or makes a connection, one of HTTP/1.1
+//! `worker` accepts → `door` shakes hands where clients speak TLS, and sees which HTTP they speak →
+//! `connection` runs hyper and every timeout on one timer, and `inlet` gives hyper one message at a
+//! time, and none whose framing is in doubt (`head` says what that is); `http2` has a timer for each
+//! `stream`, and watches the `frames` → `gate` has the request: `extract` makes of it a policy query
+//! (the only reader of credential headers), the snapshot decides, `respond` refuses, or `headers` cleans it,
+//! `preamble` says who asks, and `pool` exchanges it: its `roster` chooses an `endpoint`, which has or makes a connection, one of HTTP/1.1
 //! for each request (`upstream`) or one of HTTP/2 for many (`shared`). What endpoints are there and
 //! well, the `scout` finds out beside the requests. `record` counts and tells it once, when its last
 //! byte is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it.
@@ -22,6 +23,7 @@
 //!
 //! Start at `gate`.
 
+mod activity;
 mod address;
 mod body;
 mod budget;
@@ -29,20 +31,24 @@ mod chunks;
 mod claim;
 mod connection;
 mod dial;
+mod door;
 mod download;
 mod ear;
 mod endpoint;
 mod extract;
 mod farewell;
 mod fault;
+mod frames;
 mod gate;
 mod head;
 mod headers;
 mod health;
 mod held;
+mod http2;
 mod inlet;
 mod io;
 mod link;
+mod listen;
 mod names;
 mod network;
 mod pool;
@@ -57,31 +63,36 @@ mod settings;
 mod shared;
 mod socket;
 mod standing;
+mod stream;
 mod timer;
+mod tls;
 mod trace;
+mod transport;
 mod trust;
 mod tunnel;
 mod upstream;
+mod watched;
 mod way;
 mod wire;
 mod worker;
 
 use std::io::Result;
-use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use socket2::{Domain, Socket, Type};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
 
 use crate::current::{Current, Reader};
 use crate::telemetry::Telemetry;
 pub(crate) use extract::asks;
+pub use listen::Address;
+use listen::{Listener, Listening, SocketFile};
 pub use network::{Network, NetworkError};
 use scout::Scout;
 pub use settings::{Endpoint, Health, Limits, Protocol, Rate, Settings, Site, Timeouts, Upstream};
+pub use tls::{Tls, crypto, names};
 pub use trust::{Trust, TrustError};
 use worker::{Life, Shared, Worker};
 
@@ -106,37 +117,30 @@ pub fn query<'q>(
     extract::query(method, uri, version, headers)
 }
 
-/// Connections that the kernel holds for a worker that is busy.
-const BACKLOG: i32 = 1024;
-
 /// One listener a worker, all on the same address.
 #[derive(Debug)]
 pub struct Listeners {
-    address: SocketAddr,
-    sockets: Vec<TcpListener>,
+    address: Address,
+    sockets: Vec<Listening>,
+    file: Option<SocketFile>,
 }
 
 impl Listeners {
-    /// Binds the address once for each worker (`SO_REUSEPORT`: the kernel spreads connections).
+    /// Binds the address once for each worker (`SO_REUSEPORT`: the kernel spreads connections). A
+    /// Unix socket is bound once, for all of them; a file of one that nobody listens on is replaced.
     ///
     /// # Errors
     ///
     /// When the address cannot be bound, as when another process has it.
     pub fn bind(settings: &Settings) -> Result<Self> {
-        let mut address = settings.listen;
-        let mut sockets = Vec::with_capacity(settings.workers);
-        for _ in 0..settings.workers.max(1) {
-            let socket = listen(address)?;
-            // Port 0 is the kernel's choice: the others follow the first.
-            address = socket.local_addr()?;
-            sockets.push(socket);
-        }
-        Ok(Self { address, sockets })
+        let (address, sockets) = settings.listen.bind(settings.workers.max(1))?;
+        let file = SocketFile::of(&address);
+        Ok(Self { address, sockets, file })
     }
 
     /// Where clients connect.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &Address {
+        &self.address
     }
 }
 
@@ -146,6 +150,7 @@ pub struct Proxy {
     threads: Vec<JoinHandle<()>>,
     scout: Scout,
     control: Control,
+    _file: Option<SocketFile>,
 }
 
 /// Ends a running data plane, from anywhere.
@@ -207,7 +212,7 @@ impl Proxy {
         for _ in &threads {
             started.recv().map_err(std::io::Error::other)??;
         }
-        Ok(Self { threads, scout, control: Control(life) })
+        Ok(Self { threads, scout, control: Control(life), _file: listeners.file })
     }
 
     /// What ends it.
@@ -223,26 +228,15 @@ impl Proxy {
     }
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener> {
-    let socket =
-        Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
 fn run(
-    socket: TcpListener,
+    socket: Listening,
     worker: impl FnOnce() -> Rc<Worker>,
     life: watch::Receiver<Life>,
     report: &mpsc::Sender<Result<()>>,
 ) -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::from_std(socket)?;
+        let listener = Listener::new(socket)?;
         let _ = report.send(Ok(()));
         worker().run(listener, life).await;
         Ok(())

@@ -20,6 +20,7 @@ use std::task::Poll;
 
 use http::{Method, Request, Response, response};
 
+use super::activity::Activity;
 use super::body::{RequestBody, Upload};
 use super::budget::Budget;
 use super::dial::Spoken;
@@ -28,7 +29,6 @@ use super::endpoint::{Bounds, Load, Opened};
 use super::fault::Fault;
 use super::headers;
 use super::held::Original;
-use super::io::Activity;
 use super::link::Link;
 use super::roster::Roster;
 use super::scout::Source;
@@ -41,6 +41,10 @@ use crate::telemetry::{PoolMeters, UpstreamErrorKind};
 
 /// Endpoints that one request tries to reach, at most.
 const TRIES: usize = 3;
+
+/// Shared connections that may end as they should before one request's turn on them. Upstreams that
+/// take so many requests a connection do that all the time: it only has to end.
+const TURNS: usize = 10;
 
 const FULL: Fault = Fault::Upstream(UpstreamErrorKind::Full);
 
@@ -180,8 +184,9 @@ impl Pool {
         let (head, body) = request.into_parts();
         let body = Original::new(body);
         let is_repeatable = body.is_empty() && head.method.is_idempotent();
-        let mut tries = 1;
+        let (mut tries, mut turns) = (1, 0);
         loop {
+            let mut is_free = false;
             let held = body.send().ok_or(RESET)?;
             let request = shared::request(&head, held, preamble, &load.scheme()).ok_or(PROTOCOL)?;
             match stream.send(request, caller, &self.timeouts).await {
@@ -192,6 +197,12 @@ impl Pool {
                 }
                 // That is its right, and no failure.
                 Heard::Unprocessed => {}
+                Heard::Late if turns < TURNS => {
+                    turns += 1;
+                    tries -= 1;
+                    is_free = true;
+                }
+                Heard::Late => return Err(RESET),
                 Heard::Nothing if is_repeatable => load.failed(RESET),
                 Heard::Nothing => {
                     load.failed(RESET);
@@ -203,10 +214,12 @@ impl Pool {
                 }
             }
             stream.retire();
-            if tries == TRIES || !self.budget.take() {
+            if tries == TRIES || !(is_free || self.budget.take()) {
                 return Err(RESET);
             }
-            self.meters.retried();
+            if !is_free {
+                self.meters.retried();
+            }
             tries += 1;
             match self.open_beside(load, None).await? {
                 (Opened::Shared(other), at) => (stream, load) = (other, at),

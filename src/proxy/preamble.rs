@@ -15,6 +15,7 @@
 
 use http::header::{GetAll, HOST, HeaderMap, HeaderName, HeaderValue};
 
+use super::door::Peer;
 use super::trace::Trace;
 use crate::policy::{Description, Host, Level};
 
@@ -24,8 +25,7 @@ pub(super) fn write(
     headers: &HeaderMap,
     words: &Description<'_>,
     trace: &Trace,
-    peer: &str,
-    trusted: bool,
+    peer: &Peer,
 ) {
     // A route has a product even where nobody asks, as in a preflight.
     let nobody = Description::default();
@@ -47,11 +47,14 @@ pub(super) fn write(
             line(room, name, value.as_bytes());
         }
     }
-    if trusted {
-        return extend(room, headers, peer);
+    match peer.forwarded() {
+        Some(address) if peer.is_trusted() => {
+            return extend(room, headers, address, peer.scheme());
+        }
+        Some(address) => line(room, "x-forwarded-for: ", address.as_bytes()),
+        None => {}
     }
-    line(room, "x-forwarded-for: ", peer.as_bytes());
-    line(room, "x-forwarded-proto: ", b"http");
+    line(room, "x-forwarded-proto: ", peer.scheme().as_bytes());
     if let Some(value) = headers.get(HOST) {
         host(room, value.as_bytes());
     }
@@ -71,7 +74,7 @@ pub(super) fn insert(headers: &mut HeaderMap, block: &[u8]) -> Option<()> {
 }
 
 /// What a trusted proxy said of the client, and then the proxy (RFC 7239 §5.2).
-fn extend(room: &mut Vec<u8>, headers: &HeaderMap, peer: &str) {
+fn extend(room: &mut Vec<u8>, headers: &HeaderMap, peer: &str, own: &str) {
     chain(room, "x-forwarded-for: ", headers.get_all("x-forwarded-for"), peer);
     if headers.contains_key("forwarded") {
         let peer = match peer.contains(':') {
@@ -82,7 +85,7 @@ fn extend(room: &mut Vec<u8>, headers: &HeaderMap, peer: &str) {
     }
     let scheme = one(headers, "x-forwarded-proto")
         .filter(|scheme| matches!(*scheme, "http" | "https" | "ws" | "wss"));
-    line(room, "x-forwarded-proto: ", scheme.unwrap_or("http").as_bytes());
+    line(room, "x-forwarded-proto: ", scheme.unwrap_or(own).as_bytes());
     let is_one = |host: &&str| !host.contains(',') && Host::parse(host).is_some();
     let named = one(headers, "x-forwarded-host").filter(is_one);
     if let Some(value) = named.or_else(|| one(headers, "host")) {
@@ -142,7 +145,7 @@ mod tests {
         headers.insert(HOST, HeaderValue::from_static("api.acme.example"));
         let trace = Trace::of(&headers, &mut fastrand::Rng::with_seed(1));
         let mut room = Vec::new();
-        write(&mut room, &headers, &words, &trace, "127.0.0.1", false);
+        write(&mut room, &headers, &words, &trace, &Peer::new([127, 0, 0, 1].into(), false, false));
         let expected = format!(
             "x-sidegate-account: svc@x\r\n\
              x-sidegate-key-id: k_1\r\n\

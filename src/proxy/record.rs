@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use http::Method;
 
-use super::io::Activity;
+use super::activity::Activity;
 use super::trace::Trace;
 use super::worker::Worker;
 use crate::clock;
@@ -130,7 +130,7 @@ impl Drop for Record {
             took,
             request_id: told.trace.request_id(),
             trace_id: told.trace.trace_id(),
-            peer: self.activity.peer,
+            peer: self.activity.peer.text(),
         }
         .write();
     }

@@ -14,6 +14,8 @@ use super::headers::REQUEST_ID;
 use super::trace::Trace;
 use crate::policy::DenyReason;
 
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 /// How soon an overloaded sidecar is worth asking again, in seconds.
 const RETRY_SECONDS: &str = "1";
@@ -21,14 +23,38 @@ const RETRY_SECONDS: &str = "1";
 /// How the client wants to read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
+    /// With the answer's status in trailers, which are its head, too: that of HTTP is 200.
+    Grpc,
     Problem,
     Text,
 }
 
 impl Form {
     pub(super) fn of(headers: &HeaderMap) -> Self {
+        if headers.get(CONTENT_TYPE).is_some_and(is_grpc) {
+            return Self::Grpc;
+        }
         let accepts = |value: &HeaderValue| value.as_bytes().starts_with(b"text/plain");
         if headers.get(ACCEPT).is_some_and(accepts) { Self::Text } else { Self::Problem }
+    }
+}
+
+/// gRPC over HTTP/2 itself, not its form for browsers.
+fn is_grpc(value: &HeaderValue) -> bool {
+    let rest = value.as_bytes().strip_prefix(b"application/grpc");
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}
+
+/// The code that gRPC has for a status of HTTP. For those of its own it is gRPC's table
+/// (`http-grpc-status-mapping.md`), and what is too large exhausts a resource.
+fn grpc_status(status: u16) -> &'static str {
+    match status {
+        401 => "16",                   // UNAUTHENTICATED
+        403 => "7",                    // PERMISSION_DENIED
+        404 | 405 => "12",             // UNIMPLEMENTED
+        413 | 414 | 429 | 431 => "8",  // RESOURCE_EXHAUSTED
+        408 | 502 | 503 | 504 => "14", // UNAVAILABLE
+        _ => "13",                     // INTERNAL
     }
 }
 
@@ -122,7 +148,7 @@ fn detail(status: u16, reason: DenyReason) -> &'static str {
 
 fn own(
     status: u16,
-    detail: &str,
+    detail: &'static str,
     error: &'static str,
     form: Form,
     trace: &Trace,
@@ -143,9 +169,17 @@ fn own(
             format!("{} {title}: {detail}\nrequest {id}\n", status.as_u16()),
             "text/plain; charset=utf-8",
         ),
+        Form::Grpc => (String::new(), "application/grpc"),
     };
     let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() = status;
+    if form == Form::Grpc {
+        let headers = response.headers_mut();
+        headers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(status.as_u16())));
+        // Letters and spaces: nothing of it has to be escaped.
+        headers.insert(GRPC_MESSAGE, HeaderValue::from_static(detail));
+    } else {
+        *response.status_mut() = status;
+    }
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -158,4 +192,41 @@ fn proxy_status(error: &'static str) -> HeaderValue {
     // Tokens only: always a field value.
     HeaderValue::from_str(&format!("sidegate; error={error}"))
         .unwrap_or_else(|_| HeaderValue::from_static("sidegate"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_is_what_the_client_speaks() {
+        for (name, value, expected) in [
+            ("accept", "text/plain", Form::Text),
+            ("accept", "*/*", Form::Problem),
+            ("content-type", "application/grpc", Form::Grpc),
+            ("content-type", "application/grpc+proto", Form::Grpc),
+            ("content-type", "application/grpc;x=y", Form::Grpc),
+            ("content-type", "application/grpc-web", Form::Problem),
+            ("content-type", "application/grpcx", Form::Problem),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            assert_eq!(Form::of(&headers), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn every_status_of_ours_has_a_code_of_grpc() {
+        for reason in DenyReason::ALL {
+            let expected = match reason.status(false) {
+                400 => "13",
+                401 => "16",
+                403 => "7",
+                404 | 405 => "12",
+                429 => "8",
+                status => panic!("{status}"),
+            };
+            assert_eq!(grpc_status(reason.status(false)), expected, "{reason:?}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 
+use super::listen::Address;
 use super::network::Network;
 use super::trust::Trust;
 
@@ -13,7 +14,9 @@ use super::trust::Trust;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Where clients connect.
-    pub listen: SocketAddr,
+    pub listen: Address,
+    /// Whether they speak TLS. Without it in force, none is served.
+    pub tls: bool,
     /// Threads, each with its own listener and pools; at least 1.
     pub workers: usize,
     /// Clients whose forwarding fields are kept; others' are dropped.
@@ -98,6 +101,8 @@ pub enum Site {
 /// `[timeouts]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
+    /// From a connection to the end of its TLS handshake; past it the connection is cut.
+    pub handshake: Duration,
     /// From a request's first byte to the end of its head; past it 408.
     pub header: Duration,
     /// Until an upstream connection stands; past it 504.
@@ -117,6 +122,7 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(10),
             header: Duration::from_secs(10),
             connect: Duration::from_secs(1),
             upstream: Duration::from_secs(30),
@@ -135,6 +141,8 @@ pub struct Limits {
     pub connections: usize,
     /// Requests in flight in the process; one more is answered 503.
     pub requests: usize,
+    /// Requests at a time on one HTTP/2 connection; one more is refused, to be sent later.
+    pub streams: u32,
     /// Header fields of a request; past it 431.
     pub headers: usize,
     /// Bytes of a request's head; past it 431.
@@ -161,6 +169,7 @@ impl Default for Limits {
         Self {
             connections: 10_000,
             requests: 10_000,
+            streams: 100,
             headers: 100,
             header_bytes: 32 * 1024,
             target_bytes: 8 * 1024,

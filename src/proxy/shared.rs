@@ -78,8 +78,11 @@ pub(super) struct Stream {
 /// What became of a request.
 pub(super) enum Heard {
     Answered(Response<Incoming>),
-    /// The upstream has not looked at it, or it never got there.
+    /// The upstream has not looked at it.
     Unprocessed,
+    /// Neither, and by no fault: the connection ended as all do at some time, while it waited for
+    /// its turn on it or was on its way.
+    Late,
     /// The connection ended; nobody knows.
     Nothing,
     Failed(Fault),
@@ -186,7 +189,7 @@ impl Stream {
                     }
                     Ok(_) => Heard::Failed(PROTOCOL),
                     Err(mut error) => match error.take_message() {
-                        Some(_) => Heard::Unprocessed,
+                        Some(_) => Heard::Late,
                         None => Heard::of(error.error(), upload),
                     },
                 });
@@ -230,6 +233,7 @@ impl Heard {
         match (error.is_remote(), error.is_reset(), error.is_go_away()) {
             (true, true, _) if is_refused => Self::Unprocessed,
             (true, true, _) => Self::Failed(RESET),
+            (true, _, true) if error.reason() == Some(h2::Reason::NO_ERROR) => Self::Late,
             (true, _, true) => Self::Unprocessed,
             (false, true, _) | (false, _, true) => Self::Failed(PROTOCOL),
             _ => Self::Nothing,

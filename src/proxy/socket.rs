@@ -7,14 +7,13 @@ use std::task::{Context, Poll};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 
 /// Up to this many bytes, a copy costs less than the kernel's walk of a vector of buffers.
 const SMALL: usize = 1024;
 
 /// A socket that writes a small message with one plain `send`.
 #[derive(Debug)]
-pub(super) struct Socket<S = TcpStream>(TokioIo<S>);
+pub(super) struct Socket<S>(TokioIo<S>);
 
 impl<S> Socket<S> {
     pub(super) fn new(stream: S) -> Self {

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
+
+use super::tls::crypto;
 
 /// Bytes of a PEM file that are read: 1 MiB.
 const LARGEST: u64 = 1 << 20;
@@ -47,7 +48,7 @@ impl Trust {
         });
         let wrong =
             |field| move |error: rustls::Error| TrustError { field, message: error.to_string() };
-        let config = ClientConfig::builder_with_provider(provider())
+        let config = ClientConfig::builder_with_provider(Arc::new(crypto()))
             .with_safe_default_protocol_versions()
             .map_err(wrong("urls"))?
             .with_root_certificates(roots);
@@ -78,11 +79,6 @@ impl Trust {
     pub(super) fn http1(&self) -> &Arc<ClientConfig> {
         &self.http1
     }
-}
-
-/// The one place that says whose cryptography it is.
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
 }
 
 fn roots_of(path: &Path) -> Result<RootCertStore, TrustError> {

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::claim::Claim;
 use super::endpoint::Load;
@@ -20,6 +19,7 @@ use super::farewell::Farewell;
 use super::link::Link;
 use super::record::Record;
 use super::timer::{LazyTimer, deadline};
+use super::transport::Transport;
 use super::way::Way;
 use super::worker::Worker;
 use crate::clock;
@@ -31,7 +31,7 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// One side of a handshake that succeeded, and what it said behind its part of it.
 #[derive(Debug)]
-pub(super) struct Leg<S = TcpStream> {
+pub(super) struct Leg<S> {
     pub(super) stream: S,
     pub(super) read: Bytes,
 }
@@ -65,7 +65,7 @@ impl Tunnel {
     }
 
     /// Carries bytes until both sides have ended, were silent for too long, or are told to end.
-    pub(super) async fn run(mut self, mut client: Leg) {
+    pub(super) async fn run(mut self, mut client: Leg<Transport>) {
         let worker = Rc::clone(&self.worker);
         let mut up = Way::new(&client.read);
         let mut down = Way::new(&self.upstream.read);
@@ -121,7 +121,7 @@ impl Tunnel {
     fn carry(
         &mut self,
         cx: &mut Context<'_>,
-        client: &mut Leg,
+        client: &mut Leg<Transport>,
         up: &mut Way,
         down: &mut Way,
         last: &mut Instant,
@@ -135,7 +135,7 @@ impl Tunnel {
 
     /// Lets both sides hear why, as soon as the message that they are hearing is whole. What a client
     /// still says is read, so that closing does not take from it what it was told.
-    async fn part(&mut self, client: &mut Leg, mut up: Way, mut down: Way) {
+    async fn part(&mut self, client: &mut Leg<Transport>, mut up: Way, mut down: Way) {
         let due = deadline(clock::instant(), GRACE);
         let mut timer = LazyTimer::new(due);
         let mut last = clock::instant();

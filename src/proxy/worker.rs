@@ -1,31 +1,34 @@
 //! One worker: a thread, a runtime, a listener, and everything that its requests share.
 
 use std::cell::{Cell, RefCell, RefMut};
-use std::net::{IpAddr, SocketAddr};
+use std::future::poll_fn;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use http::header::HeaderMap;
 use hyper::server::conn::http1;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 
+use super::activity::Activity;
 use super::connection;
+use super::door::{self, Peer, Protocol};
 use super::fault::Fault;
-use super::head::Flaw;
-use super::io::Activity;
+use super::http2;
+use super::listen::Listener;
 use super::pool::Pool;
 use super::rate::Rates;
 use super::respond;
 use super::scout::Source;
 use super::settings::{Limits, Settings, Timeouts};
 use super::trace::Trace;
+use super::transport::Transport;
 use super::tunnel;
-use crate::clock;
 use crate::current::{Held, Reader};
-use crate::policy::{Denial, DenyReason, Description, Facts, Snapshot};
-use crate::telemetry::{RequestEvent, WorkerMeters};
+use crate::policy::{Facts, Snapshot};
+use crate::telemetry::WorkerMeters;
 
 /// How often idle upstream connections are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -130,11 +133,7 @@ impl Worker {
     }
 
     /// Accepts and serves until the process's life ends or every connection is drained.
-    pub(super) async fn run(
-        self: Rc<Self>,
-        listener: TcpListener,
-        mut life: watch::Receiver<Life>,
-    ) {
+    pub(super) async fn run(self: Rc<Self>, listener: Listener, mut life: watch::Receiver<Life>) {
         for pool in &self.pools {
             for number in 0..pool.sources() {
                 tokio::task::spawn_local(Rc::clone(pool).follow(number));
@@ -174,6 +173,11 @@ impl Worker {
         &self.http
     }
 
+    /// Whether clients speak TLS.
+    pub(super) fn is_secure(&self) -> bool {
+        self.shared.settings.tls
+    }
+
     pub(super) fn limits(&self) -> &Limits {
         &self.shared.settings.limits
     }
@@ -183,7 +187,7 @@ impl Worker {
     }
 
     /// Whether this client's forwarding fields are kept.
-    pub(super) fn trusts(&self, peer: IpAddr) -> bool {
+    fn trusts(&self, peer: IpAddr) -> bool {
         self.shared.settings.trusted_proxies.iter().any(|network| network.contains(peer))
     }
 
@@ -262,41 +266,10 @@ impl Worker {
         self.draining.get()
     }
 
-    /// A head that was never whole, or that hyper refused, is no request: it is counted here.
-    pub(super) fn head_refused(&self, status: u16, activity: &Activity) {
-        let generation = self.generation();
-        let (number, snapshot) = (generation.number, &generation.snapshot);
-        let reason = activity.flaw().map_or(DenyReason::BadRequest, Flaw::reason);
-        let bad = Denial { reason, facts: Facts::default() };
-        let denial = (status == 400).then_some(bad);
-        let took = clock::instant().saturating_duration_since(activity.since());
-        let mut meters = self.meters();
-        if let Some(denial) = &denial {
-            meters.denied(number, snapshot, denial);
-        }
-        meters.answered(number, snapshot, &bad.facts, status, took);
-        drop(meters);
-        RequestEvent {
-            decided: false,
-            denial,
-            words: Description::default(),
-            generation: generation.number,
-            method: "other",
-            status,
-            upstream_status: None,
-            upstream_error: None,
-            took,
-            request_id: &activity.id(),
-            trace_id: "",
-            peer: activity.peer,
-        }
-        .write();
-    }
-
-    async fn accept(self: &Rc<Self>, listener: &TcpListener) {
+    async fn accept(self: &Rc<Self>, listener: &Listener) {
         loop {
-            match listener.accept().await {
-                Ok((socket, peer)) => self.take(socket, peer),
+            match poll_fn(|cx| listener.poll_accept(cx)).await {
+                Ok((transport, address)) => self.take(transport, address),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_REST).await;
@@ -306,29 +279,45 @@ impl Worker {
     }
 
     /// What the kernel has accepted for us is served: closing the listener would reset it.
-    fn accept_waiting(self: &Rc<Self>, listener: &TcpListener) {
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        while let std::task::Poll::Ready(Ok((socket, peer))) = listener.poll_accept(&mut context) {
-            self.take(socket, peer);
+    fn accept_waiting(self: &Rc<Self>, listener: &Listener) {
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Ok((transport, address))) = listener.poll_accept(&mut cx) {
+            self.take(transport, address);
         }
     }
 
-    fn take(self: &Rc<Self>, socket: TcpStream, peer: SocketAddr) {
+    fn take(self: &Rc<Self>, mut transport: Transport, address: Option<IpAddr>) {
         if self.meters().connections(1) > self.connections {
             self.meters().connections(-1);
             self.meters().connection_refused();
-            let id = format!("{:032x}", fastrand::u128(..));
-            let text =
-                respond::raw("503 Service Unavailable", "too many connections are open", &id);
-            // Best effort: a new socket's buffer takes it whole.
-            let _ = socket.try_write(text.as_bytes());
+            // Nobody would understand it before a TLS handshake.
+            if !self.is_secure() {
+                let id = format!("{:032x}", fastrand::u128(..));
+                let text =
+                    respond::raw("503 Service Unavailable", "too many connections are open", &id);
+                // Best effort: a new socket's buffer takes it whole.
+                transport.say(text.as_bytes());
+            }
             return;
         }
-        let _ = socket.set_nodelay(true);
+        let peer = address.map_or_else(Peer::local, |address| {
+            Peer::new(address, self.is_secure(), self.trusts(address))
+        });
         let worker = Rc::clone(self);
         tokio::task::spawn_local(async move {
             let counted = Counted(worker);
-            connection::serve(Rc::clone(&counted.0), socket, peer).await;
+            // Boxed, as it is over when the connection begins: its state would be carried all along.
+            let opened = Box::pin(door::open(&counted.0, transport, &peer)).await;
+            let worker = Rc::clone(&counted.0);
+            match opened {
+                None => {}
+                Some((transport, Protocol::Http1)) => {
+                    connection::serve(worker, transport, Activity::new(peer)).await;
+                }
+                Some((transport, Protocol::Http2)) => {
+                    Box::pin(http2::serve(worker, transport, peer)).await;
+                }
+            }
         });
     }
 

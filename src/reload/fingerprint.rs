@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::trail::Trail;
-use crate::config::Config;
+use crate::config::{Config, TlsFiles};
 
 /// What the files of a policy looked like at one moment. Two that are equal mean that nothing was
 /// changed in between.
@@ -88,7 +88,7 @@ impl Print {
 pub(super) struct Sources {
     /// A file, or a folder of `*.toml`.
     pub(super) policy: PathBuf,
-    /// The keys, and the pepper where there is one.
+    /// The keys, and the pepper and the certificates where there are any.
     pub(super) files: Vec<PathBuf>,
 }
 
@@ -116,7 +116,9 @@ impl Look {
 
 impl Sources {
     pub(super) fn of(config: &Config) -> Self {
-        let files = std::iter::once(&config.keys).chain(&config.pepper).cloned().collect();
+        let certificates = config.tls.iter().flat_map(TlsFiles::paths);
+        let secrets = std::iter::once(&config.keys).chain(&config.pepper);
+        let files = secrets.chain(certificates).cloned().collect();
         Self { policy: config.policy.clone(), files }
     }
 

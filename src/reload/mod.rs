@@ -13,7 +13,7 @@
 //!   it is whole, it must be quiet for some time; a load during which a file was written to counts
 //!   for nothing. A signal does not change that, it only asks to look.
 //! - The last change is never lost: the fingerprint is taken before the files are read.
-//! - Everything or nothing: there is one swap, of a whole [`Snapshot`]; any problem keeps what is
+//! - Everything or nothing: there is one swap, of a whole [`Loaded`]; any problem keeps what is
 //!   in force, and [`Current::status`] says why and since when.
 //! - Storms cost at most a fifth of a core: between two loads lies four times the time of a load.
 //!
@@ -42,13 +42,14 @@ use self::folders::Folders;
 use self::lookout::{Lookout, Patience};
 use self::mailbox::Mailbox;
 use self::publish::Publisher;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Loaded};
 use crate::current::Current;
 use crate::keystore::Permissions;
-use crate::policy::Snapshot;
+use crate::proxy::Tls;
 
 /// Reloads the files of `config` into `current` whenever they change. `loaded` is their
-/// [`Fingerprint`] from before the policy in `current` was read, so that no edit since is missed.
+/// [`Fingerprint`] from before the policy in `current` was read, so that no edit since is missed;
+/// `tls` is what is in force with it.
 ///
 /// # Errors
 ///
@@ -58,13 +59,14 @@ pub fn spawn(
     permissions: Permissions,
     current: Arc<Current>,
     loaded: Fingerprint,
+    tls: Option<Tls>,
 ) -> io::Result<Handle> {
     let sources = Sources::of(&config);
     let mailbox = Arc::new(Mailbox::default());
     let mut folders = Folders::new(Arc::clone(&mailbox));
     folders.follow(&sources.look().folders);
     let upstreams = config.proxy.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
-    let mut publisher = Publisher::new(current, upstreams);
+    let mut publisher = Publisher::new(current, upstreams, tls);
     let load = move || load(&config, permissions);
     let publish = move |news| publisher.publish(news);
     let patience = Patience::DEFAULT;
@@ -126,10 +128,9 @@ impl Drop for Handle {
     }
 }
 
-fn load(config: &Config, permissions: Permissions) -> Result<Snapshot, Vec<String>> {
+fn load(config: &Config, permissions: Permissions) -> Result<Loaded, Vec<String>> {
     // A bug on one input must not end all reloads to come.
     catch_unwind(AssertUnwindSafe(|| config::load(config, permissions)))
         .map_err(|_| vec!["loading broke off, which is a bug in sidegate".to_owned()])?
-        .map(|loaded| loaded.snapshot)
         .map_err(|report| report.lines())
 }

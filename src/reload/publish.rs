@@ -8,10 +8,12 @@ use tracing::{error, info, trace};
 
 use super::lookout::News;
 use crate::clock;
+use crate::config::Loaded;
 use crate::current::{Change, Current, Generation};
 use crate::keystore::Timestamp;
+use crate::policy::UnixSeconds;
 use crate::policy::difference::{Effect, Side, difference};
-use crate::policy::{Snapshot, UnixSeconds};
+use crate::proxy::Tls;
 
 /// Rows that a reload logs, at most.
 const ROWS: usize = 20;
@@ -25,21 +27,26 @@ pub(super) struct Publisher {
     upstreams: Vec<String>,
     /// The last refusal that was logged: one that only repeats it is not logged again.
     logged: Vec<String>,
+    /// What is in force: it stays where the certificates did, so that sessions are resumed.
+    tls: Option<Tls>,
     /// What was in force before the last swap, until it is compared with what followed.
     replaced: Option<(Arc<Generation>, Duration)>,
 }
 
 impl Publisher {
-    pub(super) fn new(current: Arc<Current>, upstreams: Vec<String>) -> Self {
-        Self { current, upstreams, logged: Vec::new(), replaced: None }
+    pub(super) fn new(current: Arc<Current>, upstreams: Vec<String>, tls: Option<Tls>) -> Self {
+        Self { current, upstreams, logged: Vec::new(), tls, replaced: None }
     }
 
-    pub(super) fn publish(&mut self, news: News<Snapshot>) {
+    pub(super) fn publish(&mut self, news: News<Loaded>) {
         match news {
             News::Waiting => trace!("the policy is being changed"),
-            News::Loaded(snapshot, took) => {
+            News::Loaded(Loaded { snapshot, tls, .. }, took) => {
+                if self.tls != tls {
+                    self.tls = tls;
+                }
                 let before = self.current.load();
-                self.current.swap(snapshot, clock::now());
+                self.current.swap(snapshot, self.tls.as_ref().map(Tls::config), clock::now());
                 self.logged.clear();
                 self.replaced = Some((before, took));
             }

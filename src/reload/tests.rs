@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::lookout::News;
 use super::*;
 use crate::clock;
+use crate::config::Report;
 use crate::policy::{Draft, compile};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -497,19 +498,19 @@ impl io::Write for Sink {
 #[test]
 fn a_refusal_is_counted_each_time_and_logged_once() {
     let first = || compile(Draft::default()).unwrap();
-    let current = Current::new(first(), clock::now());
+    let current = Current::new(first(), None, clock::now());
     let sink = Sink::default();
     let writer = sink.clone();
     let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
     let refused = |text: &str| News::Refused(vec![format!("policy.toml:1:1: {text}")]);
     tracing::subscriber::with_default(log.finish(), || {
-        let mut publisher = Publisher::new(Arc::clone(&current), Vec::new());
+        let mut publisher = Publisher::new(Arc::clone(&current), Vec::new(), None);
         for news in [
             News::Waiting,
             refused("one"),
             refused("one"),
             refused("two"),
-            News::Loaded(first(), SHORT),
+            News::Loaded(Loaded { snapshot: first(), tls: None, report: Report::default() }, SHORT),
             News::Told,
             refused("one"),
         ] {

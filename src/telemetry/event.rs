@@ -1,6 +1,5 @@
 //! The event at the end of a request: the same facts whether it was allowed or refused.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::policy::{Denial, Description, Level};
@@ -31,7 +30,7 @@ pub struct RequestEvent<'a> {
     /// The trace id of `traceparent`.
     pub trace_id: &'a str,
     /// Who connected.
-    pub peer: IpAddr,
+    pub peer: &'a str,
 }
 
 impl RequestEvent<'_> {
@@ -65,7 +64,7 @@ impl RequestEvent<'_> {
             duration_us = u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX),
             request_id = self.request_id,
             trace_id = self.trace_id,
-            peer = %self.peer,
+            peer = self.peer,
             "request"
         );
     }

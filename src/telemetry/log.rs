@@ -4,6 +4,9 @@ use std::io;
 
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::{Format, Level, Settings};
 
@@ -42,10 +45,12 @@ pub fn install(settings: &Settings) -> io::Result<LogGuard> {
         Level::Info => LevelFilter::INFO,
         Level::Debug => LevelFilter::DEBUG,
     };
+    // Ours alone: at `debug`, libraries tell of requests what must not be told.
+    let ours = Targets::new().with_target("sidegate", filter);
     let log = tracing_subscriber::fmt().with_writer(writer).with_max_level(filter);
     let installed = match settings.format {
-        Format::Json => log.json().with_current_span(false).try_init(),
-        Format::Text => log.with_ansi(false).try_init(),
+        Format::Json => log.json().with_current_span(false).finish().with(ours).try_init(),
+        Format::Text => log.with_ansi(false).finish().with(ours).try_init(),
     };
     installed.map_err(io::Error::other)?;
     Ok(LogGuard { _writer: guard, dropped })

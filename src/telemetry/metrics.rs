@@ -22,55 +22,6 @@ const REQUEST_BUCKETS: &[f64] =
 /// A decision is a hash and a few look-ups: hundreds of nanoseconds, more where caches are cold.
 const DECISION_BUCKETS: &[f64] = &[2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 1e-4, 1e-3];
 
-/// Why an upstream did not answer as it should.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UpstreamErrorKind {
-    /// No connection could be made.
-    Connect,
-    /// None was made in time.
-    ConnectTimeout,
-    /// Its name has no address, or none that is known yet.
-    Dns,
-    /// As many requests as are allowed are in flight at each of its endpoints.
-    Full,
-    /// What came is not HTTP.
-    Protocol,
-    /// It closed or reset the connection before it had answered.
-    Reset,
-    /// It did not answer in time.
-    Timeout,
-    /// It could not prove who it is, or TLS failed otherwise.
-    Tls,
-}
-
-impl UpstreamErrorKind {
-    /// Every kind.
-    pub const ALL: [Self; 8] = [
-        Self::Connect,
-        Self::ConnectTimeout,
-        Self::Dns,
-        Self::Full,
-        Self::Protocol,
-        Self::Reset,
-        Self::Timeout,
-        Self::Tls,
-    ];
-
-    /// As it stands in the metric and in the log.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::ConnectTimeout => "connect_timeout",
-            Self::Dns => "dns",
-            Self::Full => "full",
-            Self::Protocol => "protocol",
-            Self::Reset => "reset",
-            Self::Timeout => "timeout",
-            Self::Tls => "tls",
-        }
-    }
-}
-
 /// Every metric of the process.
 #[derive(Debug)]
 pub struct Telemetry {
@@ -84,6 +35,8 @@ pub struct Telemetry {
     boards: Mutex<Vec<EndpointBoard>>,
     pub(super) decision_duration: Histogram,
     pub(super) refused_connections: IntCounter,
+    pub(super) handshake_errors: IntCounterVec,
+    pub(super) cut_connections: IntCounterVec,
     pub(super) streams_terminated: IntCounterVec,
     connections: IntGauge,
     in_flight: IntGauge,
@@ -154,6 +107,16 @@ impl Telemetry {
             )?,
             refused_connections: made
                 .counter("connections_refused_total", "Connections refused by the limit.")?,
+            cut_connections: made.counters(
+                "http2_connections_cut_total",
+                "HTTP/2 connections cut for what the client did.",
+                &["kind"],
+            )?,
+            handshake_errors: made.counters(
+                "tls_handshake_errors_total",
+                "TLS handshakes with clients that failed.",
+                &["kind"],
+            )?,
             connections: made.gauge("connections_active", "Client connections.")?,
             in_flight: made.gauge("requests_in_flight", "Requests being answered.")?,
             streams: made.gauge("streams_active", "WebSockets that are open.")?,

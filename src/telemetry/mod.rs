@@ -11,14 +11,16 @@
 //! Start at [`Telemetry`].
 
 mod event;
+mod kinds;
 mod log;
 mod metrics;
 mod pool;
 mod worker;
 
 pub use event::RequestEvent;
+pub use kinds::{CutKind, HandshakeErrorKind, UpstreamErrorKind};
 pub use log::{LogGuard, install};
-pub use metrics::{Telemetry, UpstreamErrorKind};
+pub use metrics::Telemetry;
 pub use pool::{EndpointBoard, EndpointMeters, EndpointState, PoolMeters};
 pub use worker::WorkerMeters;
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use prometheus::{Histogram, IntCounter};
 
-use super::metrics::{Telemetry, UpstreamErrorKind};
+use super::kinds::{CutKind, HandshakeErrorKind, UpstreamErrorKind};
+use super::metrics::Telemetry;
 use super::pool::PoolMeters;
 use crate::policy::{Denial, Description, Facts, Level, Snapshot};
 
@@ -48,6 +49,8 @@ pub struct WorkerMeters {
     routes: Vec<Option<Box<RouteMeters>>>,
     denials: HashMap<DenialKey, IntCounter, foldhash::fast::FixedState>,
     upstreams: Vec<UpstreamMeters>,
+    handshake_errors: [IntCounter; HandshakeErrorKind::ALL.len()],
+    cut_connections: [IntCounter; CutKind::ALL.len()],
     decision: Histogram,
 }
 
@@ -83,6 +86,10 @@ impl WorkerMeters {
             routes: Vec::new(),
             denials: HashMap::default(),
             upstreams,
+            cut_connections: CutKind::ALL
+                .map(|kind| telemetry.cut_connections.with_label_values(&[kind.code()])),
+            handshake_errors: HandshakeErrorKind::ALL
+                .map(|kind| telemetry.handshake_errors.with_label_values(&[kind.code()])),
             decision: telemetry.decision_duration.clone(),
             telemetry,
         }
@@ -121,6 +128,20 @@ impl WorkerMeters {
     /// Counts a connection that the limit refused.
     pub fn connection_refused(&self) {
         self.telemetry.refused_connections.inc();
+    }
+
+    /// Counts an HTTP/2 connection that was cut.
+    pub fn connection_cut(&self, kind: CutKind) {
+        if let Some(cut) = self.cut_connections.get(kind as usize) {
+            cut.inc();
+        }
+    }
+
+    /// Counts a TLS handshake that failed.
+    pub fn handshake_failed(&self, kind: HandshakeErrorKind) {
+        if let Some(errors) = self.handshake_errors.get(kind as usize) {
+            errors.inc();
+        }
     }
 
     /// Notes what a decision took.

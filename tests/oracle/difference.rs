@@ -138,6 +138,8 @@ fn route(number: usize) -> DraftRoute {
         methods: None,
         upgrade: Level::None,
         preflight: false,
+        encoded_slash: None,
+        path_params: None,
         protect: Vec::new(),
         strip_prefix: false,
     }

@@ -193,5 +193,7 @@ fn draft_route(number: usize, route: &Route) -> DraftRoute {
         strip_prefix: route.strip,
         upgrade: draft_level(route.upgrade),
         preflight: route.preflight,
+        encoded_slash: route.keeps.0.then(Place::default),
+        path_params: route.keeps.1.then(Place::default),
     }
 }

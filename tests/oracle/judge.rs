@@ -54,6 +54,16 @@ fn allowed(model: &Model, request: &Request) -> Result<Allowed, &'static str> {
         return Err("bad_target");
     }
     let target = if star { None } else { Some(target::read(&request.target).ok_or("bad_target")?) };
+    let found = target.as_ref().and_then(|target| {
+        let number = best_route(model, &host, &target.segments())?;
+        Some((number, &model.routes[number], target))
+    });
+    if let Some(target) = &target {
+        let (slash, params) = found.map(|(_, route, _)| route.keeps).unwrap_or_default();
+        if target.has_slash && !slash || target.has_params && !params {
+            return Err("bad_target");
+        }
+    }
     let websocket = match request.upgrade {
         None => false,
         Some("websocket") if request.method == "GET" => true,
@@ -66,10 +76,6 @@ fn allowed(model: &Model, request: &Request) -> Result<Allowed, &'static str> {
     let takes = |list: &[&str]| {
         list.contains(&request.method) || request.method == "HEAD" && list.contains(&"GET")
     };
-    let found = target.as_ref().and_then(|target| {
-        let number = best_route(model, &host, &target.segments())?;
-        Some((number, &model.routes[number], target))
-    });
     if let Some((number, route, target)) = found
         && route.preflight
         && request.preflight

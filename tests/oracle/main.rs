@@ -20,7 +20,7 @@ mod random;
 mod target;
 mod wish;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use proptest::collection::vec;
@@ -41,6 +41,7 @@ fn decide_equals_the_oracle_on_random_policies() {
     // No file of seeds: a disagreement prints its smallest policy and request.
     let config = Config { cases: POLICIES, failure_persistence: None, ..Config::default() };
     let outcomes: RefCell<BTreeMap<&str, u64>> = RefCell::default();
+    let (slashes, params) = (Cell::new(0_u64), Cell::new(0_u64));
     let run = TestRunner::new(config).run(
         &(random::policy(), vec(wish::wish(), REQUESTS)),
         |(model, wishes)| {
@@ -56,6 +57,12 @@ fn decide_equals_the_oracle_on_random_policies() {
                 if got != expected {
                     let message = format!("{request:?}: decide {got:?}, oracle {expected:?}");
                     return Err(TestCaseError::fail(message));
+                }
+                let path =
+                    expected.forwarded.iter().flat_map(|(_, target)| target.split('?').next());
+                for path in path {
+                    slashes.set(slashes.get() + u64::from(path.contains("%2F")));
+                    params.set(params.get() + u64::from(path.contains(';')));
                 }
                 *outcomes.borrow_mut().entry(expected.code).or_default() += 1;
             }
@@ -73,6 +80,8 @@ fn decide_equals_the_oracle_on_random_policies() {
     for (code, count) in &outcomes {
         println!("{count:>8} {code}");
     }
+    println!("{:>8} with an encoded slash, {} with params", slashes.get(), params.get());
+    assert!(slashes.get() >= FEWEST && params.get() >= FEWEST, "the generator misses what is kept");
     assert!(cases >= CASES, "only {cases} cases");
     let reasons = DenyReason::ALL.into_iter().filter(|reason| reason.is_of_policy());
     for code in reasons.map(DenyReason::code).chain(["full", "view", "public"]) {

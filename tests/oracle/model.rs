@@ -114,6 +114,8 @@ pub(crate) struct Route {
     /// Role and area; only read where an account is captured.
     pub(crate) protect: Vec<(usize, usize)>,
     pub(crate) strip: bool,
+    /// Encoded slashes, and params.
+    pub(crate) keeps: (bool, bool),
     pub(crate) upgrade: Rank,
     pub(crate) preflight: bool,
 }

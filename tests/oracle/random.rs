@@ -178,7 +178,7 @@ fn route() -> impl Strategy<Value = Route> {
     (
         (host, vec(step, 0..4), 0..WORKSPACES.len(), scope),
         (maybe(0.25, methods()), maybe(0.25, methods()), protect, any::<bool>()),
-        (rank(), any::<bool>()),
+        (rank(), any::<bool>(), any::<(bool, bool)>()),
     )
         .prop_map(
             |((host, steps, workspace, scope), (methods, view_methods, protect, strip), asks)| {
@@ -193,6 +193,7 @@ fn route() -> impl Strategy<Value = Route> {
                     strip,
                     upgrade: asks.0,
                     preflight: asks.1,
+                    keeps: asks.2,
                 }
             },
         )

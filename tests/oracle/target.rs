@@ -6,6 +6,10 @@ pub(crate) struct Target {
     pieces: Vec<(String, String)>,
     /// Whether a slash ends it.
     slash: bool,
+    /// Whether a segment means something with a slash in it.
+    pub(crate) has_slash: bool,
+    /// Whether a segment has params, which mean nothing.
+    pub(crate) has_params: bool,
     query: Option<String>,
 }
 
@@ -38,17 +42,39 @@ pub(crate) fn read(text: &str) -> Option<Target> {
     if slash {
         pieces.pop();
     }
-    let pieces = pieces.into_iter().map(decoded).collect::<Option<Vec<_>>>()?;
-    Some(Target { pieces, slash, query })
-}
-
-/// What a piece means, and the one spelling in which it is forwarded.
-fn decoded(piece: &str) -> Option<(String, String)> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,=:@%".contains(c);
-    if piece.is_empty() || !piece.chars().all(allowed) {
+    let pieces = pieces.into_iter().map(piece).collect::<Option<Vec<_>>>()?;
+    let whole: Vec<&str> = pieces.iter().map(|(_, spelling)| spelling.as_str()).collect();
+    let whole = whole.join("/");
+    if !pieces.is_empty() && !is_plain_however_it_is_read(&whole, slash) {
         return None;
     }
-    let mut parts = piece.split('%');
+    let (has_slash, has_params) = (whole.contains("%2F"), whole.contains(';'));
+    Some(Target { pieces, slash, has_slash, has_params, query })
+}
+
+/// Whether there are no dot and no empty segments for somebody who takes an encoded slash for one,
+/// with or without what follows a `;`. A slash at the end ends the last segment, an encoded one, too.
+fn is_plain_however_it_is_read(whole: &str, slash: bool) -> bool {
+    let decoded = whole.replace("%2F", "/");
+    let inner = if slash { &decoded } else { decoded.strip_suffix('/').unwrap_or(&decoded) };
+    inner.split('/').all(|segment| !["", ".", ".."].contains(&segment.split(';').next().unwrap()))
+}
+
+/// What a piece means without its params, and the one spelling in which it is forwarded.
+fn piece(piece: &str) -> Option<(String, String)> {
+    let mut parts = piece.split(';').map(decoded).collect::<Option<Vec<_>>>()?;
+    let spelling: Vec<&str> = parts.iter().map(|(_, spelling)| spelling.as_str()).collect();
+    let spelling = spelling.join(";");
+    Some((parts.remove(0).0, spelling))
+}
+
+/// What a part of a piece means, and the one spelling in which it is forwarded.
+fn decoded(part: &str) -> Option<(String, String)> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,=:@%".contains(c);
+    if !part.chars().all(allowed) {
+        return None;
+    }
+    let mut parts = part.split('%');
     let mut spelling = parts.next()?.to_owned();
     let mut bytes = spelling.clone().into_bytes();
     for part in parts {
@@ -66,11 +92,11 @@ fn decoded(piece: &str) -> Option<(String, String)> {
         bytes.extend_from_slice(&part.as_bytes()[2..]);
     }
     let text = String::from_utf8(bytes).ok()?;
-    let syntax = text.contains(['/', '\\', '\0']);
+    let syntax = text.contains(['\\', '\0']);
     let again = text.match_indices('%').any(|(at, _)| {
         text.bytes().skip(at + 1).take(2).filter(u8::is_ascii_hexdigit).count() == 2
     });
-    (!syntax && !again && text != "." && text != "..").then_some((text, spelling))
+    (!syntax && !again).then_some((text, spelling))
 }
 
 /// Lower-case, without port and one dot at the end.

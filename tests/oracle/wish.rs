@@ -55,6 +55,7 @@ enum Spelling {
     Encoded,
     EncodedInLowerCase,
     OtherCase,
+    WithParams,
 }
 
 pub(crate) fn wish() -> impl Strategy<Value = Wish> {
@@ -69,10 +70,11 @@ pub(crate) fn wish() -> impl Strategy<Value = Wish> {
         1 => select(BAD_HOSTS.to_vec()).prop_map(Some),
     ];
     let spelling = prop_oneof![
-        6 => Just(Spelling::Plain),
-        1 => Just(Spelling::Encoded),
-        1 => Just(Spelling::EncodedInLowerCase),
-        1 => Just(Spelling::OtherCase),
+        24 => Just(Spelling::Plain),
+        4 => Just(Spelling::Encoded),
+        4 => Just(Spelling::EncodedInLowerCase),
+        4 => Just(Spelling::OtherCase),
+        1 => Just(Spelling::WithParams),
     ];
     let damage = select(vec![
         "/",
@@ -88,6 +90,13 @@ pub(crate) fn wish() -> impl Strategy<Value = Wish> {
         "/\t",
         "/%252e",
         "/x;y",
+        "%2fx",
+        "%2F",
+        "/%2f",
+        "/x%2f..%2fy",
+        "/..;y",
+        "/x%2Fy;z/%2E.",
+        "/;y",
         "/x#y",
         "/é",
         "/%e9",
@@ -101,6 +110,9 @@ pub(crate) fn wish() -> impl Strategy<Value = Wish> {
         "/%20",
         "*",
     ]);
+    // Where it is kept; behind a prefix without a segment it is refused.
+    let disputed = select(vec!["/x%2Fy", "/x%2f", ";y", ";y/x", ";%2fy;", "/x;y%2fz/%41"]);
+    let damage = prop_oneof![1 => damage, 2 => disputed];
     let key = prop_oneof![
         1 => Just(Credential::Missing),
         1 => select(vec!["", "with space", "sg_", "sg_production_0_000000"]).prop_map(Credential::Text),
@@ -116,7 +128,7 @@ pub(crate) fn wish() -> impl Strategy<Value = Wish> {
     let asks = (upgrade, any::<bool>());
     (
         (method, host, any::<Index>(), vec((any::<Index>(), spelling), 5)),
-        (prop_oneof![3 => Just(0_i8), 1 => -1..=2_i8], maybe(0.07, damage)),
+        (prop_oneof![3 => Just(0_i8), 1 => -1..=2_i8], maybe(0.2, damage)),
         (key, prop::bool::weighted(0.9), asks, -1..SECONDS.end),
     )
         .prop_map(|((method, host, route, fill), (more, damage), last)| {
@@ -210,7 +222,10 @@ fn spelled(word: &str, spelling: Spelling) -> String {
     };
     let word = match spelling {
         Spelling::OtherCase => word.chars().map(other_case).collect(),
-        Spelling::Plain | Spelling::Encoded | Spelling::EncodedInLowerCase => word.to_owned(),
+        Spelling::Plain
+        | Spelling::Encoded
+        | Spelling::EncodedInLowerCase
+        | Spelling::WithParams => word.to_owned(),
     };
     let odd = |at: usize, byte: u8| at.is_multiple_of(2) || !byte.is_ascii_alphanumeric();
     let byte = |(at, byte): (usize, u8)| match spelling {
@@ -219,5 +234,6 @@ fn spelled(word: &str, spelling: Spelling) -> String {
         _ if reserved(byte) => format!("%{byte:02X}"),
         _ => char::from(byte).to_string(),
     };
-    word.bytes().enumerate().map(byte).collect()
+    let params = if matches!(spelling, Spelling::WithParams) { ";v=%7e" } else { "" };
+    word.bytes().enumerate().map(byte).collect::<String>() + params
 }

@@ -231,7 +231,8 @@ fn a_head_has_its_lines() {
         (b"G\xc3\x89T /app HTTP/1.1\r\n{W}\r\n", Refused(400)),
         (b"GET\0 /app HTTP/1.1\r\n{W}\r\n", Refused(400)),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", Refused(400)),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Refused(400)),
+        (b"PRI * HTTP/2.0\r\n\r\nSX\r\n\r\n", Refused(400)),
+        (b"PRI * HTTP/2.0\r\n{W}\r\n", Refused(400)),
         (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET /app HTTP/1.1\r\n{W}\r\n", Refused(400)),
         (b"GET /app#x HTTP/1.1\r\n{W}\r\n", Refused(400)),
     ];

@@ -105,7 +105,7 @@ fn who_is_not_well_is_not_asked() {
         "name": "other", "url": ill.url, "addresses": 1, "healthy": 0, "ejected": 0
     });
     assert_eq!(shown, Some(&expected), "{status}");
-    assert!(rig.log().contains("upstream endpoint is unhealthy"));
+    until("the log", || rig.log().contains("upstream endpoint is unhealthy"));
 
     ill.set_ill(false);
     until("it to be well", || healthy(&rig, ill) == 1.0);
@@ -138,7 +138,7 @@ fn who_does_not_answer_is_not_well() {
     );
     let healthy = || rig.gate.metric("sidegate_upstream_endpoint_healthy", "");
     until("the verdict", || healthy() == 0.0);
-    assert!(rig.log().contains("no answer in time"), "{}", rig.log());
+    until("the log", || rig.log().contains("no answer in time"));
     // It is the only one there is.
     let client = rig.sent(GET);
     until("it to be asked", || rig.gate.metric("sidegate_requests_in_flight", "") == 1.0);

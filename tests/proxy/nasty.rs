@@ -45,13 +45,17 @@ const BODIES: [&str; 10] = [
 ];
 
 /// Where targets begin.
-const STARTS: [&str; 13] = [
+const STARTS: [&str; 17] = [
     "/app",
     "/app",
     "/app/",
     "/app/",
     "/app/secret",
     "/app/x",
+    "/kept",
+    "/kept/",
+    "/kept/x%2fy",
+    "/kept;x=y/",
     "/late/",
     "/strip",
     "/strip/",
@@ -63,7 +67,7 @@ const STARTS: [&str; 13] = [
 
 /// What they go on with, between bars.
 const PIECES: &[u8] =
-    b"/|//|/.|/..|/../|/./|..|.|...|%2e|%2E|%2e%2E|.%2e|/%2e%2e/|%2f|%2F|%5c|%5C|\\|\\..\\|\
+    b"/|//|/.|/..|/../|/./|..|.|...|%2e|%2E|%2e%2E|.%2e|/%2e%2e/|%2f|%2F|%2fsecret|%2F..%2fsecret|;x/|/;x/|;%2f..;x/|%5c|%5C|\\|\\..\\|\
     /..%5c|%5csecret|%25|%252e|%252f|%25%32%65%25%32%65|%2525|%255c|/%252e%252e/|%252e%252e|\
     /%2573ecret|;|;x=y|..;|/..;/|%3b|%3B|#|#/../app/secret|?|?q=/../secret|?q=1#x|%3f|%23|%00|\
     \0|\t|\x20|\r|\n|\r\n|\x01|\x7f|%0d%0a|%09|%02|%7f|\xc3\xa9|%c3%a9|%C3%A9|%c0%ae|%c0%af|%e0%80%af|\

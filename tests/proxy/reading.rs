@@ -16,6 +16,7 @@ use crate::wire::{Broken, Message, Wire};
 const CASES: u32 = 4000;
 /// Of those, at least: far under what is seen.
 const FORWARDED: u32 = CASES / 8;
+const KEPT: u32 = CASES / 100;
 const REFUSED: u32 = CASES / 8;
 
 #[test]
@@ -27,6 +28,7 @@ fn whoever_reads_what_is_forwarded_reads_the_route_that_was_judged() {
     let gate = Gate::start_with(folder.path(), recorder.port, &[record("writer", "writer")], lines);
 
     let (number, forwarded, refused) = (Cell::new(0_u32), Cell::new(0_u32), Cell::new(0_u32));
+    let kept = Cell::new(0_u32);
     let smallest = RefCell::new(Vec::new());
     // No file of seeds: a failure prints its smallest request.
     let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
@@ -55,6 +57,7 @@ fn whoever_reads_what_is_forwarded_reads_the_route_that_was_judged() {
             };
         };
         forwarded.set(forwarded.get() + 1);
+        kept.set(kept.get() + u32::from(is_disputed(path_of(message))));
         judged(message, &case).map_err(failed)
     });
     match run {
@@ -64,9 +67,12 @@ fn whoever_reads_what_is_forwarded_reads_the_route_that_was_judged() {
         }
         Err(TestError::Abort(why)) => panic!("{why}"),
     }
-    let (forwarded, refused) = (forwarded.get(), refused.get());
-    println!("{CASES} requests: {forwarded} forwarded, {refused} refused");
-    assert!(forwarded >= FORWARDED && refused >= REFUSED, "the generator misses its aim");
+    let (forwarded, kept, refused) = (forwarded.get(), kept.get(), refused.get());
+    println!("{CASES} requests: {forwarded} forwarded, {kept} as it came, {refused} refused");
+    assert!(
+        kept >= KEPT && forwarded >= FORWARDED && refused >= REFUSED,
+        "the generator misses its aim"
+    );
     assert_eq!(recorder.broken(), Vec::<Broken>::new());
 }
 
@@ -98,19 +104,29 @@ fn judged(message: &Message, case: &str) -> Result<(), String> {
         }
     }
     let words: Vec<&str> = message.first.split(' ').collect();
-    let [_, target, "HTTP/1.1"] = words.as_slice() else {
+    let [_, _, "HTTP/1.1"] = words.as_slice() else {
         return Err("not a request line".to_owned());
     };
     let product = *all("x-sidegate-product").first().unwrap_or(&"");
     if product == "late" && !["GET", "HEAD", "OPTIONS"].contains(&words[0]) {
         return Err("a write where only reads are paid for".to_owned());
     }
-    let path = target.split('?').next().unwrap_or_default();
+    let path = path_of(message);
+    if is_disputed(path) && product != "kept" {
+        return Err("what not every reader reads alike, where nobody said to keep it".to_owned());
+    }
+    // Who keeps it says that the upstream reads a path like this.
+    let segments = split_and_cut_and_decoded(path.as_bytes());
+    if product == "kept" && (segments[0] != b"kept" || segments.get(1) == Some(&b"secret".into())) {
+        return Err(format!("`{product}` was judged of {path}"));
+    }
     for (how, reading) in readings(path.as_bytes()) {
         let Some(segments) = reading else { return Err(format!("leaves the root when {how}")) };
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let fits = match product {
             "app" => segments.first() == Some(&"app") && segments.get(1) != Some(&"secret"),
+            // Others may read another path, but none that is not below the route.
+            "kept" => segments.first().is_some_and(|it| it.split(';').next() == Some("kept")),
             "late" => segments.first() == Some(&"late"),
             "ws" => segments.starts_with(&["ws", "main", "data"]),
             "stripped" => true,
@@ -121,6 +137,19 @@ fn judged(message: &Message, case: &str) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn path_of(message: &Message) -> &str {
+    let target = message.first.split(' ').nth(1).unwrap_or_default();
+    target.split('?').next().unwrap_or_default()
+}
+
+fn is_disputed(path: &str) -> bool {
+    path.contains(';') || path.to_ascii_lowercase().contains("%2f")
+}
+
+fn split_and_cut_and_decoded(path: &[u8]) -> Vec<Vec<u8>> {
+    without_params(path).split(|byte| *byte == b'/').skip(1).map(decoded).collect()
 }
 
 /// The segments that readers make of a path, once dot segments are resolved; nothing where that

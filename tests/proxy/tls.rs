@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
-use rustls::crypto::ring;
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -74,7 +74,7 @@ fn serve(folder: &Path, clients: bool, deed: Deed) -> u16 {
 }
 
 fn config(folder: &Path, clients: bool) -> ServerConfig {
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(aws_lc_rs::default_provider());
     let certificate = CertificateDer::from_pem_file(folder.join("vault.pem")).unwrap();
     let key = PrivateKeyDer::from_pem_file(folder.join("vault.key")).unwrap();
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));

@@ -54,11 +54,12 @@ fn demo(args: &DemoArgs, out: &mut impl Write) -> Result<bool, String> {
     let service = plane.start().map_err(broke)?;
     let requests = requests::all(&folder.keys);
     introduce(&service, &folder, out).map_err(broke)?;
+    let address = service.address.ip().ok_or("the demo listens on no IP address")?;
     if !args.once {
-        list(&requests, service.address, out).map_err(broke)?;
+        list(&requests, address, out).map_err(broke)?;
         return service.until_signalled().map_err(broke);
     }
-    let (address, admin) = (service.address, service.admin_address);
+    let admin = service.admin_address;
     let control = service.control();
     let serving = std::thread::spawn(move || service.until_signalled());
     let tried = try_it::all(&requests, address, admin, &folder.keys, out);

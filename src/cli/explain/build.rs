@@ -74,7 +74,7 @@ fn target(explanation: &Explanation<'_>, forwarded: Option<String>) -> TargetVie
             path: Some(reading.path.clone()),
             query: reading.query.clone(),
             as_sent: reading.as_sent,
-            problem: None,
+            problem: disputed(explanation),
             forwarded,
         },
         Err(why) => TargetView {
@@ -92,6 +92,16 @@ fn target(explanation: &Explanation<'_>, forwarded: Option<String>) -> TargetVie
             forwarded: None,
         },
     }
+}
+
+/// What of the path not every reader reads alike, and who refuses it.
+fn disputed(explanation: &Explanation<'_>) -> Option<String> {
+    let names: Vec<_> = explanation.disputed.names().map(|(what, _)| what).collect();
+    let refused = match &explanation.route {
+        Some(matched) => format!("which route `{}` refuses", matched.route.label()),
+        None => "which is refused where no route keeps it".to_owned(),
+    };
+    (!names.is_empty()).then(|| format!("the path has {}, {refused}", names.join(" and ")))
 }
 
 /// Rules with their places.

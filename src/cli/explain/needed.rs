@@ -40,10 +40,7 @@ impl Words<'_> {
                 )
             }
             DenyReason::BadRequest => "a request that can be read in one way".to_owned(),
-            DenyReason::BadTarget => {
-                "a host and a path that can be read in one way: nothing is put right here"
-                    .to_owned()
-            }
+            DenyReason::BadTarget => self.target(),
             DenyReason::KeyCeiling => format!(
                 "a key whose ceiling lets `{needed}` on {} through: a ceiling is final, create a new key{}",
                 self.scope(),
@@ -113,6 +110,25 @@ impl Words<'_> {
                 }
             }
         }
+    }
+
+    fn target(&self) -> String {
+        let names: Vec<_> = self.explanation.disputed.names().collect();
+        if names.is_empty() {
+            return "a host and a path that can be read in one way: nothing is put right here"
+                .to_owned();
+        }
+        let what: Vec<_> = names.iter().map(|(what, _)| *what).collect();
+        let without = format!("a path without {}", what.join(" or "));
+        let Some(matched) = &self.explanation.route else { return without };
+        let fields: Vec<_> =
+            names.iter().map(|(_, field)| format!("`{field} = \"keep\"`")).collect();
+        format!(
+            "{without}; or {} on route `{}`{}, where its upstream reads such a path as routes match it",
+            fields.join(" and "),
+            matched.route.label(),
+            self.at(Some(matched.route.place))
+        )
     }
 
     fn grant(&self, needed: Level) -> String {

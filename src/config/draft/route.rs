@@ -2,7 +2,7 @@
 
 use crate::config::fields::Fields;
 use crate::policy::draft::{DraftRoute, DraftScope};
-use crate::policy::{At, Level, Problem};
+use crate::policy::{At, Level, Place, Problem};
 
 /// What a WebSocket can need.
 const UPGRADES: [Level; 3] = [Level::View, Level::Full, Level::None];
@@ -24,6 +24,8 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DraftRoute> {
     let preflight = fields.choice("preflight", &[false, true], DraftRoute::preflight_name);
     let protect = protect(&mut fields);
     let strip_prefix = fields.flag("strip_prefix");
+    let encoded_slash = kept(&mut fields, "encoded_slash");
+    let path_params = kept(&mut fields, "path_params");
     if matches!(scope, Some(DraftScope::Public)) {
         bounds_nobody(&fields);
     }
@@ -49,7 +51,15 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DraftRoute> {
         preflight: preflight.unwrap_or_default(),
         protect,
         strip_prefix,
+        encoded_slash,
+        path_params,
     })
+}
+
+/// Where a field says `keep`.
+fn kept(fields: &mut Fields<'_>, field: &'static str) -> Option<Place> {
+    let keep = fields.choice(field, &[false, true], DraftRoute::keep_name)?;
+    keep.then(|| fields.place_of_field(field))
 }
 
 fn scope(fields: &mut Fields<'_>) -> Option<DraftScope> {

@@ -64,6 +64,14 @@ fn changed<'s>(
     let effect = Effect { gained: new.preflight, lost: old.preflight };
     let name = DraftRoute::preflight_name;
     changes.note("preflight", name(old.preflight), name(new.preflight), effect);
+    let name = DraftRoute::keep_name;
+    let (was_kept, is_kept) = (old.keeps, new.keeps);
+    for (field, was, is) in [
+        ("encoded_slash", was_kept.encoded_slash, is_kept.encoded_slash),
+        ("path_params", was_kept.path_params, is_kept.path_params),
+    ] {
+        changes.note(field, name(was), name(is), Effect { gained: is, lost: was });
+    }
     changes.note("protect", protect(&old), protect(&new), Effect::BOTH);
     let strips = |told: &Told<'_>| if told.strips { "true" } else { "false" };
     changes.note("strip_prefix", strips(&old), strips(&new), Effect::NONE);

@@ -71,6 +71,8 @@ fn route(label: &str, prefix: &str) -> DraftRoute {
         methods: None,
         upgrade: Level::None,
         preflight: false,
+        encoded_slash: None,
+        path_params: None,
         protect: Vec::new(),
         strip_prefix: false,
     }

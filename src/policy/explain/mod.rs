@@ -16,6 +16,7 @@ mod route;
 mod tests;
 
 use super::decide::Query;
+use super::disputed::Disputed;
 use super::draft::{Draft, DraftKey, DraftScope, DraftWorkspace};
 use super::host::Host;
 use super::key;
@@ -46,6 +47,8 @@ pub struct Explanation<'a> {
     pub reading: Result<Reading, Unreadable>,
     /// The most specific route that matches.
     pub route: Option<Matched<'a>>,
+    /// What of the path not every reader reads alike and the route does not keep.
+    pub disputed: Disputed,
     /// Routes that match, too; where none does, some that would if the host were another.
     pub passed_over: Vec<PassedOver<'a>>,
     /// Whether the route forwards it as a preflight, without a key.
@@ -71,6 +74,8 @@ pub struct Reading {
     pub query: Option<String>,
     /// Whether the path is, byte for byte, what was sent.
     pub as_sent: bool,
+    /// What of the path not every reader reads alike.
+    pub disputed: Disputed,
 }
 
 /// Why a request has no single reading.
@@ -98,14 +103,17 @@ pub fn explain<'a>(question: Question<'a, '_>) -> Explanation<'a> {
     let Question { draft, query, .. } = question;
     let mut blockers = Vec::new();
     let reading = Reading::of(&query);
-    blockers.extend(reading.is_err().then_some(DenyReason::BadTarget));
-    let refused_everywhere = query.is_refused_everywhere();
-    blockers.extend(refused_everywhere.then_some(DenyReason::MethodRefused));
-
     let (route, passed_over) = match &reading {
         Ok(reading) => route::find(draft, &query, reading),
         Err(_) => (None, Vec::new()),
     };
+    let kept = route.as_ref().map(|it| it.route.keeps()).unwrap_or_default();
+    let disputed = reading.as_ref().map(|it| it.disputed.beyond(kept)).unwrap_or_default();
+    let bad_target = reading.is_err() || !disputed.is_nothing();
+    blockers.extend(bad_target.then_some(DenyReason::BadTarget));
+    let refused_everywhere = query.is_refused_everywhere();
+    blockers.extend(refused_everywhere.then_some(DenyReason::MethodRefused));
+
     let preflight = !refused_everywhere
         && query.is_keyless_preflight()
         && route.as_ref().is_some_and(|it| it.route.preflight);
@@ -124,6 +132,7 @@ pub fn explain<'a>(question: Question<'a, '_>) -> Explanation<'a> {
     let mut explanation = Explanation {
         reading,
         route,
+        disputed,
         passed_over,
         preflight,
         key,
@@ -152,6 +161,7 @@ impl Reading {
             path: target.path().to_owned(),
             query: target.query().map(str::to_owned),
             as_sent: target.is_as_sent(),
+            disputed: target.disputed(),
         })
     }
 }

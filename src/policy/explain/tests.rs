@@ -197,6 +197,8 @@ impl Tape<'_> {
                 preflight: self.below(2) == 1,
                 protect: protects.then(|| (at("owner"), at("ownership"))).into_iter().collect(),
                 strip_prefix: self.seldom(4),
+                encoded_slash: (self.below(2) == 1).then(Place::default),
+                path_params: (self.below(2) == 1).then(Place::default),
             });
         }
         routes
@@ -213,7 +215,9 @@ impl Tape<'_> {
         }
         let prefix = &draft.routes[self.below(draft.routes.len())].prefix.value;
         let account = self.pick(&["boss", "Boss", "u2%40x", "u1"]);
-        prefix.replace("{workspace}", "acme").replace("{account}", account).replace('*', "c")
+        let path = prefix.replace("{workspace}", "acme").replace("{account}", account);
+        let more = self.pick(&[&[""; 16][..], &[";v=1", ";v/x", "%2fx", ";%2F", "%2F.."]].concat());
+        path.replace('*', "c") + if prefix == "/" { "" } else { more }
     }
 
     fn key(&self) -> DraftKey {

@@ -54,6 +54,9 @@ impl PathPattern {
         if target.path() == "*" {
             return Err("it does not start with `/`".to_owned());
         }
+        if let Some((what, _)) = target.disputed().names().next() {
+            return Err(format!("it has {what}: routes match whole segments without params"));
+        }
         if !target.is_as_sent() {
             return Err(format!("its canonical form is `{}`: write that", target.path()));
         }
@@ -160,7 +163,10 @@ mod tests {
             "/a//b",
             "/a/../b",
             "/%61",
-            "/%2f",
+            "/a%2Fb",
+            "/a%2fb",
+            "/a;b",
+            "/{workspace};v=1",
             "/a?b",
             "/{workspace}/{workspace}",
             "/x{workspace}",

@@ -9,6 +9,7 @@ use super::names::{Map, Names};
 use super::pattern::Capture;
 use super::trie::Trie;
 use crate::policy::decide::{Query, Upgrade};
+use crate::policy::disputed::Disputed;
 use crate::policy::draft::DraftRoute;
 use crate::policy::host::Host;
 use crate::policy::level::Level;
@@ -43,6 +44,7 @@ pub struct Route {
     /// What a WebSocket needs; none refuses it.
     upgrade: Level,
     preflight: bool,
+    keeps: Disputed,
     /// By role: the area that is asked for in addition.
     protect: Box<[(u32, u32)]>,
 }
@@ -115,6 +117,11 @@ impl Route {
         self.preflight
     }
 
+    /// What it lets through of what readers of paths do not agree on.
+    pub(in crate::policy) fn keeps(&self) -> Disputed {
+        self.keeps
+    }
+
     /// The account that a decoded path captures.
     pub(in crate::policy) fn captured_account<'p>(&self, path: &'p str) -> Option<&'p str> {
         self.account?.of(path)
@@ -145,7 +152,7 @@ impl Route {
         self.strip > 0
     }
 
-    /// The path to forward: whole segments taken off where the route strips its prefix.
+    /// The path to forward: whole segments, with their params, taken off where the route strips its prefix.
     pub(in crate::policy) fn forwarded<'p>(&self, path: &'p str) -> &'p str {
         let mut rest = path;
         for _ in 0..self.strip {

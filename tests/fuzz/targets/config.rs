@@ -61,9 +61,14 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
+/// Whether one of the fields that name files is written, or could be.
 fn names_a_file(settings: &[u8]) -> bool {
+    const FIELDS: [&str; 7] = ["policy", "keys", "pepper", "certificate", "key", "ca", "client_ca"];
     let text = String::from_utf8_lossy(settings);
-    ["policy", "keys", "pepper", "\\u", "\\U", "\\x"].iter().any(|name| text.contains(name))
+    let is_between = |it: char| !(it.is_ascii_alphanumeric() || it == '_' || it == '-');
+    let escapes = ["\\u", "\\U", "\\x"];
+    escapes.iter().any(|escape| text.contains(escape))
+        || text.split(is_between).any(|word| FIELDS.contains(&word))
 }
 
 fn told(report: &Report, settings: &[u8], policy: &[u8]) {

@@ -24,8 +24,11 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(target) = parsed else { return };
     let (path, query) = (target.path(), target.query());
     let whole = query.map_or(path.to_owned(), |query| format!("{path}?{query}"));
+    let disputed = target.disputed();
     if let Some(read) = read {
         assert_eq!(whole, read.forwarded(0));
+        let read = (read.has_slash, read.has_params);
+        assert_eq!((disputed.encoded_slash, disputed.path_params), read, "{text:?}");
     }
     assert_eq!(target.is_as_sent(), whole == text);
     assert_eq!(query, text.split_once('?').map(|(_, query)| query));
@@ -39,13 +42,22 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(meaning, decoded(&meaning), "a second decoding changes {path:?}");
     let meaning = String::from_utf8(meaning).unwrap();
     assert!(!meaning.contains(['\\', '\0']), "{path:?}");
-    assert_eq!(meaning.matches(';').count(), path.matches("%3B").count(), "{path:?}");
-    assert_eq!(meaning.matches('/').count(), path.matches('/').count(), "an encoded slash");
+    assert_eq!(path.contains(';'), disputed.path_params, "{path:?}");
+    let encoded = meaning.matches('/').count() > path.matches('/').count();
+    assert_eq!(encoded, disputed.encoded_slash, "{path:?}");
     assert!(path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#'), "{path:?}");
-    let mut segments = meaning.strip_prefix('/').unwrap().split('/').rev();
-    let last = segments.next().unwrap();
-    assert!(![".", ".."].contains(&last), "{path:?}");
-    assert!(segments.all(|segment| !["", ".", ".."].contains(&segment)), "{path:?}");
+    // Whether an encoded slash is one, and whether params are cut off and when.
+    let params = |segment: &str| segment.split(';').next().unwrap().to_owned();
+    let cut: Vec<_> = path.split('/').map(params).collect();
+    let cut = decoded(cut.join("/").as_bytes());
+    let slashes = path.replace("%2F", "/");
+    let slashes_cut: Vec<_> = slashes.split('/').map(params).collect();
+    for reading in [&meaning, str::from_utf8(&cut).unwrap(), &slashes, &slashes_cut.join("/")] {
+        let mut segments = reading.strip_prefix('/').unwrap().split('/').rev();
+        let last = segments.next().unwrap();
+        assert!(![".", ".."].contains(&last), "{path:?}");
+        assert!(segments.all(|segment| !["", ".", ".."].contains(&segment)), "{path:?}");
+    }
 });
 
 /// What the escapes of a text spell, once.

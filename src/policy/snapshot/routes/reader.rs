@@ -44,6 +44,7 @@ impl Reader<'_> {
             self.check_methods(methods);
         }
         let protect = self.protect(path.as_ref());
+        self.warn_of_what_is_kept();
         let (host, path) = (host?, path?);
         let whole = upstream.zip(scope).zip(workspace);
         let route = whole.map(|((upstream, scope), workspace)| Route {
@@ -58,6 +59,7 @@ impl Reader<'_> {
             methods,
             upgrade: draft.upgrade,
             preflight: draft.preflight,
+            keeps: draft.keeps(),
             protect: protect.into(),
             strip: if draft.strip_prefix { path.steps.len() as u32 } else { 0 },
         });
@@ -205,6 +207,24 @@ impl Reader<'_> {
             let message = "it lets no WebSocket through: `methods` has no GET";
             self.warning(draft.place, message.to_owned());
             self.hint("a WebSocket is opened by GET: add it, or drop `upgrade`");
+        }
+    }
+
+    fn warn_of_what_is_kept(&mut self) {
+        if let Some(place) = self.draft.encoded_slash {
+            self.warning(place, "`%2F` is let through, and is no `/` here".to_owned());
+            self.hint(
+                "an upstream that decodes it before it splits reads another path than was judged: \
+                 keep it only where it does not",
+            );
+        }
+        if let Some(place) = self.draft.path_params {
+            let message = "`;` and what follows it in a segment is let through, and not looked at";
+            self.warning(place, message.to_owned());
+            self.hint(
+                "an upstream that does not cut it off reads another path than was judged: keep it \
+                 only where it does",
+            );
         }
     }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Route, RouteWorkspace, Scope};
+use crate::policy::disputed::Disputed;
 use crate::policy::level::Level;
 use crate::policy::method::Methods;
 use crate::policy::snapshot::Snapshot;
@@ -18,6 +19,7 @@ pub(in crate::policy) struct Told<'s> {
     pub(in crate::policy) view_methods: BTreeSet<String>,
     pub(in crate::policy) upgrade: Level,
     pub(in crate::policy) preflight: bool,
+    pub(in crate::policy) keeps: Disputed,
     /// Role and area.
     pub(in crate::policy) protect: BTreeMap<&'s str, &'s str>,
     pub(in crate::policy) strips: bool,
@@ -47,6 +49,7 @@ impl Route {
             view_methods: self.view_methods.as_ref().map_or_else(by_default, set),
             upgrade: self.upgrade,
             preflight: self.preflight,
+            keeps: self.keeps,
             protect: self
                 .protect
                 .iter()

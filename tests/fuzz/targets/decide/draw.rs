@@ -197,6 +197,7 @@ impl<'b> Source<'b> {
             view_methods: self.methods(),
             protect: protected.into_iter().map(|role| (role, self.below(AREAS.len()))).collect(),
             strip: self.rarely(2),
+            keeps: self.of(&[(false, false), (true, false), (false, true), (true, true)]),
             upgrade: self.rank(),
             preflight: self.rarely(3),
         }
@@ -262,9 +263,10 @@ impl<'b> Source<'b> {
             target.push('/');
             self.spell(word, &mut target);
         }
-        match self.below(4) {
-            0 | 1 => {}
-            2 => target.push_str("/more?q=/../"),
+        match self.below(8) {
+            0..=3 => {}
+            4 => target.push_str(self.of(&[";", ";v=1/x", "%2Fx", "/x%2fy;z", ";%2f.."])),
+            5 => target.push_str("/more?q=/../"),
             _ => target = self.text(),
         }
         if target.is_empty() {

@@ -1,0 +1,234 @@
+//! `[listen.tls]`: certificates and keys, from the names of their files to what a handshake needs.
+
+use std::path::{Path, PathBuf};
+
+use rustls::RootCertStore;
+use rustls::pki_types::pem::{Error, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::fields::Fields;
+use super::files::{Files, Reading, whole};
+use super::validity::validity;
+use crate::clock;
+use crate::keystore::{Permissions, Timestamp};
+use crate::policy::{FileId, Problem, Severity};
+use crate::proxy::{self, Tls};
+
+/// Bytes of a file of certificates or of a key: 1 MiB.
+const LARGEST: u64 = 1 << 20;
+
+const MISSING: &str = "`[listen.tls]` of `sidegate.toml` names it";
+const LARGE: &str = "is it the right file?";
+
+/// The files of `[listen.tls]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Each certificate with its key; the first is for clients that name no other.
+    pub certificates: Vec<CertificateFiles>,
+    /// Who signs the certificates that clients have to have.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// A certificate with what it is chained to, and its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// In PEM, the certificate itself first.
+    pub certificate: PathBuf,
+    /// In PEM.
+    pub key: PathBuf,
+}
+
+impl TlsFiles {
+    /// All of them.
+    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        let pairs = self.certificates.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
+        pairs.chain(&self.client_ca)
+    }
+}
+
+/// Reads the table. Nothing, where it does not say enough.
+pub(super) fn files(mut table: Fields<'_>, folder: &Path) -> Option<TlsFiles> {
+    table.describe("`tls`");
+    let first = pair(&mut table, folder);
+    let client_ca = table.text("client_ca").map(|file| folder.join(file.value));
+    let more: Vec<_> = table
+        .list("certificates")
+        .into_iter()
+        .map(|mut table| {
+            table.describe("certificate");
+            let more = pair(&mut table, folder);
+            table.finish();
+            more
+        })
+        .collect();
+    table.finish();
+    let certificates = std::iter::once(first).chain(more).collect::<Option<_>>()?;
+    Some(TlsFiles { certificates, client_ca })
+}
+
+fn pair(table: &mut Fields<'_>, folder: &Path) -> Option<CertificateFiles> {
+    let certificate = table.required(&["certificate"], "such as `certificate = \"server.pem\"`");
+    let key = table.required(&["key"], "such as `key = \"server.key\"`");
+    let (certificate, key) = (folder.join(certificate?.value), folder.join(key?.value));
+    Some(CertificateFiles { certificate, key })
+}
+
+/// Reads the files. Nothing, where one of them has a problem that is an error.
+pub(super) fn read(
+    named: &TlsFiles,
+    files: &mut Files,
+    permissions: Permissions,
+) -> (Option<Tls>, Vec<Problem>) {
+    let mut reader = Reader { permissions, problems: Vec::new(), hasher: blake3::Hasher::new() };
+    let mut certificates = Vec::new();
+    for (position, pair) in named.certificates.iter().enumerate() {
+        let certificate = (pair.certificate.as_path(), files.add(&pair.certificate));
+        let key = (pair.key.as_path(), files.add(&pair.key));
+        if let Some(read) = reader.pair(certificate, key, position == 0) {
+            certificates.push(read);
+        }
+    }
+    let clients = named.client_ca.as_ref().map(|path| reader.roots(path, files.add(path)));
+    let mut problems = reader.problems;
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return (None, problems);
+    }
+    match Tls::new(certificates, clients, reader.hasher.finalize()) {
+        Ok(tls) => (Some(tls), problems),
+        Err(error) => {
+            let message = format!("TLS cannot be set up: {error}");
+            problems.push(Problem::error(whole(files.add(Path::new("`[listen.tls]`"))), message));
+            (None, problems)
+        }
+    }
+}
+
+struct Reader {
+    permissions: Permissions,
+    problems: Vec<Problem>,
+    /// Of every byte that was read.
+    hasher: blake3::Hasher,
+}
+
+impl Reader {
+    fn pair(
+        &mut self,
+        (path, file): (&Path, FileId),
+        (key_path, key_file): (&Path, FileId),
+        is_first: bool,
+    ) -> Option<CertifiedKey> {
+        let chain = self.certificates(path, file);
+        let key = self.key(key_path, key_file);
+        let chain = chain?;
+        chain.first().into_iter().for_each(|certificate| self.judge_times(certificate, file));
+        let made = CertifiedKey::from_der(chain, key?, &proxy::crypto());
+        let problem = match made {
+            Ok(made) if is_first || !proxy::names(&made).is_empty() => return Some(made),
+            Ok(_) => Problem::error(whole(file), "the certificate is for no host name")
+                .hint("only the first one is shown to clients whatever they ask for"),
+            Err(rustls::Error::InconsistentKeys(_)) => {
+                let message = format!("is not the key of {}", path.display());
+                Problem::error(whole(key_file), message).hint(
+                    "the certificate's own key is needed; the certificate itself stands first",
+                )
+            }
+            Err(rustls::Error::InvalidCertificate(_)) => {
+                Problem::error(whole(file), "the first certificate cannot be read")
+                    .hint("an X.509 certificate of version 3 is needed")
+            }
+            Err(_) => Problem::error(whole(key_file), "the key is of no kind that is used")
+                .hint("RSA of 2048 bits or more, ECDSA on P-256, P-384 or P-521, and Ed25519 are"),
+        };
+        self.problems.push(problem);
+        None
+    }
+
+    fn bytes(&mut self, path: &Path, file: FileId, is_secret: bool) -> Option<Vec<u8>> {
+        let reading = Reading { path, file, limit: LARGEST, missing: MISSING, large: LARGE };
+        match reading.bytes() {
+            Ok((bytes, metadata)) => {
+                if is_secret {
+                    self.problems.extend(self.permissions.judge(path, &metadata, file));
+                }
+                self.hasher.update(&(bytes.len() as u64).to_le_bytes()).update(&bytes);
+                Some(bytes)
+            }
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
+    fn certificates(&mut self, path: &Path, file: FileId) -> Option<Vec<CertificateDer<'static>>> {
+        let bytes = self.bytes(path, file, false)?;
+        let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+        let message = match read {
+            Ok(chain) if !chain.is_empty() => return Some(chain),
+            Ok(_) => "has no certificate in it".to_owned(),
+            Err(error) => format!("is not PEM: {}", told(&error)),
+        };
+        let hint = "certificates stand between `-----BEGIN CERTIFICATE-----` and its end";
+        self.problems.push(Problem::error(whole(file), message).hint(hint));
+        None
+    }
+
+    fn key(&mut self, path: &Path, file: FileId) -> Option<PrivateKeyDer<'static>> {
+        const ENCRYPTED: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
+        let bytes = zeroize::Zeroizing::new(self.bytes(path, file, true)?);
+        let (message, hint) = match PrivateKeyDer::from_pem_slice(&bytes) {
+            Ok(key) => return Some(key),
+            Err(_) if bytes.windows(ENCRYPTED.len()).any(|part| part == ENCRYPTED) => {
+                let hint = "`openssl pkey -in FILE -out PLAIN` takes the passphrase off";
+                ("the key is encrypted".to_owned(), hint)
+            }
+            Err(Error::NoItemsFound) => {
+                let hint = "a key stands between `-----BEGIN PRIVATE KEY-----` and its end";
+                ("has no key in it".to_owned(), hint)
+            }
+            Err(error) => (format!("is not PEM: {}", told(&error)), "is it the right file?"),
+        };
+        self.problems.push(Problem::error(whole(file), message).hint(hint));
+        None
+    }
+
+    fn roots(&mut self, path: &Path, file: FileId) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        for (number, certificate) in self.certificates(path, file).into_iter().flatten().enumerate()
+        {
+            self.judge_times(&certificate, file);
+            if roots.add(certificate).is_err() {
+                let message = format!("certificate {} cannot be read", number + 1);
+                let hint = "an X.509 certificate of version 3 is needed";
+                self.problems.push(Problem::error(whole(file), message).hint(hint));
+            }
+        }
+        roots
+    }
+
+    fn judge_times(&mut self, certificate: &CertificateDer<'_>, file: FileId) {
+        let Some((first, last)) = validity(certificate) else { return };
+        let now = clock::now();
+        let shown = |seconds| Timestamp::new(seconds).map_or_else(String::new, |it| it.to_string());
+        let (message, hint) = if last < now {
+            (format!("the certificate expired at {}", shown(last)), "clients refuse it: renew it")
+        } else if now < first {
+            let message = format!("the certificate is not good before {}", shown(first));
+            (message, "clients refuse it until then: look at this machine's clock, too")
+        } else {
+            return;
+        };
+        self.problems.push(Problem::warning(whole(file), message).hint(hint));
+    }
+}
+
+/// What is wrong with PEM, without what stands there.
+fn told(error: &Error) -> &'static str {
+    match error {
+        Error::MissingSectionEnd { .. } => "a section has no end",
+        Error::IllegalSectionStart { .. } => "a section's first line is broken",
+        Error::Base64Decode(_) => "a section has something else than base64 in it",
+        _ => "it cannot be read",
+    }
+}

@@ -1,0 +1,215 @@
+//! What a client connection does, and since when: it decides which timeout is running.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::Instant;
+
+use super::door::Peer;
+use super::head::Flaw;
+use super::tunnel::Tunnel;
+use crate::clock;
+
+/// What a client connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Waiting for a request's first byte.
+    Idle,
+    /// Reading a head.
+    Head,
+    /// Answering.
+    Busy,
+}
+
+/// What a client connection is doing, and since when. Shared by socket, requests and timer, all of
+/// one task.
+#[derive(Debug)]
+pub(super) struct Activity {
+    pub(super) peer: Peer,
+    phase: Cell<Phase>,
+    since: Cell<Instant>,
+    stalled: Cell<Option<Instant>>,
+    /// Names the connection where there is no request that could be named.
+    id: u128,
+    uploading: Cell<bool>,
+    due: Cell<Option<Instant>>,
+    overdue: Cell<bool>,
+    engaged: Cell<bool>,
+    turn: RefCell<Option<Waker>>,
+    flaw: Cell<Option<Flaw>>,
+    tunnel: RefCell<Option<Box<Tunnel>>>,
+    /// Of one stream among others, not of a connection.
+    is_stream: bool,
+    cut: Cell<bool>,
+    upload: RefCell<Option<Waker>>,
+}
+
+impl Activity {
+    pub(super) fn new(peer: Peer) -> Rc<Self> {
+        Rc::new(Self::of(peer, false))
+    }
+
+    /// Of one HTTP/2 stream: its connection is watched elsewhere.
+    pub(super) fn stream(peer: Peer) -> Rc<Self> {
+        Rc::new(Self::of(peer, true))
+    }
+
+    fn of(peer: Peer, is_stream: bool) -> Self {
+        Self {
+            peer,
+            phase: Cell::new(Phase::Idle),
+            since: Cell::new(clock::instant()),
+            stalled: Cell::new(None),
+            id: fastrand::u128(..),
+            uploading: Cell::new(false),
+            due: Cell::new(None),
+            overdue: Cell::new(false),
+            engaged: Cell::new(false),
+            turn: RefCell::default(),
+            flaw: Cell::new(None),
+            tunnel: RefCell::default(),
+            is_stream,
+            cut: Cell::new(false),
+            upload: RefCell::default(),
+        }
+    }
+
+    /// The id of what never became a request on this connection.
+    pub(super) fn id(&self) -> String {
+        format!("{:032x}", self.id)
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    pub(super) fn since(&self) -> Instant {
+        self.since.get()
+    }
+
+    /// Since when the client has not taken what was written.
+    pub(super) fn stalled(&self) -> Option<Instant> {
+        self.stalled.get()
+    }
+
+    pub(super) fn set_stalled(&self, stalled: Option<Instant>) {
+        self.stalled.set(stalled);
+    }
+
+    /// The stream is over: what of its request's body has not come is not waited for.
+    pub(super) fn cut(&self) {
+        self.cut.set(true);
+        if let Some(waker) = self.upload.take() {
+            waker.wake();
+        }
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut.get()
+    }
+
+    /// Notes who waits for a request's body. A connection that ends tells it by itself.
+    pub(super) fn note_upload(&self, waker: &Waker) {
+        if self.is_stream {
+            *self.upload.borrow_mut() = Some(waker.clone());
+        }
+    }
+
+    /// When the request's present wait ends, where it has an end.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.due.get()
+    }
+
+    /// The request waits until then. Nothing else is paid for a wait: the connection's timer looks
+    /// here, and wakes the request with [`is_overdue`](Self::is_overdue) when the time has passed.
+    pub(super) fn wait_until(&self, due: Instant) {
+        self.due.set(Some(due));
+    }
+
+    /// The connection's timer found the wait to be over.
+    pub(super) fn set_overdue(&self) {
+        self.due.set(None);
+        self.overdue.set(true);
+    }
+
+    /// Whether the wait is over, asked once: the next one begins anew.
+    pub(super) fn is_overdue(&self) -> bool {
+        self.overdue.replace(false)
+    }
+
+    /// What becomes of the connection when its request has been answered.
+    pub(super) fn set_tunnel(&self, tunnel: Tunnel) {
+        *self.tunnel.borrow_mut() = Some(Box::new(tunnel));
+    }
+
+    /// To be asked when hyper is done: the tunnel's record knows this, and would keep it for ever.
+    pub(super) fn take_tunnel(&self) -> Option<Box<Tunnel>> {
+        self.tunnel.take()
+    }
+
+    /// Whether a request's body is still to come, though it may have its answer already.
+    pub(super) fn is_uploading(&self) -> bool {
+        self.uploading.get()
+    }
+
+    pub(super) fn set_uploading(&self, uploading: bool) {
+        self.uploading.set(uploading);
+    }
+
+    /// Part of a head came.
+    pub(super) fn head_came(&self) {
+        if self.phase.get() == Phase::Idle {
+            self.phase.set(Phase::Head);
+            self.since.set(clock::instant());
+        }
+    }
+
+    /// Anything came.
+    pub(super) fn heard(&self) {
+        if self.phase.get() == Phase::Idle {
+            self.since.set(clock::instant());
+        }
+    }
+
+    /// Whether a request was let through that has not been answered to its last byte.
+    pub(super) fn is_engaged(&self) -> bool {
+        self.engaged.get()
+    }
+
+    pub(super) fn engage(&self) {
+        self.engaged.set(true);
+    }
+
+    /// Wakes when the request that was let through is over.
+    pub(super) fn await_turn(&self, waker: &Waker) {
+        *self.turn.borrow_mut() = Some(waker.clone());
+    }
+
+    /// Nothing of the head that is being read will be.
+    pub(super) fn refuse(&self, flaw: Flaw) {
+        self.flaw.set(Some(flaw));
+    }
+
+    /// Why, where it was not hyper that refused it.
+    pub(super) fn flaw(&self) -> Option<Flaw> {
+        self.flaw.get()
+    }
+
+    /// A head is whole. Returns when its first byte came.
+    pub(super) fn begin(&self) -> Instant {
+        self.phase.set(Phase::Busy);
+        self.since.get()
+    }
+
+    /// An answer was given to the last byte.
+    pub(super) fn end(&self, now: Instant) {
+        self.phase.set(Phase::Idle);
+        self.since.set(now);
+        self.due.set(None);
+        self.overdue.set(false);
+        self.engaged.set(false);
+        if let Some(waker) = self.turn.take() {
+            waker.wake();
+        }
+    }
+}

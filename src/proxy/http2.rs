@@ -1,0 +1,223 @@
+//! One HTTP/2 connection of a client: a task for each stream, with a timer of its own, and what the
+//! connection as a whole may take.
+
+use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Poll, ready};
+use std::time::{Duration, Instant};
+
+use hyper::rt::Executor;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+
+use super::activity::Activity;
+use super::door::Peer;
+use super::frames::Flood;
+use super::settings::{Limits, Timeouts};
+use super::stream;
+use super::timer::{LazyTimer, deadline};
+use super::transport::Transport;
+use super::watched::Wire;
+use super::worker::Worker;
+use crate::clock;
+use crate::telemetry::CutKind;
+
+/// What a client may send of one body, and of all together, before it is taken: bounds what is kept
+/// for upstreams that do not read.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// What is kept of one answer for a client that does not read.
+const SEND_BYTES: usize = 64 * 1024;
+/// How long a client has to close a connection that was said to be over.
+const GRACE: Duration = Duration::from_secs(1);
+
+fn builder(limits: &Limits, streams: Streams) -> http2::Builder<Streams> {
+    let mut builder = http2::Builder::new(streams);
+    builder
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_send_buf_size(SEND_BYTES);
+    builder
+}
+
+/// How a connection ended.
+enum End {
+    Closed,
+    Cut(CutKind),
+    /// Nobody needs it any more.
+    Over,
+}
+
+/// Serves a connection until it is closed, times out, or is drained.
+pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) {
+    let timeouts = *worker.timeouts();
+    let wire = Wire::new(transport);
+    let streams = Streams::new(timeouts);
+    let requests = {
+        let (worker, streams) = (Rc::clone(&worker), streams.clone());
+        service_fn(move |request| {
+            let activity = Activity::stream(peer.clone());
+            *streams.0.next.borrow_mut() = Some(Rc::clone(&activity));
+            let answer = stream::answer(Rc::clone(&worker), activity, request);
+            async { Ok::<_, Infallible>(answer.await) }
+        })
+    };
+    let mut connection = builder(worker.limits(), streams.clone())
+        .serve_connection(TokioIo::new(wire.clone()), requests);
+    let mut timer = LazyTimer::new(deadline(clock::instant(), timeouts.header));
+    let mut drain = pin!(worker.drain().notified());
+    let (mut listening, mut closing) = (false, None);
+    let end = poll_fn(|cx| {
+        if !listening {
+            listening = true;
+            let _ = drain.as_mut().poll(cx);
+        }
+        if worker.is_draining() && closing.is_none() {
+            closing = Some(clock::instant());
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        loop {
+            if Pin::new(&mut connection).poll(cx).is_ready() {
+                let flood = wire.flood();
+                return Poll::Ready(flood.map_or(End::Closed, |flood| {
+                    End::Cut(match flood {
+                        Flood::Idle => CutKind::Flood,
+                        Flood::Resets => CutKind::Resets,
+                    })
+                }));
+            }
+            let due = due(&wire, &streams, closing, &timeouts);
+            let Some((due, wait)) = due else { return Poll::Pending };
+            ready!(timer.poll(cx, due));
+            match wait {
+                Wait::Cut(kind) => return Poll::Ready(End::Cut(kind)),
+                Wait::Idle => {
+                    closing = Some(clock::instant());
+                    Pin::new(&mut connection).graceful_shutdown();
+                }
+                Wait::Close => return Poll::Ready(End::Over),
+            }
+        }
+    })
+    .await;
+    // With it go what streams there are.
+    drop(connection);
+    if let End::Cut(kind) = end {
+        worker.meters().connection_cut(kind);
+        tracing::debug!(kind = kind.code(), "http/2 connection cut");
+        if matches!(kind, CutKind::Flood | CutKind::Resets) {
+            let _ = tokio::time::timeout(GRACE, wire.last_word()).await;
+        }
+    }
+}
+
+/// What is waited for.
+enum Wait {
+    /// What a client must not keep us waiting for.
+    Cut(CutKind),
+    /// The next stream.
+    Idle,
+    /// The client's end, after ours.
+    Close,
+}
+
+/// When patience ends, and whose. Streams have timers of their own.
+fn due(
+    wire: &Wire,
+    streams: &Streams,
+    closing: Option<Instant>,
+    timeouts: &Timeouts,
+) -> Option<(Instant, Wait)> {
+    if let Some(stalled) = wire.stalled() {
+        return Some((deadline(stalled, timeouts.body), Wait::Cut(CutKind::Stalled)));
+    }
+    if let Some(head) = wire.head() {
+        return Some((deadline(head, timeouts.header), Wait::Cut(CutKind::SlowHead)));
+    }
+    let since = streams.idle_since()?;
+    Some(match closing {
+        None => (deadline(since, timeouts.idle), Wait::Idle),
+        Some(closing) => (since.max(closing) + GRACE, Wait::Close),
+    })
+}
+
+/// The streams of a connection: hyper starts a task for each.
+#[derive(Debug, Clone)]
+struct Streams(Rc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// Of the stream whose task is started next: hyper does that right after its request.
+    next: RefCell<Option<Rc<Activity>>>,
+    live: Cell<usize>,
+    /// When the last one ended.
+    since: Cell<Instant>,
+    timeouts: Timeouts,
+}
+
+/// A stream that is counted.
+struct Live(Rc<Shared>);
+
+impl Streams {
+    fn new(timeouts: Timeouts) -> Self {
+        let since = Cell::new(clock::instant());
+        Self(Rc::new(Shared { next: RefCell::default(), live: Cell::new(0), since, timeouts }))
+    }
+
+    /// Since when there has been none.
+    fn idle_since(&self) -> Option<Instant> {
+        (self.0.live.get() == 0).then(|| self.0.since.get())
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.0.live.set(self.0.live.get() - 1);
+        self.0.since.set(clock::instant());
+    }
+}
+
+impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
+    fn execute(&self, future: F) {
+        let Some(activity) = self.0.next.take() else {
+            // What goes on behind a stream that was answered.
+            tokio::task::spawn_local(future);
+            return;
+        };
+        self.0.live.set(self.0.live.get() + 1);
+        let live = Live(Rc::clone(&self.0));
+        tokio::task::spawn_local(async move {
+            drive(future, &activity, &live.0.timeouts).await;
+            activity.cut();
+        });
+    }
+}
+
+/// Polls a stream to its end, and wakes it when what it waits for is overdue.
+async fn drive(future: impl Future<Output = ()>, activity: &Activity, timeouts: &Timeouts) {
+    let mut future = pin!(future);
+    let mut timer = None;
+    poll_fn(|cx| {
+        loop {
+            if future.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            let stalled = activity.stalled().map(|since| deadline(since, timeouts.body));
+            let Some(due) = stalled.or(activity.due()) else { return Poll::Pending };
+            let timer = timer.get_or_insert_with(|| LazyTimer::new(due));
+            ready!(timer.poll(cx, due));
+            if stalled.is_some() {
+                // A client that does not read what it asked for: the stream is reset.
+                return Poll::Ready(());
+            }
+            activity.set_overdue();
+        }
+    })
+    .await;
+}

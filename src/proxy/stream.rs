@@ -1,0 +1,110 @@
+//! One HTTP/2 stream: its request in the form that the gate judges, and its answer without what only
+//! HTTP/1 has.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{CONNECTION, COOKIE, HOST, HeaderMap, HeaderValue};
+use http::{Method, Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::activity::Activity;
+use super::body::AnswerBody;
+use super::fault::Fault;
+use super::gate;
+use super::worker::Worker;
+use crate::clock;
+
+/// Answers the request of one stream.
+pub(super) async fn answer(
+    worker: Rc<Worker>,
+    activity: Rc<Activity>,
+    mut request: Request<Incoming>,
+) -> Response<StreamBody> {
+    let is_head = request.method() == Method::HEAD;
+    name_host(&mut request);
+    join_cookies(request.headers_mut());
+    let mut response = gate::answer(worker, Rc::clone(&activity), request).await;
+    // A stream's end is no connection's.
+    response.headers_mut().remove(CONNECTION);
+    activity.set_stalled(Some(clock::instant()));
+    response.map(|body| StreamBody { body, activity, is_head })
+}
+
+/// `:authority` is `Host` (RFC 9113 §8.3.1). Where there are both, both stay: they have to agree.
+fn name_host(request: &mut Request<Incoming>) {
+    if request.headers().contains_key(HOST) {
+        return;
+    }
+    let Some(authority) = request.uri().authority() else { return };
+    // An authority has no byte that a field's value must not have.
+    if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
+        request.headers_mut().insert(HOST, host);
+    }
+}
+
+/// HTTP/1 takes one `Cookie` (RFC 9113 §8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        headers.insert(COOKIE, whole);
+    }
+}
+
+/// An answer's body. While it is not waited for, the client is: only that opens its window.
+#[derive(Debug)]
+pub(super) struct StreamBody {
+    body: AnswerBody,
+    activity: Rc<Activity>,
+    is_head: bool,
+}
+
+impl Body for StreamBody {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        self.activity.set_stalled(polled.is_ready().then(clock::instant));
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_head || self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cookies_become_one() {
+        for (crumbs, whole) in
+            [(&["a=1"][..], "a=1"), (&["a=1", "b=2; c=3", "d=4"], "a=1; b=2; c=3; d=4")]
+        {
+            let mut headers = HeaderMap::new();
+            for crumb in crumbs {
+                headers.append(COOKIE, HeaderValue::from_static(crumb));
+            }
+            join_cookies(&mut headers);
+            assert_eq!(headers.get_all(COOKIE).iter().collect::<Vec<_>>(), [whole]);
+        }
+        let mut none = HeaderMap::new();
+        join_cookies(&mut none);
+        assert!(none.is_empty());
+    }
+}

@@ -1,0 +1,123 @@
+//! What goes wrong with connections, as metrics and log call it.
+
+/// Why an upstream did not answer as it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamErrorKind {
+    /// No connection could be made.
+    Connect,
+    /// None was made in time.
+    ConnectTimeout,
+    /// Its name has no address, or none that is known yet.
+    Dns,
+    /// As many requests as are allowed are in flight at each of its endpoints.
+    Full,
+    /// What came is not HTTP.
+    Protocol,
+    /// It closed or reset the connection before it had answered.
+    Reset,
+    /// It did not answer in time.
+    Timeout,
+    /// It could not prove who it is, or TLS failed otherwise.
+    Tls,
+}
+
+impl UpstreamErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Connect,
+        Self::ConnectTimeout,
+        Self::Dns,
+        Self::Full,
+        Self::Protocol,
+        Self::Reset,
+        Self::Timeout,
+        Self::Tls,
+    ];
+
+    /// As it stands in the metric and in the log.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Dns => "dns",
+            Self::Full => "full",
+            Self::Protocol => "protocol",
+            Self::Reset => "reset",
+            Self::Timeout => "timeout",
+            Self::Tls => "tls",
+        }
+    }
+}
+
+/// Why an HTTP/2 connection was cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CutKind {
+    /// Too many frames that carry nothing.
+    Flood,
+    /// Too many requests that were taken back.
+    Resets,
+    /// A head was not whole in time.
+    SlowHead,
+    /// The client did not read.
+    Stalled,
+}
+
+impl CutKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Flood, Self::Resets, Self::SlowHead, Self::Stalled];
+
+    /// As it stands in the metric and in the log.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Flood => "flood",
+            Self::Resets => "resets",
+            Self::SlowHead => "slow_head",
+            Self::Stalled => "stalled",
+        }
+    }
+}
+
+/// Why a TLS handshake with a client failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandshakeErrorKind {
+    /// The client did not take what it was shown, and said so.
+    Alert,
+    /// The client's certificate is missing or not of ours.
+    ClientCertificate,
+    /// The client went away.
+    Closed,
+    /// There is no version, algorithm or certificate that both sides take.
+    Incompatible,
+    /// The client speaks HTTP without TLS.
+    Plain,
+    /// What came is not TLS, or breaks its rules.
+    Protocol,
+    /// It was not over in time.
+    Timeout,
+}
+
+impl HandshakeErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Alert,
+        Self::ClientCertificate,
+        Self::Closed,
+        Self::Incompatible,
+        Self::Plain,
+        Self::Protocol,
+        Self::Timeout,
+    ];
+
+    /// As it stands in the metric and in the log.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::ClientCertificate => "client_certificate",
+            Self::Closed => "closed",
+            Self::Incompatible => "incompatible",
+            Self::Plain => "plain",
+            Self::Protocol => "protocol",
+            Self::Timeout => "timeout",
+        }
+    }
+}
