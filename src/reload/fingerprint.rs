@@ -34,6 +34,19 @@ impl Fingerprint {
         })
     }
 
+    /// The files of the policy; with their names in it where it is a folder.
+    pub(super) fn policy_files<'a>(
+        &'a self,
+        policy: &'a Path,
+    ) -> impl Iterator<Item = (&'a Path, Option<&'a Path>)> {
+        let files = self.prints.iter().filter(|(_, print)| matches!(print, Print::File { .. }));
+        files.filter_map(move |(path, _)| {
+            let name = path.strip_prefix(policy).ok()?;
+            let name = (name != Path::new("")).then_some(name);
+            Some((path.as_path(), name))
+        })
+    }
+
     pub(super) fn print(&self, path: &Path) -> Print {
         self.prints.get(path).copied().unwrap_or(Print::Missing)
     }

@@ -504,13 +504,17 @@ fn a_refusal_is_counted_each_time_and_logged_once() {
     let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
     let refused = |text: &str| News::Refused(vec![format!("policy.toml:1:1: {text}")]);
     tracing::subscriber::with_default(log.finish(), || {
-        let mut publisher = Publisher::new(Arc::clone(&current), Vec::new(), None);
+        let sources = Sources { policy: PathBuf::new(), files: Vec::new() };
+        let seen = sources.look().fingerprint;
+        let guard = Guard { rules: <_>::default(), sources, consents: <_>::default() };
+        let mut publisher = Publisher::new(Arc::clone(&current), Vec::new(), None, guard, None);
+        let loaded = Loaded { snapshot: first(), tls: None, report: Report::default() };
         for news in [
             News::Waiting,
             refused("one"),
             refused("one"),
             refused("two"),
-            News::Loaded(Loaded { snapshot: first(), tls: None, report: Report::default() }, SHORT),
+            News::Loaded(Candidate { loaded, seen }, SHORT),
             News::Told,
             refused("one"),
         ] {
