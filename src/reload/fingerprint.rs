@@ -144,11 +144,15 @@ impl Sources {
             trails.insert(path.clone(), Trail::of(path));
         }
         if prints.get(&self.policy) == Some(&Print::Folder) {
-            let real = Trail::of(&self.policy).end().to_owned();
+            let folder = Trail::of(&self.policy);
+            let real = folder.end().to_owned();
             for name in policy_files(&real) {
                 let path = self.policy.join(&name);
                 prints.insert(path.clone(), Print::of(fs::metadata(&path)));
-                trails.insert(path, Trail::within(real.clone(), &name));
+                // A folder that is swapped as a whole swaps each of its files.
+                let mut trail = folder.clone();
+                trail.names.extend(Trail::within(real.clone(), &name).names);
+                trails.insert(path, trail);
             }
             folders.insert(real);
         }

@@ -156,7 +156,7 @@ fn flip_link(link: &Path, target: &str) {
 type Step = fn(&Path);
 
 /// What it is called, how the files lie, how they are edited, what is loaded then.
-const WAYS: [(&str, Step, Step, &str); 15] = [
+const WAYS: [(&str, Step, Step, &str); 16] = [
     ("rename over", plain, |r| rename_over(&r.join("policy.toml"), "v2"), "v2 k1"),
     ("write in place", plain, |r| fs::write(r.join("policy.toml"), "v2").unwrap(), "v2 k1"),
     (
@@ -256,6 +256,20 @@ const WAYS: [(&str, Step, Step, &str); 15] = [
         "rename within a folder",
         several,
         |r| rename_over(&r.join("policy.toml/a.toml"), "v2"),
+        "v2 k1",
+    ),
+    (
+        "swap a folder by a link",
+        |r| {
+            fs::create_dir(r.join("one")).unwrap();
+            fs::write(r.join("one/a.toml"), "v1").unwrap();
+            symlink("one", r.join("policy.toml")).unwrap();
+        },
+        |r| {
+            fs::create_dir(r.join("two")).unwrap();
+            fs::write(r.join("two/a.toml"), "v2").unwrap();
+            flip_link(&r.join("policy.toml"), "two");
+        },
         "v2 k1",
     ),
     ("keys", plain, |r| rename_over(&r.join("keys"), "k2"), "v1 k2"),
