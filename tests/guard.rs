@@ -15,8 +15,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
+use sidegate::clock;
 use tempfile::TempDir;
 
 use harness::{Gate, Running, ask, record, until};
@@ -24,6 +27,7 @@ use harness::{Gate, Running, ask, record, until};
 /// Nobody listens there: who may pass gets 502.
 const UPSTREAM: u16 = 9;
 const PASSED: u16 = 502;
+const ROUNDS: u32 = 40;
 
 const POLICY: &str = r#"
 version = 1
@@ -467,4 +471,30 @@ fn a_folder_of_policies_is_kept_as_one() {
     let site = Site::again(site.stop());
     assert_eq!(site.asks(0), PASSED);
     assert_eq!(site.gate.metric("sidegate_policy_from_last_good", ""), 1.0);
+}
+
+/// Whoever is killed while a copy is made leaves the one before or the new one.
+#[test]
+fn killed_at_any_moment_a_copy_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let policy = root.join("policy.toml");
+    fs::write(&policy, POLICY).unwrap();
+    let rules = "reload = { last_good = \"kept\" }\n";
+    let mut gate = Gate::start_with(root, UPSTREAM, &keys(), rules);
+    kept(root, "");
+    for round in 0..ROUNDS {
+        put(&policy, &format!("{POLICY}# {round}\n"));
+        put(&root.join("keys.jsonl"), &lines(&keys()[usize::from(round % 2 == 0)..]));
+        let due = clock::instant() + Duration::from_micros(500) * round;
+        while clock::instant() < due {
+            thread::yield_now();
+        }
+        gate.running.signal("KILL");
+        put(&policy, "nonsense");
+        gate = resume(root);
+        let header = "X-API-Key: key-9\r\n";
+        assert_eq!(ask(gate.port, "GET", "/app", header).unwrap().status, PASSED, "{round}");
+        assert_eq!(gate.metric("sidegate_policy_from_last_good", ""), 1.0, "{round}");
+    }
 }
