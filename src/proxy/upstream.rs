@@ -5,7 +5,7 @@
 //! the request's body is whole does the connection get a task, so that reading the answer and
 //! sending the rest cannot wait for each other.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -194,11 +194,12 @@ impl Connection {
         limit: Duration,
     ) {
         let Self { link, mut outlet, mut intake, .. } = *self;
-        let link = RefCell::new(link);
+        let (link, is_whole) = (RefCell::new(link), Cell::new(false));
         let mut upload = pin!(poll_fn(|cx| outlet.poll(&mut link.borrow_mut(), &mut body, cx)));
         let mut download = pin!(async {
             loop {
                 let frame = poll_fn(|cx| intake.poll_frame(&mut link.borrow_mut(), cx)).await;
+                is_whole.set(intake.is_over());
                 let is_last = !matches!(frame, Some(Ok(_)));
                 if answer.send(frame).await.is_err() || is_last {
                     return;
@@ -214,10 +215,11 @@ impl Connection {
                     // The answer is to a request that never was.
                     Err(_) => return,
                 },
-                () = answer.closed() => return,
+                // Its reader has enough, or is gone.
+                () = answer.closed() => break,
             }
         }
-        if is_uploading {
+        if is_uploading && is_whole.get() {
             let _ = tokio::time::timeout(limit, upload).await;
         }
     }
