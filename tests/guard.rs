@@ -473,6 +473,14 @@ fn a_folder_of_policies_is_kept_as_one() {
     assert_eq!(site.gate.metric("sidegate_policy_from_last_good", ""), 1.0);
 }
 
+#[test]
+fn a_copy_that_cannot_be_kept_is_told_and_nothing_else_fails() {
+    let site = Site::start("reload = { last_good = \"policy.toml\" }\n");
+    site.logs("the last good copy cannot be kept: it is older");
+    assert_eq!(site.run(&["key", "revoke", "k_0", "-c", "sidegate.toml"]).code, 0);
+    assert_eq!((site.asks(0), site.asks(1)), (401, PASSED));
+}
+
 /// Whoever is killed while a copy is made leaves the one before or the new one.
 #[test]
 fn killed_at_any_moment_a_copy_is_whole() {
