@@ -13,6 +13,7 @@ mod init;
 mod key;
 mod plane;
 mod reload;
+mod schema;
 mod serve;
 mod status;
 mod test;
@@ -59,6 +60,8 @@ enum Command {
     /// It is asked on the `[admin] address` of the settings. Others that share its files cannot be
     /// known, and take them up by themselves, as this one does when nobody asks.
     Reload(reload::ReloadArgs),
+    /// Print the JSON Schema of a file, so that editors complete and check it
+    Schema(schema::SchemaArgs),
     /// Ask a running sidegate how it is
     Status(status::StatusArgs),
 }
@@ -140,6 +143,7 @@ pub fn main() -> ExitCode {
         Command::Key(args) => key::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Reload(args) => reload::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Status(args) => status::run(&args),
     }
     .into()

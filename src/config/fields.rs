@@ -210,6 +210,8 @@ impl<'p> Fields<'p> {
     /// Reports every field that nobody asked for, then what is absent, and returns the fields that
     /// the unknown ones were probably meant to be.
     pub(super) fn finish(self) -> Vec<&'static str> {
+        #[cfg(test)]
+        self.page.note_asked(self.entries, &self.asked);
         let mut guessed = Vec::new();
         let mut unknown: Vec<_> = self
             .entries

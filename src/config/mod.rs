@@ -22,6 +22,7 @@ mod page;
 mod pepper;
 mod reload;
 mod report;
+mod schema;
 mod settings;
 mod suite;
 #[cfg(test)]
@@ -39,6 +40,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::reload::{Percent, ReloadRules};
 pub use self::report::Report;
+pub use self::schema::Schema;
 pub use self::suite::{Case, Expect, Suite, Who, read_suite};
 pub use self::tls::{CertificateFiles, TlsFiles};
 

@@ -1,6 +1,8 @@
 //! One TOML file while it is read: its text, where things stand in it, what is wrong with it.
 
 use std::cell::RefCell;
+#[cfg(test)]
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -56,6 +58,9 @@ pub(super) struct Page<'t> {
     marks: Vec<Mark>,
     broken_lines: BTreeSet<u32>,
     notes: RefCell<Notes>,
+    /// By the address of a table: the fields that its reader asked for.
+    #[cfg(test)]
+    asked: RefCell<BTreeMap<usize, Vec<&'static str>>>,
 }
 
 impl<'t> Page<'t> {
@@ -67,6 +72,8 @@ impl<'t> Page<'t> {
             marks: marks(text),
             broken_lines: BTreeSet::new(),
             notes: RefCell::default(),
+            #[cfg(test)]
+            asked: RefCell::default(),
         };
         let (root, errors) = match DeTable::parse(text) {
             Ok(root) => (root, Vec::new()),
@@ -149,6 +156,18 @@ impl<'t> Page<'t> {
     /// What was noticed.
     pub(super) fn into_notes(self) -> Notes {
         self.notes.into_inner()
+    }
+
+    /// Notes which fields a reader asked a table for.
+    #[cfg(test)]
+    pub(super) fn note_asked(&self, table: &DeTable<'_>, asked: &[&'static str]) {
+        self.asked.borrow_mut().insert(std::ptr::from_ref(table).addr(), asked.to_vec());
+    }
+
+    /// By the address of a table: the fields that its reader asked for.
+    #[cfg(test)]
+    pub(super) fn asked(&self) -> BTreeMap<usize, Vec<&'static str>> {
+        self.asked.borrow().clone()
     }
 
     fn add(&self, problem: Problem) {

@@ -46,7 +46,7 @@ pub(super) fn read(path: &Path, files: &mut Files) -> (Option<Config>, Notes) {
     (config, page.into_notes())
 }
 
-fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
+pub(super) fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let [policy, keys, pepper] = FILES.map(|field| {
         let file = fields.text(field).map(|file| folder.join(file.value));

@@ -115,7 +115,7 @@ struct Defaults {
     host: Option<String>,
 }
 
-fn suite(mut fields: Fields<'_>) -> Suite {
+pub(super) fn suite(mut fields: Fields<'_>) -> Suite {
     if !super::draft::speaks_version_1(&mut fields) {
         return Suite::default();
     }

@@ -62,6 +62,14 @@ pub(super) fn read(path: &Path, files: &mut Files) -> (Draft, Notes) {
     (reader.draft, reader.notes)
 }
 
+/// What is wrong with one page by itself goes to its notes.
+#[cfg(test)]
+pub(super) fn read_fields(fields: Fields<'_>, files: &Files) -> Draft {
+    let mut reader = Reader::default();
+    reader.page(fields, files);
+    reader.draft
+}
+
 /// The files of a policy's directory, in the order of their names.
 fn names(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
