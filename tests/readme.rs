@@ -36,7 +36,7 @@ fn the_policy_compiles_and_its_cases_hold() {
         text
     };
     let checked = run(&["check", "-c", "sidegate.toml"]);
-    assert_eq!(checked, "ok: 1 workspace, 5 routes, 0 keys\n");
+    assert_eq!(checked, "ok: 1 workspace, 5 routes, 0 keys, 1 allowed\n");
     let tested = run(&["test", "tests.toml"]);
     let said = README.split("$ sidegate test tests.toml\n").nth(1).unwrap();
     let said = said.split("```").next().unwrap();
@@ -75,5 +75,13 @@ fn every_reason_is_in_the_table() {
     for reason in sidegate::policy::DenyReason::ALL {
         let code = format!("`{}`", reason.code());
         assert!(README.contains(&code), "README does not have {code}");
+    }
+}
+
+#[test]
+fn every_lint_is_in_the_table() {
+    for lint in sidegate::policy::Lint::ALL {
+        let row = format!("| `{}` | {} |", lint.code(), lint.title());
+        assert!(README.contains(&row), "README does not have {row}");
     }
 }

@@ -9,13 +9,16 @@ use clap::Args;
 use super::Exit;
 use super::key::Wanted;
 use crate::clock;
-use crate::keystore::{ApiKey, Permissions, Store};
+use crate::keystore::{ApiKey, Permissions, Store, Timestamp};
+use crate::policy::UnixSeconds;
 
 /// Name and text of each file that is the same for everybody.
 const FILES: [(&str, &str); 2] = [
     ("sidegate.toml", include_str!("starter/sidegate.toml")),
     ("policy.toml", include_str!("starter/policy.toml")),
 ];
+/// Seconds for which the first key is good: 90 days.
+const FIRST_KEY: i64 = 90 * 24 * 60 * 60;
 /// The key file: it is made with a first key in it.
 const KEYS: &str = "keys.jsonl";
 
@@ -45,6 +48,7 @@ pub(super) fn print(
         workspace: "acme",
         account: "svc-nightly",
         environment: "production",
+        expires: Timestamp::new(UnixSeconds(clock::now().0.saturating_add(FIRST_KEY))),
         ..Wanted::default()
     };
     let store = Store::new(args.directory.join(KEYS), Permissions::Private);
@@ -83,7 +87,7 @@ fn say(directory: &Path, key: &ApiKey, out: &mut impl Write) -> io::Result<()> {
     for name in FILES.map(|(name, _)| name).into_iter().chain([KEYS]) {
         writeln!(out, "wrote {}", directory.join(name).display())?;
     }
-    writeln!(out, "\na first key, of `svc-nightly` in `acme`, shown this once:")?;
+    writeln!(out, "\na first key, of `svc-nightly` in `acme`, good for 90 days, shown this once:")?;
     writeln!(out, "  {}", key.expose())?;
     let config = directory.join("sidegate.toml");
     let config = config.display();

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::fields::Fields;
 use super::page::quoted;
 use super::tls::{self, TlsFiles};
-use crate::policy::{At, Problem};
+use crate::policy::{At, Lint, Problem};
 use crate::proxy::Address;
 
 /// What a Unix socket's address has room for.
@@ -39,6 +39,11 @@ pub(super) fn listeners(fields: &mut Fields<'_>, folder: &Path) -> (Address, Sec
         }
     });
     let admin = admin.unwrap_or(default([127, 0, 0, 1], 9464));
+    if !admin.value.ip().to_canonical().is_loopback() {
+        let message = format!("operators are listened for on `{}`", admin.value);
+        let problem = Problem::warning(Lint::AdminReachable, admin.place, message);
+        fields.report(problem.hint("nobody is asked who they are: listen on 127.0.0.1"));
+    }
     if let Some(socket) = socket {
         return (socket, tls, admin.value);
     }

@@ -2,7 +2,7 @@
 //!
 //! Every problem of every file is told in one run, each with its place and, where one can be
 //! guessed, the way out. Syntax and shape are judged here, names by
-//! [`compile`], keys by [`keystore`].
+//! [`compile`](crate::policy::compile), keys by [`keystore`].
 //!
 //! INVARIANT: what comes out is whole. A draft may have gaps while problems are collected, but it
 //! becomes a [`Loaded`] only where there is no error.
@@ -13,10 +13,13 @@
 //! Start at [`open`]; a table is read by `fields`, the policy by `draft`, the settings by
 //! `settings`.
 
+mod allow;
 mod draft;
 mod fields;
 mod files;
+mod inspect;
 mod limits;
+mod lints;
 mod listen;
 mod page;
 mod pepper;
@@ -38,6 +41,7 @@ mod value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub use self::inspect::{Inspection, inspect};
 pub use self::reload::{Percent, ReloadRules};
 pub use self::report::Report;
 pub use self::schema::Schema;
@@ -47,8 +51,9 @@ pub use self::tls::{CertificateFiles, TlsFiles};
 use self::files::Files;
 use self::page::Notes;
 use crate::keystore::{self, Permissions};
+use crate::policy::draft::DraftKey;
 use crate::policy::key::Pepper;
-use crate::policy::{Draft, Problem, Severity, Snapshot, compile};
+use crate::policy::{Allow, Draft, Problem, Severity, Snapshot, compile_with};
 use crate::proxy::Tls;
 use crate::{admin, proxy, telemetry};
 
@@ -78,6 +83,8 @@ pub struct Config {
     pub admin: admin::Settings,
     /// What the log is told.
     pub log: telemetry::Settings,
+    /// Warnings that may stay.
+    pub allows: Vec<Allow>,
 }
 
 /// A policy that can be put in force.
@@ -106,10 +113,9 @@ pub fn locate(named: Option<&Path>) -> PathBuf {
 /// Every problem of that file.
 pub fn read(path: &Path) -> Result<Config, Report> {
     let mut files = Files::default();
-    match settings::read(path, &mut files) {
-        (Some(config), notes) if notes.problems.is_empty() => Ok(config),
-        (_, notes) => Err(Report::new(files, notes.problems)),
-    }
+    let (config, notes) = settings::read(path, &mut files);
+    let report = Report::new(files, notes.problems);
+    config.filter(|_| report.errors() == 0).ok_or(report)
 }
 
 /// Reads policy, keys, pepper and certificates, and compiles them.
@@ -130,7 +136,6 @@ pub fn load(config: &Config, permissions: Permissions) -> Result<Loaded, Report>
 /// Every problem of those files, warnings included.
 pub fn load_draft(config: &Config, permissions: Permissions) -> Result<(Draft, Report), Report> {
     let (draft, notes, files) = collect(config, Some(permissions), &Notes::default());
-    let is_error = |problem: &Problem| problem.severity == Severity::Error;
     if notes.hollow || notes.problems.iter().any(is_error) {
         return Err(judge(draft, notes, files).1);
     }
@@ -168,7 +173,10 @@ pub fn read_pepper(path: &Path, permissions: Permissions) -> Result<Pepper, Repo
 pub fn open(path: &Path, permissions: Permissions) -> Result<(Config, Loaded), Report> {
     let mut files = Files::default();
     let (config, mut notes) = settings::read(path, &mut files);
-    let mut report = Report::new(files, std::mem::take(&mut notes.problems));
+    let mut problems = std::mem::take(&mut notes.problems);
+    // What else is said of settings, `inspect` says.
+    problems.retain(is_error);
+    let mut report = Report::new(files, problems);
     let Some(config) = config else { return Err(report) };
     let (snapshot, rest) = gather(&config, Some(permissions), &notes);
     report.append(rest);
@@ -230,12 +238,22 @@ fn collect(config: &Config, secrets: Option<Permissions>, before: &Notes) -> (Dr
     (draft, notes, files)
 }
 
+fn judge(mut draft: Draft, notes: Notes, files: Files) -> (Option<Snapshot>, Report) {
+    let keys = std::mem::take(&mut draft.keys);
+    let (snapshot, problems) = weigh(&draft, keys, notes);
+    (snapshot, Report::new(files, problems))
+}
+
+fn is_error(problem: &Problem) -> bool {
+    problem.severity == Severity::Error
+}
+
 /// Compiles what was read, unless nothing can be said of it.
-fn judge(draft: Draft, notes: Notes, files: Files) -> (Option<Snapshot>, Report) {
+fn weigh(draft: &Draft, keys: Vec<DraftKey>, notes: Notes) -> (Option<Snapshot>, Vec<Problem>) {
     let Notes { mut problems, lost, hollow } = notes;
     let (snapshot, wrong) = match hollow {
         true => (None, Vec::new()),
-        false => match compile(draft) {
+        false => match compile_with(draft, keys) {
             Ok(snapshot) => {
                 let warnings = snapshot.warnings().to_vec();
                 (Some(snapshot), warnings)
@@ -246,7 +264,7 @@ fn judge(draft: Draft, notes: Notes, files: Files) -> (Option<Snapshot>, Report)
     let told: BTreeSet<_> = problems.iter().map(|problem| problem.place).collect();
     let follows = |p: &Problem| told.contains(&p.place) || speaks_of(p, &lost);
     problems.extend(wrong.into_iter().filter(|problem| !follows(problem)));
-    (snapshot, Report::new(files, problems))
+    (snapshot, problems)
 }
 
 /// Whether a problem is about one of `names`: in backticks, alone or as `account:NAME` and the like.

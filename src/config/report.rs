@@ -5,9 +5,10 @@ use std::fmt;
 
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
+use super::allow::Allowed;
 use super::files::Files;
 use crate::policy::key::redacted;
-use crate::policy::{FileId, Place, Problem, Severity};
+use crate::policy::{FileId, Lint, Place, Problem, Severity};
 
 /// Problems of a set of files, in the order of their places.
 ///
@@ -25,6 +26,7 @@ struct Entry<'a> {
     line: Option<u32>,
     column: Option<u32>,
     severity: &'static str,
+    code: Option<&'static str>,
     message: Cow<'a, str>,
     hint: Option<Cow<'a, str>>,
 }
@@ -48,6 +50,11 @@ impl Report {
     pub fn extend(&mut self, problems: impl IntoIterator<Item = Problem>) {
         self.problems.extend(problems);
         self.problems.sort_by_key(|problem| problem.place);
+    }
+
+    /// Takes out what is allowed.
+    pub(super) fn silence(&mut self, allowed: &mut Allowed) {
+        allowed.silence(&mut self.problems);
     }
 
     /// As problems name a place: `policy.toml:14:12`.
@@ -88,6 +95,7 @@ impl Report {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
             },
+            code: problem.lint.map(Lint::code),
             message: redacted(&problem.message),
             hint: problem.hint.as_deref().map(redacted),
         }
@@ -102,8 +110,8 @@ impl fmt::Display for Report {
 
 impl std::error::Error for Report {}
 
-/// `{"errors": …, "warnings": …, "problems": [{"file", "line", "column", "severity", "message",
-/// "hint"}]}`; line and column are null where the file or the line as a whole is meant.
+/// `{"errors": …, "warnings": …, "problems": [{"file", "line", "column", "severity", "code",
+/// "message", "hint"}]}`; line and column are null where the file or the line as a whole is meant.
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let entries: Vec<_> = self.problems.iter().map(|problem| self.entry(problem)).collect();
@@ -143,7 +151,7 @@ mod tests {
             vec![
                 Problem::error(at(ids[1], 3, 0), "key `k`: no"),
                 Problem::error(at(ids[0], 14, 12), "route `x`: no").hint("did you mean `y`?"),
-                Problem::warning(at(ids[0], 14, 2), "only one owner"),
+                Problem::warning(Lint::OneOwner, at(ids[0], 14, 2), "only one owner"),
                 Problem::error(at(ids[0], 0, 0), "cannot \u{1b}[31m be read"),
             ],
         );

@@ -11,7 +11,7 @@ use super::files::{Files, Reading};
 use super::limits::{limits, timeouts};
 use super::listen::listeners;
 use super::page::{Notes, Page};
-use super::{reload, trusted, upstream};
+use super::{allow, reload, trusted, upstream};
 use crate::policy::Problem;
 use crate::proxy::Upstream;
 use crate::{admin, proxy, telemetry};
@@ -67,6 +67,7 @@ pub(super) fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
     };
     let log = log(&mut fields);
     let reload = reload::rules(&mut fields, folder);
+    let allows = allow::allows(&mut fields);
     let guessed = fields.finish();
     if FILES.iter().any(|field| guessed.contains(field)) {
         return None;
@@ -82,6 +83,7 @@ pub(super) fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         proxy,
         admin: admin::Settings { listen: admin },
         log,
+        allows,
     })
 }
 

@@ -150,10 +150,10 @@ fn what_not_every_reader_reads_alike_is_kept_with_a_warning_and_in_no_prefix() {
     };
     let slash = "policy.toml:6:17: warning: route `/a`: `%2F` is let through, and is no `/` here — \
                  an upstream that decodes it before it splits reads another path than was judged: \
-                 keep it only where it does not";
+                 keep it only where it does not [SG027]";
     let params = "policy.toml:7:15: warning: route `/a`: `;` and what follows it in a segment is let \
                   through, and not looked at — an upstream that does not cut it off reads another \
-                  path than was judged: keep it only where it does";
+                  path than was judged: keep it only where it does [SG028]";
     let both = "encoded_slash = \"keep\"\npath_params = \"keep\"";
     assert_eq!(policy("/a", &both.replace("keep", "refuse")), "");
     assert_eq!(policy("/a", both), format!("{slash}\n{params}\n"));

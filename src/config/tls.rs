@@ -12,7 +12,7 @@ use super::files::{Files, Reading, whole};
 use super::validity::validity;
 use crate::clock;
 use crate::keystore::{Permissions, Timestamp};
-use crate::policy::{FileId, Problem, Severity};
+use crate::policy::{FileId, Lint, Problem, Severity};
 use crate::proxy::{self, Tls};
 
 /// Bytes of a file of certificates or of a key: 1 MiB.
@@ -219,7 +219,8 @@ impl Reader {
         } else {
             return;
         };
-        self.problems.push(Problem::warning(whole(file), message).hint(hint));
+        self.problems
+            .push(Problem::warning(Lint::CertificateTime, whole(file), message).hint(hint));
     }
 }
 

@@ -2,14 +2,21 @@
 
 use super::fields::Fields;
 use super::page::quoted;
-use crate::policy::{At, Problem};
+use crate::policy::{At, Lint, Problem};
 use crate::proxy::Network;
 
 /// Reads the list; what is no network is told and left out.
 pub(super) fn proxies(fields: &mut Fields<'_>) -> Vec<Network> {
     let written = fields.texts("trusted_proxies").unwrap_or_default();
     let network = |written: At<String>| match Network::parse(&written.value) {
-        Ok(network) => Some(network),
+        Ok(network) => {
+            if network.is_wide() {
+                let message = format!("`trusted_proxies`: {} is very wide", quoted(&written.value));
+                let problem = Problem::warning(Lint::WideProxies, written.place, message);
+                fields.report(problem.hint("name the proxies that stand before this one"));
+            }
+            Some(network)
+        }
         Err((what, hint)) => {
             let message = format!("`trusted_proxies`: {} {what}", quoted(&written.value));
             fields.report(Problem::error(written.place, message).hint(hint));

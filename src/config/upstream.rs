@@ -10,7 +10,7 @@ use super::fields::Fields;
 use super::limits::{MANY, duration};
 use super::page::quoted;
 use super::settings::as_usize;
-use crate::policy::{At, Problem};
+use crate::policy::{At, Lint, Problem};
 use crate::proxy::{Endpoint, Health, Protocol, Site, Trust, TrustError, Upstream};
 
 const IDLE_CONNECTIONS: usize = 64;
@@ -174,13 +174,30 @@ fn endpoints(fields: &mut Fields<'_>, server_name: Option<&ServerName<'static>>)
                 );
                 fields.report(problem.hint("`h2c://` stands alone: make two upstreams of them"));
             }
-            Ok((site, protocol)) => endpoints.push(Endpoint { url, site, protocol }),
+            Ok((site, protocol)) => {
+                if is_plain(&site, &protocol) {
+                    let message = format!("{shown} is another host, and without TLS");
+                    let problem = Problem::warning(Lint::PlainUpstream, place, message);
+                    fields.report(problem.hint("write `https://`, or name a socket or 127.0.0.1"));
+                }
+                endpoints.push(Endpoint { url, site, protocol });
+            }
             Err((what, hint)) => {
                 fields.report(Problem::error(place, format!("{shown} {what}")).hint(hint));
             }
         }
     }
     endpoints
+}
+
+/// Whether what goes there could be read on the way.
+fn is_plain(site: &Site, protocol: &Protocol) -> bool {
+    let is_elsewhere = match site {
+        Site::Address(address) => !address.ip().to_canonical().is_loopback(),
+        Site::Name(host, _) => host.trim_end_matches('.') != "localhost",
+        Site::Unix(_) => false,
+    };
+    is_elsewhere && !matches!(protocol, Protocol::Https(_))
 }
 
 /// What may be sent once more has to be understood wherever it goes.

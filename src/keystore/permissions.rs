@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use crate::policy::{FileId, Place, Problem};
+use crate::policy::{FileId, Lint, Place, Problem};
 
 /// What is done about a file that group or others can read or write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Permissions {
         let message = format!("mode {mode:04o} lets group or others read or write it");
         let way_out = format!("`chmod 600 {}`", path.display());
         Some(match self {
-            Self::Insecure => Problem::warning(place, message).hint(way_out),
+            Self::Insecure => Problem::warning(Lint::OthersRead, place, message).hint(way_out),
             Self::Private => {
                 Problem::error(place, message).hint(format!("{way_out}, or --insecure-permissions"))
             }

@@ -5,6 +5,7 @@
 use super::disputed::Disputed;
 use super::key::{KeyDigest, Pepper};
 use super::level::Level;
+use super::lint::Allow;
 use super::problem::{At, Place};
 use super::time::UnixSeconds;
 
@@ -34,6 +35,8 @@ pub struct Draft {
     pub workspaces: Vec<DraftWorkspace>,
     /// Routes, in the order of the files.
     pub routes: Vec<DraftRoute>,
+    /// Warnings that may stay.
+    pub allows: Vec<Allow>,
     /// Key records, in the order of the file.
     pub keys: Vec<DraftKey>,
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::lint::Lint;
+
 /// Which file a [`Place`] is in: an index into the list of files that the reader keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct FileId(pub u16);
@@ -48,6 +50,8 @@ pub enum Severity {
 pub struct Problem {
     /// Error or warning.
     pub severity: Severity,
+    /// What a warning is about: printed in brackets at the end.
+    pub lint: Option<Lint>,
     /// Where the reader should look.
     pub place: Place,
     /// What is wrong.
@@ -59,12 +63,13 @@ pub struct Problem {
 impl Problem {
     /// A problem that refuses the policy.
     pub fn error(place: Place, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, place, message: message.into(), hint: None }
+        Self { severity: Severity::Error, lint: None, place, message: message.into(), hint: None }
     }
 
     /// A problem that only wants a look.
-    pub fn warning(place: Place, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, ..Self::error(place, message) }
+    pub fn warning(lint: Lint, place: Place, message: impl Into<String>) -> Self {
+        let (severity, lint) = (Severity::Warning, Some(lint));
+        Self { severity, lint, ..Self::error(place, message) }
     }
 
     /// The same problem with a way out.
@@ -91,8 +96,11 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        match &self.hint {
-            Some(hint) => write!(f, " — {hint}"),
+        if let Some(hint) = &self.hint {
+            write!(f, " — {hint}")?;
+        }
+        match self.lint {
+            Some(lint) => write!(f, " [{}]", lint.code()),
             None => Ok(()),
         }
     }

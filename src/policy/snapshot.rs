@@ -15,6 +15,7 @@ mod places;
 mod record;
 mod routes;
 mod trie;
+mod unheld;
 mod workspaces;
 
 use super::draft::{Draft, DraftKey};
@@ -28,6 +29,7 @@ pub(super) use pattern::{HostPattern, PathPattern, Step};
 pub(super) use record::{Key, KeyState};
 pub use routes::Route;
 pub(super) use routes::{RouteWorkspace, Routes, Scope, Told};
+pub use unheld::Unheld;
 pub(super) use workspaces::{Member, Workspaces};
 
 /// A compiled policy: immutable, and whole.
@@ -103,6 +105,7 @@ pub fn compile_with(draft: &Draft, keys: Vec<DraftKey>) -> Result<Snapshot, Vec<
     if refused {
         return Err(problems);
     }
+    problems.retain(|problem| !draft.allows.iter().any(|allow| allow.covers(problem)));
     Ok(Snapshot {
         pin,
         hide_none: draft.hide_none,
@@ -116,7 +119,7 @@ pub fn compile_with(draft: &Draft, keys: Vec<DraftKey>) -> Result<Snapshot, Vec<
 }
 
 impl Snapshot {
-    /// Problems that did not keep the policy from being used.
+    /// Problems that did not keep the policy from being used, but for those that it allows.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
     }

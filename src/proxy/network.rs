@@ -1,6 +1,6 @@
 //! Networks whose forwarding fields are believed.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A block of addresses, such as `10.0.0.0/8` (RFC 4632 §3.1, RFC 4291 §2.3).
 ///
@@ -61,6 +61,22 @@ impl Network {
             && self.prefix(address) == self.prefix(self.address)
     }
 
+    /// Whether it is more than one network operator's: shorter than `/16` or `/32`, but for blocks
+    /// of private addresses (RFC 1918, RFC 6598, RFC 4193).
+    pub fn is_wide(&self) -> bool {
+        const PRIVATE: [(IpAddr, u32); 5] = [
+            (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 0)), 8),
+            (IpAddr::V4(Ipv4Addr::new(172, 16, 0, 0)), 12),
+            (IpAddr::V4(Ipv4Addr::new(100, 64, 0, 0)), 10),
+            (IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), 8),
+            (IpAddr::V6(Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0)), 7),
+        ];
+        let mut private = PRIVATE.map(|(address, length)| Self { address, length }).into_iter();
+        let narrow = if self.address.is_ipv4() { 16 } else { 32 };
+        let is_private = private.any(|it| it.length <= self.length && it.contains(self.address));
+        self.length < narrow && !is_private
+    }
+
     fn prefix(&self, address: IpAddr) -> u128 {
         let bits = if address.is_ipv4() { 32 } else { 128 };
         number(address) >> (bits - self.length)
@@ -94,6 +110,20 @@ mod tests {
             let network = Network::parse(text).unwrap();
             assert!(network.contains(inside.parse().unwrap()), "{text} {inside}");
             assert!(!network.contains(outside.parse().unwrap()), "{text} {outside}");
+        }
+        for (text, wide) in [
+            ("10.0.0.0/8", false),
+            ("172.16.0.0/12", false),
+            ("172.0.0.0/8", true),
+            ("8.0.0.0/7", true),
+            ("192.0.0.0/15", true),
+            ("192.168.0.0/16", false),
+            ("fd00::/8", false),
+            ("fc00::/6", true),
+            ("2001:db8::/32", false),
+            ("2001:db0::/28", true),
+        ] {
+            assert_eq!(Network::parse(text).unwrap().is_wide(), wide, "{text}");
         }
         let bad = [
             "",

@@ -56,7 +56,7 @@ fn a_workspace_never_loses_its_last_owner() {
     let one_left = changed(&example, owen, "");
     let snapshot = example.load(&one_left, &BTreeSet::new()).unwrap();
     let warnings: Vec<_> = snapshot.warnings().iter().map(|problem| problem.to_string()).collect();
-    let expected = "workspace `northwind` has one owner — a second one keeps it reachable when the first is away";
+    let expected = "workspace `northwind` has one owner — a second one keeps it reachable when the first is away [SG010]";
     assert!(warnings.iter().any(|warning| warning == expected), "{warnings:?}");
 
     let expected = ["workspace `northwind` has no owner — give a member the role `owner`"];

@@ -18,6 +18,7 @@ const PEPPER: [u8; 32] = [7; 32];
 impl Model {
     pub(crate) fn draft(&self) -> Draft {
         Draft {
+            allows: Vec::new(),
             environment: self.pin.map(|pin| ENVIRONMENTS[pin].to_owned()),
             pepper: Some(Pepper::new(PEPPER)),
             upstreams: vec!["app".to_owned()],

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::allow;
 use super::fields::Fields;
 use super::files::{Files, Reading};
 use super::page::{Notes, Page};
@@ -71,7 +72,7 @@ pub(super) fn read_fields(fields: Fields<'_>, files: &Files) -> Draft {
 }
 
 /// The files of a policy's directory, in the order of their names.
-fn names(directory: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn names(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in directory.read_dir()? {
         let entry = entry?;
@@ -147,6 +148,7 @@ impl Reader {
             self.draft.workspaces.extend(workspace::read(name, table).filter(|_| first));
         }
         self.draft.routes.extend(fields.list("route").into_iter().filter_map(route::read));
+        self.draft.allows.extend(allow::allows(&mut fields));
         fields.finish();
     }
 

@@ -11,6 +11,13 @@ use crate::policy::level::Level;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::policy) struct AccessId(NonZeroU32);
 
+impl AccessId {
+    /// Which one, from 1.
+    pub(super) fn number(self) -> u32 {
+        self.0.get()
+    }
+}
+
 /// What a member reaches, before subscription and ceiling.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::policy) struct Access {

@@ -2,6 +2,7 @@
 
 use super::names::{Map, is_account};
 use crate::policy::draft::DraftAccount;
+use crate::policy::lint::Lint;
 use crate::policy::problem::{At, Place, Problem, nearest};
 
 /// Accounts by name. Names that differ only in case are refused, so that a name captured from a
@@ -89,7 +90,8 @@ impl Accounts {
                         Problem::error(name.place, message).hint(format!("did you mean `{near}`?"))
                     }
                     // As an error it would keep in force the policy in which it still was one.
-                    None => Problem::warning(name.place, message).hint("remove the entry"),
+                    None => Problem::warning(Lint::AccountNowhere, name.place, message)
+                        .hint("remove the entry"),
                 });
             }
         }

@@ -6,6 +6,7 @@ use super::ceiling::{Ceiling, Only};
 use super::names::Names;
 use super::workspaces::Workspaces;
 use crate::policy::draft::{DraftCeiling, DraftKey};
+use crate::policy::lint::Lint;
 use crate::policy::problem::Problem;
 
 /// Reads whose one key is and what bounds it. A revoked key may name what is no longer there.
@@ -55,6 +56,7 @@ impl Reader<'_> {
         if live && member.is_none() {
             self.problems.push(
                 Problem::warning(
+                    Lint::KeyOfNobody,
                     draft.place,
                     format!(
                         "key `{}`: account `{}` is not a member of workspace `{}`, the key is refused",

@@ -11,6 +11,7 @@ use super::names::{Map, Names};
 use super::routes::{RouteWorkspace, Routes, Scope};
 use crate::policy::draft::{DraftGrant, DraftWorkspace, Gift, Grantee};
 use crate::policy::level::Level;
+use crate::policy::lint::Lint;
 use crate::policy::problem::Problem;
 
 /// Warns of every grant that can never act.
@@ -46,7 +47,7 @@ pub(super) fn check(
             let (why, hint) = why.words();
             let subject = format!("workspace `{}`: grant to `{kind}:{to}`", draft.name.value);
             let message = format!("{subject} can never act: {why}");
-            problems.push(Problem::warning(grant.place, message).hint(hint));
+            problems.push(Problem::warning(Lint::IdleGrant, grant.place, message).hint(hint));
         }
     }
 }

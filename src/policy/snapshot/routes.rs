@@ -13,6 +13,7 @@ use crate::policy::disputed::Disputed;
 use crate::policy::draft::DraftRoute;
 use crate::policy::host::Host;
 use crate::policy::level::Level;
+use crate::policy::lint::Lint;
 use crate::policy::method::{self, Methods};
 use crate::policy::problem::{Place, Problem};
 use reader::Reader;
@@ -216,6 +217,7 @@ impl Routes {
         if drafts.is_empty() {
             problems.push(
                 Problem::warning(
+                    Lint::NoRoute,
                     Place::default(),
                     "the policy has no route: every request is refused",
                 )

@@ -7,6 +7,7 @@ use super::members::Membership;
 use super::names::Names;
 use crate::policy::draft::{DraftAccount, DraftSubscription, DraftWorkspace, Subscription};
 use crate::policy::level::Level;
+use crate::policy::lint::Lint;
 use crate::policy::problem::{At, Problem};
 use crate::policy::time::UnixSeconds;
 
@@ -200,7 +201,7 @@ fn check_owners(draft: &DraftWorkspace, catalog: &Catalog, problems: &mut Vec<Pr
             }),
         ),
         1 => problems.push(
-            Problem::warning(draft.name.place, format!("{subject} has one owner"))
+            Problem::warning(Lint::OneOwner, draft.name.place, format!("{subject} has one owner"))
                 .hint("a second one keeps it reachable when the first is away"),
         ),
         _ => {}

@@ -3,6 +3,7 @@
 use super::{Route, RouteWorkspace, Scope};
 use crate::policy::draft::{DraftRoute, DraftScope};
 use crate::policy::level::Level;
+use crate::policy::lint::Lint;
 use crate::policy::method::{self, Methods};
 use crate::policy::problem::{At, Place, Problem};
 use crate::policy::snapshot::catalog::Catalog;
@@ -71,9 +72,9 @@ impl Reader<'_> {
         self.problems.push(Problem::error(at.place, message));
     }
 
-    fn warning(&mut self, place: Place, message: String) {
+    fn warning(&mut self, lint: Lint, place: Place, message: String) {
         let message = format!("route `{}`: {message}", self.name);
-        self.problems.push(Problem::warning(place, message));
+        self.problems.push(Problem::warning(lint, place, message));
     }
 
     fn hint(&mut self, hint: impl Into<String>) {
@@ -192,27 +193,35 @@ impl Reader<'_> {
     fn check_methods(&mut self, methods: &Methods) {
         let draft = self.draft;
         if draft.methods.as_ref().is_some_and(Vec::is_empty) {
-            self.warning(draft.place, "`methods` is empty: it takes no request".to_owned());
+            self.warning(
+                Lint::TakesNothing,
+                draft.place,
+                "`methods` is empty: it takes no request".to_owned(),
+            );
             self.hint("name its methods, or drop `methods` to take all");
             return;
         }
         for name in draft.view_methods.iter().flatten() {
             if !methods.contains(&name.value) {
                 let message = format!("`view_methods` has {}, `methods` has not", name.value);
-                self.warning(name.place, message);
+                self.warning(Lint::ViewNotTaken, name.place, message);
                 self.hint("the route does not take it: add it to `methods`, or drop it");
             }
         }
         if draft.upgrade > Level::None && !methods.contains("GET") {
             let message = "it lets no WebSocket through: `methods` has no GET";
-            self.warning(draft.place, message.to_owned());
+            self.warning(Lint::UpgradeWithoutGet, draft.place, message.to_owned());
             self.hint("a WebSocket is opened by GET: add it, or drop `upgrade`");
         }
     }
 
     fn warn_of_what_is_kept(&mut self) {
         if let Some(place) = self.draft.encoded_slash {
-            self.warning(place, "`%2F` is let through, and is no `/` here".to_owned());
+            self.warning(
+                Lint::EncodedSlash,
+                place,
+                "`%2F` is let through, and is no `/` here".to_owned(),
+            );
             self.hint(
                 "an upstream that decodes it before it splits reads another path than was judged: \
                  keep it only where it does not",
@@ -220,7 +229,7 @@ impl Reader<'_> {
         }
         if let Some(place) = self.draft.path_params {
             let message = "`;` and what follows it in a segment is let through, and not looked at";
-            self.warning(place, message.to_owned());
+            self.warning(Lint::PathParams, place, message.to_owned());
             self.hint(
                 "an upstream that does not cut it off reads another path than was judged: keep it \
                  only where it does",
