@@ -31,9 +31,11 @@ const ORDER: &str =
     "policy < clock < current < telemetry < proxy | admin < keystore < config < reload < cli";
 
 /// What only one room may name.
-const KEEPERS: [(&str, &str); 5] = [
+const KEEPERS: [(&str, &str); 7] = [
     ("arc_swap", "current"),
     ("clap", "cli"),
+    ("clap_complete", "cli"),
+    ("clap_mangen", "cli"),
     ("notify", "reload"),
     ("prometheus", "telemetry"),
     ("toml", "config"),

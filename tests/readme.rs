@@ -85,3 +85,17 @@ fn every_lint_is_in_the_table() {
         assert!(README.contains(&row), "README does not have {row}");
     }
 }
+
+/// Colours are said to be for terminals, and not where `NO_COLOR` stands.
+#[test]
+fn colours_can_be_turned_off() {
+    let coloured = |names: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidegate"));
+        command.arg("--help").env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+        names.iter().for_each(|name| drop(command.env(name, "1")));
+        command.output().unwrap().stdout.contains(&0x1b)
+    };
+    assert!(!coloured(&[]), "no terminal");
+    assert!(coloured(&["CLICOLOR_FORCE"]), "as a terminal");
+    assert!(!coloured(&["CLICOLOR_FORCE", "NO_COLOR"]));
+}

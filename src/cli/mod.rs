@@ -8,6 +8,7 @@
 mod check;
 mod demo;
 mod diff;
+mod examples;
 mod explain;
 mod init;
 mod key;
@@ -15,15 +16,17 @@ mod plane;
 mod reload;
 mod schema;
 mod serve;
+mod shell;
 mod status;
 mod test;
+mod version;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::config;
 use crate::keystore::Permissions;
@@ -62,6 +65,12 @@ enum Command {
     Reload(reload::ReloadArgs),
     /// Print the JSON Schema of a file, so that editors complete and check it
     Schema(schema::SchemaArgs),
+    /// Print a script that completes commands in a shell
+    Completions(shell::CompletionsArgs),
+    /// Write man pages
+    Man(shell::ManArgs),
+    /// Say which sidegate this is
+    Version(version::VersionArgs),
     /// Ask a running sidegate how it is
     Status(status::StatusArgs),
 }
@@ -129,7 +138,8 @@ impl FileArgs {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let read = command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match read {
         Ok(cli) => cli,
         Err(error) => return refused(&error).into(),
     };
@@ -144,9 +154,17 @@ pub fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
+        Command::Version(args) => version::run(&args),
         Command::Status(args) => status::run(&args),
     }
     .into()
+}
+
+/// The command line, with examples.
+fn command() -> clap::Command {
+    examples::add(Cli::command())
 }
 
 /// Says what is wrong with the arguments, or the help that was asked for.

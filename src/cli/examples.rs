@@ -1,0 +1,174 @@
+//! Examples at the end of `--help`: each is a command line that is understood (a test reads them
+//! all), with what it does.
+
+/// By command: lines and what they do.
+type Examples = &'static [(&'static str, &'static str)];
+
+const EXAMPLES: [(&str, Examples); 18] = [
+    (
+        "check",
+        &[
+            ("sidegate check -c etc/sidegate.toml", "everything that is wrong, with its place"),
+            ("sidegate check --deny-warnings", "in a pipeline: warnings fail it, too"),
+            ("sidegate check --explain SG023", "what a warning is about"),
+        ],
+    ),
+    (
+        "completions",
+        &[
+            ("sidegate completions bash > /etc/bash_completion.d/sidegate", "for everybody"),
+            ("sidegate completions fish", "for `~/.config/fish/completions/sidegate.fish`"),
+        ],
+    ),
+    (
+        "demo",
+        &[
+            ("sidegate demo", "an upstream, a policy, three keys, and what to try"),
+            ("sidegate demo --once", "sends the requests itself, and ends"),
+        ],
+    ),
+    (
+        "diff",
+        &[
+            ("sidegate diff old/etc etc", "who gains and who loses what"),
+            (
+                "sidegate diff --no-keys --output markdown --fail-on gained old/etc etc",
+                "for a pull request",
+            ),
+        ],
+    ),
+    (
+        "explain",
+        &[
+            (
+                "sidegate explain GET http://api.example/vault/reports --key-id k_7Q2M",
+                "why, by a key's record",
+            ),
+            (
+                "sidegate explain POST /vault --host api.example --key-id k_7Q2M --at 90d",
+                "what will be, when the key has ended",
+            ),
+        ],
+    ),
+    ("init", &[("sidegate init etc", "settings, a policy, and a first key")]),
+    (
+        "key create",
+        &[(
+            "sidegate key create --workspace acme --account svc-deploy --expires 90d",
+            "prints the key, once",
+        )],
+    ),
+    (
+        "key hash",
+        &[("sidegate key hash < key.txt", "the digest of a key that is read from a file")],
+    ),
+    ("key list", &[("sidegate key list --output json", "for scripts: never a key itself")]),
+    ("key revoke", &[("sidegate key revoke k_7Q2M", "and waits until it is in force")]),
+    ("key show", &[("sidegate key show k_7Q2M", "all that is known of it")]),
+    ("man", &[("sidegate man /usr/local/share/man/man1", "one page a command")]),
+    (
+        "reload",
+        &[
+            ("sidegate reload", "and waits until the files are in force, or refused"),
+            ("sidegate reload --accept", "lets in what the guard rails hold back, and prints it"),
+        ],
+    ),
+    (
+        "schema",
+        &[
+            (
+                "sidegate schema policy > policy.schema.json",
+                "for `#:schema ./policy.schema.json` in policy.toml",
+            ),
+            ("sidegate schema --dir etc", "all three, beside the files"),
+        ],
+    ),
+    ("serve", &[("sidegate serve -c /etc/sidegate/sidegate.toml", "until SIGTERM")]),
+    (
+        "status",
+        &[
+            (
+                "sidegate status",
+                "the policy in force, the last reloads, upstreams that are not well",
+            ),
+            ("sidegate status --ready", "a health check: exits 0 or 1"),
+        ],
+    ),
+    (
+        "test",
+        &[
+            ("sidegate test tests.toml", "explains what fails"),
+            ("sidegate test --require-coverage tests.toml", "fails on what no case touches, too"),
+        ],
+    ),
+    ("version", &[("sidegate version --output json", "for scripts")]),
+];
+
+/// Adds them to the commands that they are of.
+pub(super) fn add(command: clap::Command) -> clap::Command {
+    EXAMPLES.iter().fold(command, |command, (path, examples)| {
+        let names: Vec<_> = path.split(' ').collect();
+        to(command, &names, &text(examples))
+    })
+}
+
+fn to(command: clap::Command, names: &[&str], text: &str) -> clap::Command {
+    match names {
+        [] => command.after_help(text.to_owned()),
+        // A name that is none would be an argument of nothing: the test asks for each.
+        [name, rest @ ..] if command.find_subcommand(name).is_some() => {
+            command.mut_subcommand(name, |below| to(below, rest, text))
+        }
+        [..] => command,
+    }
+}
+
+fn text(examples: Examples) -> String {
+    let lines = examples.iter().map(|(line, does)| format!("\n  {line}\n      {does}"));
+    format!("Examples:{}", lines.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches as _;
+
+    use super::*;
+    use crate::cli::{Cli, command};
+
+    fn leaves<'c>(
+        command: &'c clap::Command,
+        path: &str,
+        found: &mut Vec<(String, &'c clap::Command)>,
+    ) {
+        for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+            let path = format!("{path} {}", below.get_name()).trim().to_owned();
+            if below.has_subcommands() {
+                leaves(below, &path, found);
+            } else {
+                found.push((path, below));
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_examples_and_they_are_understood() {
+        let command = command();
+        let mut found = Vec::new();
+        leaves(&command, "", &mut found);
+        found.sort_by(|one, other| one.0.cmp(&other.0));
+        let said: Vec<_> = found.iter().map(|(path, _)| path.as_str()).collect();
+        assert_eq!(said, EXAMPLES.map(|(path, _)| path));
+        for (path, command) in found {
+            assert!(command.get_after_help().is_some(), "{path}");
+        }
+        for (path, examples) in EXAMPLES {
+            for (line, _) in examples {
+                assert!(line.starts_with(&format!("sidegate {path}")), "{line}");
+                let words = line.split(['<', '>', '|']).next().unwrap().split_whitespace();
+                let read = super::super::command().try_get_matches_from(words);
+                let read = read.and_then(|matches| Cli::from_arg_matches(&matches));
+                assert!(read.is_ok(), "{line}: {}", read.unwrap_err());
+            }
+        }
+    }
+}
