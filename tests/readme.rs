@@ -92,7 +92,7 @@ fn colours_can_be_turned_off() {
     let coloured = |names: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sidegate"));
         command.arg("--help").env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
-        names.iter().for_each(|name| drop(command.env(name, "1")));
+        command.envs(names.iter().map(|name| (*name, "1")));
         command.output().unwrap().stdout.contains(&0x1b)
     };
     assert!(!coloured(&[]), "no terminal");
