@@ -56,6 +56,8 @@ mod rig;
 mod secrets;
 #[path = "proxy/table.rs"]
 mod table;
+#[path = "proxy/talk.rs"]
+mod talk;
 #[path = "proxy/targets.rs"]
 mod targets;
 #[path = "proxy/tls.rs"]

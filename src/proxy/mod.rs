@@ -10,7 +10,8 @@
 //! `preamble` says who asks, and `pool` exchanges it: its `roster` chooses an `endpoint`, which has or makes a connection, one of HTTP/1.1
 //! for each request (`upstream`) or one of HTTP/2 for many (`shared`). What endpoints are there and
 //! well, the `scout` finds out beside the requests. `record` counts and tells it once, when its last
-//! byte is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it.
+//! byte is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it;
+//! one on a stream of HTTP/2 is made that of HTTP/1.1 first (`extended`).
 //!
 //! # Invariants
 //!
@@ -35,6 +36,7 @@ mod door;
 mod download;
 mod ear;
 mod endpoint;
+mod extended;
 mod extract;
 mod farewell;
 mod fault;

@@ -18,7 +18,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
 
-use http::{Method, Request, Response, response};
+use http::{HeaderMap, Method, Request, Response, response};
 
 use super::activity::Activity;
 use super::body::{RequestBody, Upload};
@@ -26,6 +26,7 @@ use super::budget::Budget;
 use super::dial::Spoken;
 use super::download::Download;
 use super::endpoint::{Bounds, Load, Opened};
+use super::extended;
 use super::fault::Fault;
 use super::headers;
 use super::held::Original;
@@ -296,11 +297,23 @@ impl Pool {
         let Opened::Alone(mut connection) = opened else { return Err(PROTOCOL) };
         connection.set_last();
         connection.preamble().set(preamble);
+        // In HTTP/1.1 the client sees for itself.
+        let is_ours = caller.activity.is_stream();
+        let expected = if is_ours { extended::accepts(request.headers()) } else { None };
+        let agrees = |answer: &HeaderMap| {
+            headers::is_websocket(answer)
+                && (!is_ours || extended::is_accepted(answer, expected.as_deref()))
+        };
         match connection.send(request, caller, &self.timeouts).await {
-            Sent::Switched(response) if headers::is_websocket(response.headers()) => {
+            Sent::Switched(response) if agrees(response.headers()) => {
                 let leg = poll_fn(|cx| Poll::Ready(connection.end(cx))).await.ok_or(PROTOCOL)?;
                 load.succeeded();
                 Ok(Exchange::Switch(response.into_parts().0, leg, load))
+            }
+            // On a stream of HTTP/2 this would be the agreement (RFC 8441 §5).
+            Sent::Answered(response) if is_ours && response.status().is_success() => {
+                load.succeeded();
+                Err(PROTOCOL)
             }
             sent => self.answered(sent, connection, load, caller).map(Exchange::Answer),
         }

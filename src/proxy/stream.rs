@@ -13,8 +13,11 @@ use hyper::body::Incoming;
 
 use super::activity::Activity;
 use super::body::AnswerBody;
+use super::extended::{self, Near};
 use super::fault::Fault;
 use super::gate;
+use super::http2::Streams;
+use super::tunnel::Leg;
 use super::worker::Worker;
 use crate::clock;
 
@@ -22,12 +25,25 @@ use crate::clock;
 pub(super) async fn answer(
     worker: Rc<Worker>,
     activity: Rc<Activity>,
+    streams: Streams,
     mut request: Request<Incoming>,
 ) -> Response<StreamBody> {
     let is_head = request.method() == Method::HEAD;
     name_host(&mut request);
     join_cookies(request.headers_mut());
+    let stream = extended::take(&mut request);
     let mut response = gate::answer(worker, Rc::clone(&activity), request).await;
+    if let Some((stream, tunnel)) = stream.zip(activity.take_tunnel()) {
+        extended::agree(&mut response);
+        let live = streams.enter();
+        tokio::task::spawn_local(async move {
+            // Nothing where the client has gone before it had its answer.
+            if let Ok(stream) = stream.await {
+                tunnel.run(Leg { stream: Near::new(stream), read: Bytes::new() }).await;
+            }
+            drop(live);
+        });
+    }
     // A stream's end is no connection's.
     response.headers_mut().remove(CONNECTION);
     activity.set_stalled(Some(clock::instant()));
