@@ -29,6 +29,8 @@ mod grpc;
 mod handshake;
 #[path = "edge/http2.rs"]
 mod http2;
+#[path = "edge/origin.rs"]
+mod origin;
 #[path = "proxy/rig.rs"]
 #[expect(dead_code, reason = "shared with the tests of HTTP/1")]
 mod rig;

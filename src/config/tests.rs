@@ -90,6 +90,43 @@ fn compact(shown: &str) -> String {
 }
 
 #[test]
+fn connections_begin_with_a_header_where_somebody_may_send_one() {
+    let read = |lines: &str| {
+        let text = format!("{lines}\n{}", SETTINGS.replace("[listen]", "[ignored]"));
+        let folder = folder(&[("sidegate.toml", text.as_bytes())]);
+        let (config, told) = match super::read(&folder.path().join("sidegate.toml")) {
+            Ok(config) => (Some(config), String::new()),
+            Err(report) => (None, report.to_string()),
+        };
+        (config.map(|config| config.proxy.proxy_protocol), told)
+    };
+    const TRUSTED: &str = "trusted_proxies = [\"10.0.0.0/8\"]\n";
+    const V2: &str = "listen.proxy_protocol = \"v2\"";
+    let cases = [
+        (TRUSTED.to_owned(), Some(false), ""),
+        (format!("{TRUSTED}listen.proxy_protocol = \"off\""), Some(false), ""),
+        (format!("{TRUSTED}{V2}"), Some(true), ""),
+        (format!("{V2}\nlisten.address = \"unix:a.sock\""), Some(true), ""),
+        (V2.to_owned(), None, "1:25: `proxy_protocol` without `trusted_proxies`"),
+        (format!("trusted_proxies = []\n{V2}"), None, "2:25: `proxy_protocol` without"),
+        (
+            format!("trusted_proxis = [\"10.0.0.0/8\"]\n{V2}"),
+            None,
+            "did you mean `trusted_proxies`?",
+        ),
+        (format!("{V2}\nlisten.address = \"unix:@a\""), None, "1:25: `[listen]`: anybody here"),
+        (format!("{TRUSTED}listen.proxy_protocol = \"v1\""), None, "`v1`"),
+        (format!("{TRUSTED}listen.proxy_protocol = true"), None, "`proxy_protocol`"),
+    ];
+    for (lines, expected, said) in cases {
+        let (seen, told) = read(&lines);
+        assert_eq!(seen, expected, "{lines}: {told}");
+        assert!(told.contains(said), "{lines}: {told}");
+        assert!(told.lines().filter(|line| line.contains(": ")).count() <= 1, "{told}");
+    }
+}
+
+#[test]
 fn trusted_proxies_are_networks_and_never_everybody() {
     let read = |list: &str| {
         let folder = tempfile::tempdir().unwrap();
@@ -347,6 +384,7 @@ fn every_setting_can_be_set() {
         workers = 3
         trusted_proxies = ["10.0.0.0/8", "::1"]
         listen.address = "[::1]:1"
+        listen.proxy_protocol = "v2"
         listen.tls = { certificate = "a.pem", key = "a.key", client_ca = "ca.pem", certificates = [{ certificate = "b.pem", key = "/b.key" }] }
         admin = { address = "127.0.0.1:2" }
         upstream.z = { urls = ["http://z:1", "unix:/run/z"], idle_connections = 0, requests = 1, eject_after = 0, dns_refresh = "1m" }

@@ -2,7 +2,8 @@
 //!
 //! # The life of a request
 //!
-//! `worker` accepts → `door` shakes hands where clients speak TLS, and sees which HTTP they speak →
+//! `worker` accepts → `door` takes an `origin` where proxies tell of one, shakes hands where clients
+//! speak TLS, and sees which HTTP they speak →
 //! `connection` runs hyper and every timeout on one timer, and `inlet` gives hyper one message at a
 //! time, and none whose framing is in doubt (`head` says what that is); `http2` has a timer for each
 //! `stream`, and watches the `frames` → `gate` has the request: `extract` makes of it a policy query
@@ -53,6 +54,7 @@ mod link;
 mod listen;
 mod names;
 mod network;
+mod origin;
 mod pool;
 mod preamble;
 mod protocols;

@@ -121,3 +121,52 @@ impl HandshakeErrorKind {
         }
     }
 }
+
+/// Why a connection was not taken that had to begin with where it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OriginErrorKind {
+    /// Its checksum is not that of the header.
+    Checksum,
+    /// The proxy went away.
+    Closed,
+    /// The header breaks the rules of the protocol.
+    Malformed,
+    /// What came is no header of version 2.
+    Missing,
+    /// It was not whole in time.
+    Timeout,
+    /// It is longer than it has to be.
+    TooLong,
+    /// It does not say who is behind it, or in a way that is not known.
+    Unknown,
+    /// Who connected is not trusted.
+    Untrusted,
+}
+
+impl OriginErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Checksum,
+        Self::Closed,
+        Self::Malformed,
+        Self::Missing,
+        Self::Timeout,
+        Self::TooLong,
+        Self::Unknown,
+        Self::Untrusted,
+    ];
+
+    /// As it stands in the metric and in the log.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Checksum => "checksum",
+            Self::Closed => "closed",
+            Self::Malformed => "malformed",
+            Self::Missing => "missing",
+            Self::Timeout => "timeout",
+            Self::TooLong => "too_long",
+            Self::Unknown => "unknown",
+            Self::Untrusted => "untrusted",
+        }
+    }
+}

@@ -36,6 +36,7 @@ pub struct Telemetry {
     pub(super) decision_duration: Histogram,
     pub(super) refused_connections: IntCounter,
     pub(super) handshake_errors: IntCounterVec,
+    pub(super) origin_errors: IntCounterVec,
     pub(super) cut_connections: IntCounterVec,
     pub(super) streams_terminated: IntCounterVec,
     connections: IntGauge,
@@ -115,6 +116,11 @@ impl Telemetry {
             handshake_errors: made.counters(
                 "tls_handshake_errors_total",
                 "TLS handshakes with clients that failed.",
+                &["kind"],
+            )?,
+            origin_errors: made.counters(
+                "proxy_protocol_errors_total",
+                "Connections without a PROXY header as it has to be, or not of a trusted proxy.",
                 &["kind"],
             )?,
             connections: made.gauge("connections_active", "Client connections.")?,

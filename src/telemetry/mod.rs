@@ -18,7 +18,7 @@ mod pool;
 mod worker;
 
 pub use event::RequestEvent;
-pub use kinds::{CutKind, HandshakeErrorKind, UpstreamErrorKind};
+pub use kinds::{CutKind, HandshakeErrorKind, OriginErrorKind, UpstreamErrorKind};
 pub use log::{LogGuard, install};
 pub use metrics::Telemetry;
 pub use pool::{EndpointBoard, EndpointMeters, EndpointState, PoolMeters};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use prometheus::{Histogram, IntCounter};
 
-use super::kinds::{CutKind, HandshakeErrorKind, UpstreamErrorKind};
+use super::kinds::{CutKind, HandshakeErrorKind, OriginErrorKind, UpstreamErrorKind};
 use super::metrics::Telemetry;
 use super::pool::PoolMeters;
 use crate::policy::{Denial, Description, Facts, Level, Snapshot};
@@ -50,6 +50,7 @@ pub struct WorkerMeters {
     denials: HashMap<DenialKey, IntCounter, foldhash::fast::FixedState>,
     upstreams: Vec<UpstreamMeters>,
     handshake_errors: [IntCounter; HandshakeErrorKind::ALL.len()],
+    origin_errors: [IntCounter; OriginErrorKind::ALL.len()],
     cut_connections: [IntCounter; CutKind::ALL.len()],
     decision: Histogram,
 }
@@ -90,6 +91,8 @@ impl WorkerMeters {
                 .map(|kind| telemetry.cut_connections.with_label_values(&[kind.code()])),
             handshake_errors: HandshakeErrorKind::ALL
                 .map(|kind| telemetry.handshake_errors.with_label_values(&[kind.code()])),
+            origin_errors: OriginErrorKind::ALL
+                .map(|kind| telemetry.origin_errors.with_label_values(&[kind.code()])),
             decision: telemetry.decision_duration.clone(),
             telemetry,
         }
@@ -140,6 +143,13 @@ impl WorkerMeters {
     /// Counts a TLS handshake that failed.
     pub fn handshake_failed(&self, kind: HandshakeErrorKind) {
         if let Some(errors) = self.handshake_errors.get(kind as usize) {
+            errors.inc();
+        }
+    }
+
+    /// Counts a connection that did not say where it comes from as it has to.
+    pub fn origin_failed(&self, kind: OriginErrorKind) {
+        if let Some(errors) = self.origin_errors.get(kind as usize) {
             errors.inc();
         }
     }
