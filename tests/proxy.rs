@@ -16,6 +16,8 @@ mod harness;
 
 #[path = "proxy/answers.rs"]
 mod answers;
+#[path = "proxy/bounds.rs"]
+mod bounds;
 #[path = "proxy/client.rs"]
 mod client;
 #[path = "proxy/early.rs"]

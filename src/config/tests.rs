@@ -201,6 +201,44 @@ fn what_not_every_reader_reads_alike_is_kept_with_a_warning_and_in_no_prefix() {
 }
 
 #[test]
+fn a_route_has_limits_of_its_own() {
+    let limits = |written: &str| {
+        let route = "[[route]]\nprefix = \"/a\"\npublic = true\nupstream = \"vault\"";
+        let policy = format!("version = 1\n{route}\n{written}\n");
+        let folder = folder(&[("policy.toml", policy.as_bytes())]);
+        let (draft, _) = draft_of(folder.path().join("policy.toml"));
+        (draft.routes.first().map(|route| route.limits.to_string()), told(&folder))
+    };
+    for (written, read) in [
+        ("", "none"),
+        ("limits = {}", "none"),
+        ("limits = { requests = 100 }", "requests=100"),
+        (
+            "[route.limits]\nbody_bytes = \"1MiB\"\ntimeout = \"5s\"",
+            "body_bytes=1048576 timeout=5000ms",
+        ),
+        ("limits = { requests = 1, body_bytes = 0 }", "requests=1 body_bytes=0"),
+    ] {
+        assert_eq!(limits(written), (Some(read.to_owned()), String::new()), "{written}");
+    }
+    for (written, problem) in [
+        ("limits = { requests = 0 }", "`requests` must be between 1 and 10000000"),
+        ("limits = { requests = \"many\" }", "`requests` must be a whole number"),
+        (
+            "limits = { timeout = 5 }",
+            "`timeout` has no unit — write `timeout = \"5s\"` for seconds",
+        ),
+        ("limits = { timeout = \"0s\" }", "`timeout`: `0s` is no time at all"),
+        ("limits = { body_bytes = \"1MB\" }", "`body_bytes`: `1MB` is not a size"),
+        ("limits = { request = 1 }", "unknown field `request` — did you mean `requests`?"),
+        ("limits = 5", "`limits` must be a table"),
+    ] {
+        let (_, told) = limits(written);
+        assert!(told.contains(problem) && told.contains("route `/a`"), "{written}: {told}");
+    }
+}
+
+#[test]
 fn no_route_has_the_name_that_metrics_give_to_none() {
     let route = |name: &str| {
         format!(

@@ -3,10 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::door::Peer;
 use super::head::Flaw;
+use super::timer::deadline;
 use super::tunnel::Tunnel;
 use crate::clock;
 
@@ -29,6 +30,7 @@ pub(super) struct Activity {
     phase: Cell<Phase>,
     since: Cell<Instant>,
     stalled: Cell<Option<Instant>>,
+    end: Cell<Option<Instant>>,
     /// Names the connection where there is no request that could be named.
     id: u128,
     uploading: Cell<bool>,
@@ -60,6 +62,7 @@ impl Activity {
             phase: Cell::new(Phase::Idle),
             since: Cell::new(clock::instant()),
             stalled: Cell::new(None),
+            end: Cell::new(None),
             id: fastrand::u128(..),
             uploading: Cell::new(false),
             due: Cell::new(None),
@@ -94,6 +97,17 @@ impl Activity {
 
     pub(super) fn set_stalled(&self, stalled: Option<Instant>) {
         self.stalled.set(stalled);
+    }
+
+    /// When the answer has to be whole, even to a client that does not read.
+    pub(super) fn set_end(&self, end: Instant) {
+        self.end.set(Some(end));
+    }
+
+    /// When a client that has not read since `stalled` is not waited for any more.
+    pub(super) fn patience(&self, stalled: Instant, most: Duration) -> Instant {
+        let due = deadline(stalled, most);
+        self.end.get().map_or(due, |end| end.min(due))
     }
 
     /// Whether it is of one HTTP/2 stream.
@@ -213,6 +227,7 @@ impl Activity {
         self.due.set(None);
         self.overdue.set(false);
         self.engaged.set(false);
+        self.end.set(None);
         if let Some(waker) = self.turn.take() {
             waker.wake();
         }

@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::activity::Activity;
+use super::bounded::Bounded;
 use super::download::Download;
 use super::fault::Fault;
 use super::headers;
@@ -73,6 +74,8 @@ pub(super) enum RequestBody {
 pub(super) struct Stream {
     incoming: Incoming,
     left: u64,
+    /// What it is when that is not enough.
+    too_large: Fault,
     upload: Rc<Upload>,
     activity: Rc<Activity>,
 }
@@ -84,10 +87,10 @@ impl Drop for Stream {
 }
 
 impl RequestBody {
-    /// `incoming`, of which at most `limit` bytes are let through.
+    /// `incoming`, of which at most so many bytes are let through; more are that fault.
     pub(super) fn new(
         incoming: Incoming,
-        limit: u64,
+        (left, too_large): (u64, Fault),
         now: Instant,
         activity: &Rc<Activity>,
     ) -> (Self, Rc<Upload>) {
@@ -103,7 +106,8 @@ impl RequestBody {
         }
         activity.set_uploading(true);
         let (shared, activity) = (Rc::clone(&upload), Rc::clone(activity));
-        (Self::Streaming(Stream { incoming, left: limit, upload: shared, activity }), upload)
+        let stream = Stream { incoming, left, too_large, upload: shared, activity };
+        (Self::Streaming(stream), upload)
     }
 }
 
@@ -115,7 +119,8 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        let Self::Streaming(Stream { incoming, left, upload, activity }) = &mut *self else {
+        let Self::Streaming(Stream { incoming, left, too_large, upload, activity }) = &mut *self
+        else {
             return Poll::Ready(None);
         };
         let Poll::Ready(polled) = Pin::new(&mut *incoming).poll_frame(cx) else {
@@ -144,7 +149,7 @@ impl Body for RequestBody {
                         *left = rest;
                         Some(Ok(frame))
                     }
-                    None => Some(Err(Fault::BodyTooLarge)),
+                    None => Some(Err(*too_large)),
                 }
             }
         };
@@ -186,6 +191,7 @@ pub(super) struct AnswerBody {
 enum Source {
     Own(Bytes),
     Upstream(Download),
+    Bounded(Box<Bounded>),
 }
 
 impl AnswerBody {
@@ -193,8 +199,20 @@ impl AnswerBody {
         Self { source: Source::Own(bytes), _record: Some(record) }
     }
 
-    pub(super) fn upstream(download: Download, record: Record) -> Self {
-        Self { source: Source::Upstream(download), _record: Some(record) }
+    /// What has to be whole by `end`, if there is one.
+    pub(super) fn upstream(
+        download: Download,
+        record: Record,
+        end: Option<Instant>,
+        activity: &Activity,
+    ) -> Self {
+        match end {
+            Some(end) if !download.is_end_stream() => {
+                let bounded = Bounded::new(download, record, end, activity);
+                Self { source: Source::Bounded(Box::new(bounded)), _record: None }
+            }
+            _ => Self { source: Source::Upstream(download), _record: Some(record) },
+        }
     }
 
     /// Of an answer that its request is not over with.
@@ -215,6 +233,7 @@ impl Body for AnswerBody {
             Source::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
             Source::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Source::Upstream(download) => download.poll_frame(cx),
+            Source::Bounded(bounded) => bounded.poll_frame(cx),
         }
     }
 
@@ -222,6 +241,7 @@ impl Body for AnswerBody {
         match &self.source {
             Source::Own(bytes) => bytes.is_empty(),
             Source::Upstream(download) => download.is_end_stream(),
+            Source::Bounded(bounded) => bounded.download().is_end_stream(),
         }
     }
 
@@ -229,6 +249,7 @@ impl Body for AnswerBody {
         match &self.source {
             Source::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Upstream(download) => download.size_hint(),
+            Source::Bounded(bounded) => bounded.download().size_hint(),
         }
     }
 }

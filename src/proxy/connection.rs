@@ -22,7 +22,7 @@ use super::tunnel::Leg;
 use super::worker::Worker;
 use crate::clock;
 use crate::policy::{Denial, DenyReason, Description, Facts};
-use crate::telemetry::RequestEvent;
+use crate::telemetry::{Limit, RequestEvent};
 
 /// What a read takes at most. Larger than any head that is allowed by default: bodies use it, too.
 const READ_BUFFER_BYTES: usize = 256 * 1024;
@@ -132,6 +132,14 @@ fn head_refused(worker: &Worker, status: u16, activity: &Activity) {
         meters.denied(number, snapshot, denial);
     }
     meters.answered(number, snapshot, &bad.facts, status, took);
+    let limit = match status {
+        408 => Some(Limit::HeaderTimeout),
+        431 => Some(Limit::HeaderBytes),
+        _ => None,
+    };
+    if let Some(limit) = limit {
+        meters.exceeded(number, snapshot, &bad.facts, limit);
+    }
     drop(meters);
     RequestEvent {
         decided: false,
@@ -160,7 +168,7 @@ enum Wait {
 /// it does not, its request cannot go on.
 fn due(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
     if let Some(stalled) = activity.stalled() {
-        return Some((deadline(stalled, timeouts.body), Wait::Connection));
+        return Some((activity.patience(stalled, timeouts.body), Wait::Connection));
     }
     match activity.phase() {
         Phase::Idle if activity.is_uploading() => {

@@ -22,11 +22,12 @@ use super::protocols;
 use super::record::Record;
 use super::respond::{self, Form};
 use super::settings::Limits;
+use super::timer::deadline;
 use super::trace::Trace;
 use super::tunnel::Tunnel;
 use super::worker::Worker;
 use crate::clock;
-use crate::policy::{Decision, Denial, DenyReason, Facts, Permit, Snapshot};
+use crate::policy::{Decision, Denial, DenyReason, Facts, Permit, RouteLimits, Snapshot};
 
 /// A refused request's body up to this length does not cost its client the connection.
 const DRAINED_BYTES: u64 = 4096;
@@ -72,6 +73,15 @@ pub(super) async fn answer(
         return response;
     }
     record.allowed(permit.facts());
+    let limits = permit.route().limits();
+    if let Some(fault) = limits.and_then(|limits| beyond(limits, &incoming, &mut record).err()) {
+        let mut response = fail(fault, &parts, &trace, record);
+        if !is_drained(&incoming) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        return response;
+    }
+    let end = limits.and_then(|limits| Some(deadline(decided, limits.timeout?)));
     let form = Form::of(&parts.headers);
     let upstream = permit.route().upstream();
     let Some(pool) = worker.pool(upstream) else {
@@ -90,16 +100,26 @@ pub(super) async fn answer(
     if upgrades {
         headers::name_websocket(&mut parts.headers);
     }
-    let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided, &activity);
+    let most = most_bytes(worker.limits(), limits);
+    let (body, upload) = RequestBody::new(incoming, most, decided, &activity);
     if matches!(body, RequestBody::Streaming(_)) {
         headers::name_framing(&mut parts.headers);
     }
     let request = Request::from_parts(parts, body);
     let caller = Caller { upload: &upload, activity: &activity };
-    let exchanged = if upgrades {
-        Box::pin(pool.switch(request, &preamble, caller)).await
-    } else {
-        pool.exchange(request, &preamble, caller).await.map(Exchange::Answer)
+    let exchanged = match end {
+        None if upgrades => Box::pin(pool.switch(request, &preamble, caller)).await,
+        None => pool.exchange(request, &preamble, caller).await.map(Exchange::Answer),
+        Some(end) => {
+            let exchange = async {
+                match upgrades {
+                    true => pool.switch(request, &preamble, caller).await,
+                    false => pool.exchange(request, &preamble, caller).await.map(Exchange::Answer),
+                }
+            };
+            let exchange = Box::pin(tokio::time::timeout_at(end.into(), exchange));
+            exchange.await.unwrap_or(Err(Fault::RouteLate))
+        }
     };
     worker.give_back(preamble);
     if exchanged.is_ok() {
@@ -118,7 +138,7 @@ pub(super) async fn answer(
             if upgrades || !upload.is_whole() {
                 head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Response::from_parts(head, AnswerBody::upstream(download, record))
+            Response::from_parts(head, AnswerBody::upstream(download, record, end, &activity))
         }
         Ok(Exchange::Switch(mut head, leg, load)) => {
             headers::clean_response(&mut head.headers);
@@ -142,7 +162,7 @@ pub(super) async fn answer(
                 error = Some(kind.code());
             }
             record.tell(&method, &trace);
-            record.failed(fault.status(), error);
+            record.failed(fault, error);
             own(respond::failed(fault, form, &trace), record)
         }
     }
@@ -220,12 +240,29 @@ fn deny(
 
 fn fail(fault: Fault, parts: &Parts, trace: &Trace, mut record: Record) -> Response<AnswerBody> {
     record.tell(&parts.method, trace);
-    record.failed(fault.status(), None);
+    record.failed(fault, None);
     own(respond::failed(fault, Form::of(&parts.headers), trace), record)
 }
 
 fn own(response: Response<Bytes>, record: Record) -> Response<AnswerBody> {
     response.map(|bytes| AnswerBody::own(bytes, record))
+}
+
+/// What bounds a permitted request on its route, before anything of it goes on.
+fn beyond(limits: &RouteLimits, incoming: &Incoming, record: &mut Record) -> Result<(), Fault> {
+    let length = incoming.size_hint().exact();
+    if length.zip(limits.body_bytes).is_some_and(|(length, most)| length > most) {
+        return Err(Fault::RouteBodyTooLarge);
+    }
+    limits.requests.map_or(Ok(()), |most| record.enter(most))
+}
+
+/// How many bytes a body may have, and what it is if there are more.
+fn most_bytes(limits: &Limits, route: Option<&RouteLimits>) -> (u64, Fault) {
+    match route.and_then(|route| route.body_bytes) {
+        Some(most) if most < limits.body_bytes => (most, Fault::RouteBodyTooLarge),
+        _ => (limits.body_bytes, Fault::BodyTooLarge),
+    }
 }
 
 /// Whether what is left of a refused request is so little that it was read with its head, mostly.

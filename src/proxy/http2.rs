@@ -235,7 +235,7 @@ async fn drive(future: impl Future<Output = ()>, activity: &Activity, timeouts: 
             if future.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
-            let stalled = activity.stalled().map(|since| deadline(since, timeouts.body));
+            let stalled = activity.stalled().map(|since| activity.patience(since, timeouts.body));
             let Some(due) = stalled.or(activity.due()) else { return Poll::Pending };
             let timer = timer.get_or_insert_with(|| LazyTimer::new(due));
             ready!(timer.poll(cx, due));

@@ -28,6 +28,7 @@
 mod activity;
 mod address;
 mod body;
+mod bounded;
 mod budget;
 mod chunks;
 mod claim;

@@ -6,12 +6,13 @@ use std::time::Instant;
 use http::Method;
 
 use super::activity::Activity;
+use super::fault::Fault;
 use super::trace::Trace;
 use super::worker::Worker;
 use crate::clock;
 use crate::current::Held;
 use crate::policy::{Denial, DenyReason, Facts};
-use crate::telemetry::RequestEvent;
+use crate::telemetry::{Limit, RequestEvent, RoutePlace};
 
 /// Status of a request whose client went away before there was an answer. No client sees it.
 const CLIENT_GONE: u16 = 499;
@@ -26,6 +27,8 @@ pub(super) struct Record {
     facts: Facts,
     decided: bool,
     status: u16,
+    /// Where its route takes only so many requests.
+    place: Option<RoutePlace>,
     told: Option<Box<Told>>,
 }
 
@@ -48,13 +51,33 @@ impl Record {
     ) -> Self {
         worker.meters().in_flight(1);
         let facts = Facts::default();
-        let (decided, status) = (false, CLIENT_GONE);
-        Self { worker, activity, generation, started, facts, decided, status, told: None }
+        let (decided, status, place, told) = (false, CLIENT_GONE, None, None);
+        Self { worker, activity, generation, started, facts, decided, status, place, told }
     }
 
     pub(super) fn allowed(&mut self, facts: Facts) {
         self.decided = true;
         self.facts = facts;
+    }
+
+    /// Takes one of the places that its route has, until it is over.
+    ///
+    /// # Errors
+    ///
+    /// When `most` are taken.
+    pub(super) fn enter(&mut self, most: u32) -> Result<(), Fault> {
+        let generation = &self.generation;
+        let mut meters = self.worker.meters();
+        let place = meters.enter(generation.number, &generation.snapshot, &self.facts, most);
+        self.place = Some(place.ok_or(Fault::RouteFull)?);
+        Ok(())
+    }
+
+    /// The request went past a limit.
+    pub(super) fn exceeded(&self, limit: Limit) {
+        let generation = &self.generation;
+        let mut meters = self.worker.meters();
+        meters.exceeded(generation.number, &generation.snapshot, &self.facts, limit);
     }
 
     /// The request will be told of, whatever becomes of it.
@@ -92,8 +115,11 @@ impl Record {
         }
     }
 
-    pub(super) fn failed(&mut self, status: u16, upstream_error: Option<&'static str>) {
-        self.status = status;
+    pub(super) fn failed(&mut self, fault: Fault, upstream_error: Option<&'static str>) {
+        self.status = fault.status();
+        if let Some(limit) = fault.limit() {
+            self.exceeded(limit);
+        }
         if let Some(told) = &mut self.told {
             told.upstream_error = upstream_error;
         }

@@ -170,3 +170,60 @@ impl OriginErrorKind {
         }
     }
 }
+
+/// Which limit a request went past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Bytes of its body.
+    BodyBytes,
+    /// A pause within its body.
+    BodyTimeout,
+    /// Bytes of its head.
+    HeaderBytes,
+    /// The time for its head.
+    HeaderTimeout,
+    /// Fields of its head.
+    Headers,
+    /// Requests in flight in the process.
+    Requests,
+    /// Bytes of its body, on its route.
+    RouteBodyBytes,
+    /// Requests in flight on its route.
+    RouteRequests,
+    /// The time that its route has for the whole answer.
+    RouteTimeout,
+    /// Bytes of its target.
+    TargetBytes,
+}
+
+impl Limit {
+    /// Every limit.
+    pub const ALL: [Self; 10] = [
+        Self::BodyBytes,
+        Self::BodyTimeout,
+        Self::HeaderBytes,
+        Self::HeaderTimeout,
+        Self::Headers,
+        Self::Requests,
+        Self::RouteBodyBytes,
+        Self::RouteRequests,
+        Self::RouteTimeout,
+        Self::TargetBytes,
+    ];
+
+    /// As it stands in the metric.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::BodyBytes => "body_bytes",
+            Self::BodyTimeout => "body_timeout",
+            Self::HeaderBytes => "header_bytes",
+            Self::HeaderTimeout => "header_timeout",
+            Self::Headers => "headers",
+            Self::Requests => "requests",
+            Self::RouteBodyBytes => "route_body_bytes",
+            Self::RouteRequests => "route_requests",
+            Self::RouteTimeout => "route_timeout",
+            Self::TargetBytes => "target_bytes",
+        }
+    }
+}

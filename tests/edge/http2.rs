@@ -329,6 +329,31 @@ fn limits_are_those_of_requests() {
     assert!(peer.message(false).is_err());
 }
 
+/// Other streams of the connection go on.
+#[test]
+fn limits_of_a_route_are_those_of_its_streams() {
+    let mut rig = Rig::new("");
+    rig.amend("app", "limits = { requests = 1, timeout = \"300ms\" }");
+    let mut session = Session::new(rig.gate.port);
+    let first = session.ask(request("GET", "/app"), true);
+    let mut peer = rig.upstream.next();
+    peer.message(false).unwrap();
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+    let head = session.head(first).unwrap();
+    let grpc = [("content-type", "application/grpc")];
+    let second = session.ask(keyed("POST", "/app", "key-writer", &grpc), true);
+    let answer = session.answer(second).unwrap();
+    assert_eq!((answer.field("grpc-status"), answer.field("retry-after")), (Some("14"), Some("1")));
+    until("the cut", || peer.try_send([b'x'; 10_000]).is_err());
+    let error = session.whole(head).unwrap_err();
+    assert!(error.is_reset(), "{error:?}");
+    let third = session.ask(request("GET", "/pages"), true);
+    let mut peer = rig.upstream.next();
+    peer.message(false).unwrap();
+    peer.send(OK);
+    assert_eq!(session.answer(third).unwrap().body, b"ok");
+}
+
 #[test]
 fn a_drain_lets_streams_end_and_takes_no_more() {
     let mut rig = Rig::new("timeouts.drain = \"10s\"\n");

@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use super::*;
 use crate::policy::draft::*;
 use crate::policy::key::KeyDigest;
-use crate::policy::{At, Decision, Place, Upgrade, compile_with};
+use crate::policy::{At, Decision, Place, RouteLimits, Upgrade, compile_with};
 
 const ACCOUNTS: [&str; 4] = ["boss", "u1", "u2@x", "Gone"];
 const AREAS: [&str; 2] = ["members", "ownership"];
@@ -199,6 +199,7 @@ impl Tape<'_> {
                 strip_prefix: self.seldom(4),
                 encoded_slash: (self.below(2) == 1).then(Place::default),
                 path_params: (self.below(2) == 1).then(Place::default),
+                limits: RouteLimits::default(),
             });
         }
         routes
