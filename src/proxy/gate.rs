@@ -88,7 +88,6 @@ pub(super) async fn answer(
         let denial = Denial { reason: DenyReason::RouteUnknown, facts: permit.facts() };
         return deny(denial, snapshot, &parts, &trace, record);
     };
-    let method = parts.method.clone();
     let claim = if permit.upgrades() { claim(&parts) } else { None };
     let upgrades = claim.is_some();
     let by_protocol = upgrades && protocols::has_key(&parts.headers);
@@ -105,16 +104,18 @@ pub(super) async fn answer(
     if matches!(body, RequestBody::Streaming(_)) {
         headers::name_framing(&mut parts.headers);
     }
-    let request = Request::from_parts(parts, body);
     let caller = Caller { upload: &upload, activity: &activity };
     let exchanged = match end {
-        None if upgrades => Box::pin(pool.switch(request, &preamble, caller)).await,
-        None => pool.exchange(request, &preamble, caller).await.map(Exchange::Answer),
+        None if upgrades => Box::pin(pool.switch(&parts, body, &preamble, caller)).await,
+        None => pool.exchange(&parts, body, &preamble, caller).await.map(Exchange::Answer),
         Some(end) => {
             let exchange = async {
                 match upgrades {
-                    true => pool.switch(request, &preamble, caller).await,
-                    false => pool.exchange(request, &preamble, caller).await.map(Exchange::Answer),
+                    true => pool.switch(&parts, body, &preamble, caller).await,
+                    false => {
+                        let exchange = pool.exchange(&parts, body, &preamble, caller);
+                        exchange.await.map(Exchange::Answer)
+                    }
                 }
             };
             let exchange = Box::pin(tokio::time::timeout_at(end.into(), exchange));
@@ -127,9 +128,8 @@ pub(super) async fn answer(
         worker.meters().upstream_answered(upstream, took);
     }
     match exchanged {
-        Ok(Exchange::Answer(response)) => {
-            record.answered(response.status().as_u16());
-            let (mut head, download) = response.into_parts();
+        Ok(Exchange::Answer((mut head, download))) => {
+            record.answered(head.status.as_u16());
             headers::clean_response(&mut head.headers);
             // An upstream of another version frames for us, not for the client.
             head.version = Version::HTTP_11;
@@ -149,7 +149,7 @@ pub(super) async fn answer(
             head.version = Version::HTTP_11;
             if let Some(claim) = claim {
                 // It lives long and may end for many reasons: it is always told of.
-                record.tell(&method, &trace);
+                record.tell(&parts.method, &trace);
                 record.answered(head.status.as_u16());
                 activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(&worker), claim, record));
             }
@@ -161,7 +161,7 @@ pub(super) async fn answer(
                 worker.meters().upstream_failed(upstream, kind);
                 error = Some(kind.code());
             }
-            record.tell(&method, &trace);
+            record.tell(&parts.method, &trace);
             record.failed(fault, error);
             own(respond::failed(fault, form, &trace), record)
         }
