@@ -34,6 +34,8 @@ mod frames;
 mod framing;
 #[path = "proxy/health.rs"]
 mod health;
+#[path = "proxy/hints.rs"]
+mod hints;
 #[path = "proxy/hosts.rs"]
 mod hosts;
 #[path = "proxy/hygiene.rs"]

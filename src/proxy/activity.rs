@@ -5,8 +5,11 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
+
 use super::door::Peer;
 use super::head::Flaw;
+use super::hints;
 use super::timer::deadline;
 use super::tunnel::Tunnel;
 use crate::clock;
@@ -31,6 +34,9 @@ pub(super) struct Activity {
     since: Cell<Instant>,
     stalled: Cell<Option<Instant>>,
     end: Cell<Option<Instant>>,
+    /// Whether its request may have an answer before the answer, and what is to be said of one.
+    takes_hints: Cell<bool>,
+    hint: RefCell<Option<Vec<u8>>>,
     /// Names the connection where there is no request that could be named.
     id: u128,
     uploading: Cell<bool>,
@@ -63,6 +69,8 @@ impl Activity {
             since: Cell::new(clock::instant()),
             stalled: Cell::new(None),
             end: Cell::new(None),
+            takes_hints: Cell::new(false),
+            hint: RefCell::default(),
             id: fastrand::u128(..),
             uploading: Cell::new(false),
             due: Cell::new(None),
@@ -108,6 +116,26 @@ impl Activity {
     pub(super) fn patience(&self, stalled: Instant, most: Duration) -> Instant {
         let due = deadline(stalled, most);
         self.end.get().map_or(due, |end| end.min(due))
+    }
+
+    /// Whether the client of the request hears hints: one of HTTP/1.0 would take them for the answer.
+    pub(super) fn set_takes_hints(&self, takes: bool) {
+        self.takes_hints.set(takes && !self.is_stream);
+    }
+
+    /// Has this said before the answer, if the one before has been. `false` where nobody hears it.
+    pub(super) fn hint(&self, fields: &HeaderMap) -> bool {
+        let hint = self.hint.take();
+        let is_heard = hint.is_none() && self.takes_hints.get();
+        let hint = hint.or_else(|| if is_heard { hints::head(fields) } else { None });
+        let is_said = is_heard && hint.is_some();
+        self.hint.replace(hint);
+        is_said
+    }
+
+    /// What is to be said now. Nothing, once the answer is there.
+    pub(super) fn take_hint(&self) -> Option<Vec<u8>> {
+        self.hint.take()
     }
 
     /// Whether it is of one HTTP/2 stream.

@@ -91,6 +91,7 @@ pub(super) async fn answer(
     let claim = if permit.upgrades() { claim(&parts) } else { None };
     let upgrades = claim.is_some();
     let by_protocol = upgrades && protocols::has_key(&parts.headers);
+    let is_new = parts.version == Version::HTTP_11;
     let mut preamble = worker.room();
     if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, &activity, &mut preamble) {
         let denial = Denial { reason, facts: Facts::default() };
@@ -104,6 +105,7 @@ pub(super) async fn answer(
     if matches!(body, RequestBody::Streaming(_)) {
         headers::name_framing(&mut parts.headers);
     }
+    activity.set_takes_hints(is_new);
     let caller = Caller { upload: &upload, activity: &activity };
     let exchanged = match end {
         None if upgrades => Box::pin(pool.switch(&parts, body, &preamble, caller)).await,
@@ -123,6 +125,8 @@ pub(super) async fn answer(
         }
     };
     worker.give_back(preamble);
+    // Too late for what was not said yet: the answer comes now.
+    activity.take_hint();
     if exchanged.is_ok() {
         let took = clock::instant().saturating_duration_since(decided);
         worker.meters().upstream_answered(upstream, took);

@@ -50,6 +50,7 @@ mod head;
 mod headers;
 mod health;
 mod held;
+mod hints;
 mod http2;
 mod inlet;
 mod io;
