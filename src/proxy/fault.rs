@@ -45,7 +45,8 @@ impl Fault {
                 | UpstreamErrorKind::Dns
                 | UpstreamErrorKind::Protocol
                 | UpstreamErrorKind::Reset
-                | UpstreamErrorKind::Tls => 502,
+                | UpstreamErrorKind::Tls
+                | UpstreamErrorKind::Upgrade => 502,
                 UpstreamErrorKind::Full => 503,
                 UpstreamErrorKind::ConnectTimeout | UpstreamErrorKind::Timeout => 504,
             },
@@ -88,6 +89,7 @@ impl Fault {
                 UpstreamErrorKind::Reset => "connection_terminated",
                 UpstreamErrorKind::Timeout => "http_response_timeout",
                 UpstreamErrorKind::Tls => "tls_protocol_error",
+                UpstreamErrorKind::Upgrade => "http_upgrade_failed",
             },
         }
     }
@@ -114,6 +116,7 @@ impl Fault {
                 UpstreamErrorKind::Reset => "the service closed the connection without an answer",
                 UpstreamErrorKind::Timeout => "the service did not answer in time",
                 UpstreamErrorKind::Tls => "no secure connection to the service can be made",
+                UpstreamErrorKind::Upgrade => "the service opens no WebSocket",
             },
         }
     }

@@ -35,7 +35,7 @@ use super::scout::Source;
 use super::settings::{Timeouts, Upstream};
 use super::shared::{self, Heard, Stream};
 use super::tunnel::Leg;
-use super::upstream::{Connection, PROTOCOL, RESET, Sent};
+use super::upstream::{Connection, PROTOCOL, RESET, Sent, UPGRADE};
 use crate::clock;
 use crate::telemetry::{PoolMeters, UpstreamErrorKind};
 
@@ -292,7 +292,7 @@ impl Pool {
         };
         let (opened, load) = self.open(vec![load], Some(Spoken::Http1)).await?;
         // There is a way for it in HTTP/2 (RFC 8441), which is not gone here.
-        let Opened::Alone(mut connection) = opened else { return Err(PROTOCOL) };
+        let Opened::Alone(mut connection) = opened else { return Err(UPGRADE) };
         connection.set_last();
         // In HTTP/1.1 the client sees for itself.
         let is_ours = caller.activity.is_stream();
@@ -309,7 +309,7 @@ impl Pool {
             // On a stream of HTTP/2 this would be the agreement (RFC 8441 §5).
             Sent::Answered(head) if is_ours && head.status.is_success() => {
                 load.succeeded();
-                Err(PROTOCOL)
+                Err(UPGRADE)
             }
             sent => self.answered(sent, connection, body, load, caller).map(Exchange::Answer),
         }

@@ -36,6 +36,9 @@ pub(super) const RESET: Fault = Fault::Upstream(UpstreamErrorKind::Reset);
 /// What it said is no answer to what it was asked.
 pub(super) const PROTOCOL: Fault = Fault::Upstream(UpstreamErrorKind::Protocol);
 
+/// It opens no WebSocket.
+pub(super) const UPGRADE: Fault = Fault::Upstream(UpstreamErrorKind::Upgrade);
+
 /// Parts of an answer that wait for their client, where a task reads them.
 const AHEAD: usize = 1;
 

@@ -19,11 +19,13 @@ pub enum UpstreamErrorKind {
     Timeout,
     /// It could not prove who it is, or TLS failed otherwise.
     Tls,
+    /// It opens no WebSocket where one was asked for.
+    Upgrade,
 }
 
 impl UpstreamErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Connect,
         Self::ConnectTimeout,
         Self::Dns,
@@ -32,6 +34,7 @@ impl UpstreamErrorKind {
         Self::Reset,
         Self::Timeout,
         Self::Tls,
+        Self::Upgrade,
     ];
 
     /// As it stands in the metric and in the log.
@@ -45,6 +48,7 @@ impl UpstreamErrorKind {
             Self::Reset => "reset",
             Self::Timeout => "timeout",
             Self::Tls => "tls",
+            Self::Upgrade => "upgrade",
         }
     }
 }

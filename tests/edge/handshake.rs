@@ -156,6 +156,14 @@ fn an_upstream_that_does_not_agree_opens_nothing() {
         }
         let (_up, answer) = answered(&session, asked);
         assert_eq!(answer.status().as_u16(), status, "{said}");
+        let error = answer.headers().get("proxy-status").map(|it| it.to_str().unwrap());
+        let expected = match said.get(..10) {
+            Some("HTTP/1.1 2") => Some("sidegate; error=http_upgrade_failed"),
+            Some("HTTP/1.1 1") => Some("sidegate; error=http_protocol_error"),
+            Some(_) => None,
+            None => Some("sidegate; error=connection_terminated"),
+        };
+        assert_eq!(error, expected, "{said}");
     }
     assert_eq!(streams(&rig), 0.0);
 }
