@@ -11,7 +11,7 @@ use super::files::{Files, Reading};
 use super::limits::{limits, timeouts};
 use super::listen::{Listeners, listeners};
 use super::page::{Notes, Page};
-use super::{trusted, upstream};
+use super::{reload, trusted, upstream};
 use crate::policy::Problem;
 use crate::proxy::Upstream;
 use crate::{admin, proxy, telemetry};
@@ -76,6 +76,7 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         limits: limits(&mut fields),
     };
     let log = log(&mut fields);
+    let reload = reload::rules(&mut fields, folder);
     let guessed = fields.finish();
     if FILES.iter().any(|field| guessed.contains(field)) {
         return None;
@@ -87,6 +88,7 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         pepper: pepper?,
         environment,
         tls: tls.flatten(),
+        reload,
         proxy,
         admin: admin::Settings { listen: admin },
         log,
