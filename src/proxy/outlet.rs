@@ -135,13 +135,16 @@ impl Outlet {
                     self.is_deaf = true;
                     continue;
                 }
+                // Then the body was not asked for more, and will not wake anybody.
+                let was_full = self.bytes.len() >= TOGETHER;
                 self.written = 0;
                 self.bytes.clear();
                 self.bytes.shrink_to(KEPT);
-                return match self.framing {
-                    Framing::Over => Poll::Ready(Ok(())),
-                    Framing::Length(_) | Framing::Chunked => Poll::Pending,
-                };
+                match self.framing {
+                    Framing::Over => return Poll::Ready(Ok(())),
+                    Framing::Length(_) | Framing::Chunked if was_full => continue,
+                    Framing::Length(_) | Framing::Chunked => return Poll::Pending,
+                }
             }
             match ready!(self.poll_write(link, cx)) {
                 Ok(()) => self.is_touched = true,

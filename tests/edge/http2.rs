@@ -73,6 +73,26 @@ fn bodies_stream_both_ways_with_and_without_a_length() {
     }
 }
 
+/// A frame that fills what is gathered before it is written, to the last byte.
+#[test]
+fn a_body_of_whole_frames_goes_on() {
+    const FRAME: usize = 16 * 1024;
+    let mut rig = Rig::new("");
+    let mut session = Session::new(rig.gate.port);
+    let mut asked = session.ask(
+        keyed("POST", "/app", "key-writer", &[("content-length", &(3 * FRAME).to_string())]),
+        false,
+    );
+    let mut peer = rig.upstream.next();
+    peer.through(b"\r\n\r\n");
+    for last in [false, false, true] {
+        asked.body.send_data(Bytes::from(vec![b'x'; FRAME]), last).unwrap();
+        assert_eq!(peer.bytes(FRAME), vec![b'x'; FRAME]);
+    }
+    peer.send(OK);
+    assert_eq!(session.answer(asked).unwrap().body, b"ok");
+}
+
 #[test]
 fn trailers_pass() {
     let mut rig = Rig::new("");
