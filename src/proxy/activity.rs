@@ -5,10 +5,15 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Instant;
 
+use super::claim::Claim;
 use super::door::Peer;
 use super::head::Flaw;
+use super::lasting::{GRACE, MOMENT};
+use super::trace::Trace;
 use super::tunnel::Tunnel;
 use crate::clock;
+use crate::current::Held;
+use crate::policy::{Denial, DenyReason, UnixSeconds};
 
 /// What a client connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +47,30 @@ pub(super) struct Activity {
     is_stream: bool,
     cut: Cell<bool>,
     upload: RefCell<Option<Waker>>,
+    /// By what the request that was let through goes on.
+    claim: RefCell<Option<Claim>>,
+    /// When that will have lasted for a moment.
+    moment: Cell<Option<Instant>>,
+    /// Where it is among those that last.
+    place: Cell<Option<usize>>,
+    /// What serves it, if it lasts.
+    task: RefCell<Option<Waker>>,
+    lost: Cell<Option<Lost>>,
+}
+
+/// What was let through and no longer is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lost {
+    /// Why, by the policy in force then.
+    pub(super) denial: Denial,
+    since: Instant,
+}
+
+impl Lost {
+    /// When it is cut, if it has not ended by itself.
+    pub(super) fn due(&self) -> Instant {
+        self.since + GRACE
+    }
 }
 
 impl Activity {
@@ -71,6 +100,11 @@ impl Activity {
             is_stream,
             cut: Cell::new(false),
             upload: RefCell::default(),
+            claim: RefCell::default(),
+            moment: Cell::new(None),
+            place: Cell::new(None),
+            task: RefCell::default(),
+            lost: Cell::new(None),
         }
     }
 
@@ -195,6 +229,86 @@ impl Activity {
         self.flaw.get()
     }
 
+    /// The request goes on by this.
+    pub(super) fn claim(&self, claim: Claim) {
+        *self.claim.borrow_mut() = Some(claim);
+        self.moment.set(Some(self.since.get() + MOMENT));
+    }
+
+    /// By what it goes on, for a look at it.
+    pub(super) fn with_claim<T>(&self, look: impl FnOnce(&Claim) -> T) -> Option<T> {
+        self.claim.borrow().as_ref().map(look)
+    }
+
+    /// Under which ids it is told of.
+    pub(super) fn set_trace(&self, trace: Trace) {
+        if let Some(claim) = self.claim.borrow_mut().as_mut() {
+            claim.set_trace(trace);
+        }
+    }
+
+    /// When the request will have lasted for a moment, if it has not yet.
+    pub(super) fn moment(&self) -> Option<Instant> {
+        self.moment.get()
+    }
+
+    /// It lasts, at this place among others, served by `task`. Returns the number of the generation
+    /// that it goes on by; nothing where it has its place already, or is over.
+    pub(super) fn last(&self, place: usize, task: &Waker) -> Option<u64> {
+        self.moment.set(None);
+        let mut claim = self.claim.borrow_mut();
+        let claim = claim.as_mut().filter(|_| self.place.get().is_none())?;
+        claim.settle();
+        self.place.set(Some(place));
+        *self.task.borrow_mut() = Some(task.clone());
+        Some(claim.generation().number)
+    }
+
+    pub(super) fn set_place(&self, place: usize) {
+        self.place.set(Some(place));
+    }
+
+    /// It lasts no longer. Returns where it was.
+    pub(super) fn leave(&self) -> Option<usize> {
+        self.place.take()
+    }
+
+    /// Judges what lasts again.
+    ///
+    /// # Errors
+    ///
+    /// Why it is to end, which it is told, once.
+    pub(super) fn judge(&self, by: &Rc<Held>, now: UnixSeconds) -> Result<(), DenyReason> {
+        if self.place.get().is_none() || self.lost.get().is_some() {
+            return Ok(());
+        }
+        let mut claim = self.claim.borrow_mut();
+        let judged = claim.as_mut().map_or(Ok(()), |claim| claim.judge(by, now));
+        judged.map_err(|denial| {
+            self.lost.set(Some(Lost { denial, since: clock::instant() }));
+            if let Some(task) = &*self.task.borrow() {
+                task.wake_by_ref();
+            }
+            denial.reason
+        })
+    }
+
+    /// Why the request is to end, once what let it through no longer does.
+    pub(super) fn lost(&self) -> Option<Lost> {
+        self.lost.get()
+    }
+
+    /// Whether it is one stream of a connection.
+    pub(super) fn is_stream(&self) -> bool {
+        self.is_stream
+    }
+
+    /// Whether the request goes on behind its answer: a body that is still to come. Where there are
+    /// streams, it ends with its answer.
+    pub(super) fn outlasts_its_answer(&self) -> bool {
+        self.uploading.get() && !self.is_stream
+    }
+
     /// A head is whole. Returns when its first byte came.
     pub(super) fn begin(&self) -> Instant {
         self.phase.set(Phase::Busy);
@@ -208,6 +322,11 @@ impl Activity {
         self.due.set(None);
         self.overdue.set(false);
         self.engaged.set(false);
+        self.lost.set(None);
+        if !self.outlasts_its_answer() {
+            self.moment.set(None);
+            self.claim.take();
+        }
         if let Some(waker) = self.turn.take() {
             waker.wake();
         }

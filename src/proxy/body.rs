@@ -15,8 +15,10 @@ use super::download::Download;
 use super::fault::Fault;
 use super::headers;
 use super::record::Record;
+use super::respond::{self, Form};
 use super::settings::Timeouts;
 use crate::clock;
+use crate::policy::DenyReason;
 use crate::telemetry::UpstreamErrorKind;
 
 /// How a request's body is coming along. Shared by the body and by whoever waits for the answer.
@@ -179,7 +181,8 @@ impl Body for RequestBody {
 #[derive(Debug)]
 pub(super) struct AnswerBody {
     source: Source,
-    _record: Option<Record>,
+    record: Option<Record>,
+    form: Form,
 }
 
 #[derive(Debug)]
@@ -190,16 +193,34 @@ enum Source {
 
 impl AnswerBody {
     pub(super) fn own(bytes: Bytes, record: Record) -> Self {
-        Self { source: Source::Own(bytes), _record: Some(record) }
+        Self { source: Source::Own(bytes), record: Some(record), form: Form::Problem }
     }
 
-    pub(super) fn upstream(download: Download, record: Record) -> Self {
-        Self { source: Source::Upstream(download), _record: Some(record) }
+    pub(super) fn upstream(download: Download, record: Record, form: Form) -> Self {
+        Self { source: Source::Upstream(download), record: Some(record), form }
     }
 
     /// Of an answer that its request is not over with.
     pub(super) fn empty() -> Self {
-        Self { source: Source::Own(Bytes::new()), _record: None }
+        Self { source: Source::Own(Bytes::new()), record: None, form: Form::Problem }
+    }
+
+    /// Why what comes from the upstream is to end.
+    fn lost(&self) -> Option<DenyReason> {
+        let lost = self.record.as_ref()?.activity().lost()?;
+        matches!(self.source, Source::Upstream(_)).then_some(lost.denial.reason)
+    }
+
+    /// Lets go of the upstream, and says why where the client will see that: a call of gRPC ends in
+    /// fields. Any other body breaks off, so that nobody takes it for a whole one.
+    fn end(&mut self, reason: DenyReason) -> Result<Frame<Bytes>, Fault> {
+        let is_stream = self.record.as_ref().is_some_and(|record| record.activity().is_stream());
+        let has_length = self.size_hint().exact().is_some();
+        self.source = Source::Own(Bytes::new());
+        if is_stream && self.form == Form::Grpc && !has_length {
+            return Ok(Frame::trailers(respond::last_words(reason)));
+        }
+        Err(Fault::Lost)
     }
 }
 
@@ -211,6 +232,9 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        if let Some(reason) = self.lost() {
+            return Poll::Ready(Some(self.end(reason)));
+        }
         match &mut self.source {
             Source::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
             Source::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),

@@ -42,6 +42,17 @@ pub(super) fn builder(limits: &Limits) -> http1::Builder {
 enum End {
     Closed(hyper::Result<()>),
     TimedOut,
+    /// Its request lost what let it through, and did not end.
+    Cut,
+}
+
+/// What a connection has among those that last goes with it, whatever of its request is left.
+struct Stays<'c>(&'c Worker, &'c Activity);
+
+impl Drop for Stays<'_> {
+    fn drop(&mut self) {
+        self.0.lasting().leave(self.0, self.1);
+    }
 }
 
 /// Serves a connection until it is closed, times out, or is drained.
@@ -53,6 +64,7 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Ac
             async { Ok::<_, Infallible>(answer.await) }
         })
     };
+    let _stays = Stays(&worker, &activity);
     let io = ClientIo::new(stream, Rc::clone(&activity));
     let mut connection = worker.http().serve_connection(io, requests);
     let timeouts = *worker.timeouts();
@@ -79,6 +91,8 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Ac
                 Wait::Connection => return Poll::Ready(End::TimedOut),
                 // The request answers for itself.
                 Wait::Request => activity.set_overdue(),
+                Wait::Moment => worker.lasting().enter(&worker, &activity, cx.waker()),
+                Wait::End => return Poll::Ready(End::Cut),
             }
         }
     })
@@ -103,6 +117,7 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Ac
         }
         End::Closed(Err(error)) if error.is_parse() => head_refused(&worker, 400, &activity),
         End::Closed(Err(_)) => {}
+        End::Cut => connection.into_parts().io.into_parts().0.break_off(),
         End::TimedOut if activity.phase() == Phase::Head => {
             let (mut stream, _beyond) = connection.into_parts().io.into_parts();
             refuse_slow_head(&worker, &mut stream, &activity);
@@ -136,6 +151,7 @@ fn head_refused(worker: &Worker, status: u16, activity: &Activity) {
     RequestEvent {
         decided: false,
         denial,
+        terminated: false,
         words: Description::default(),
         generation: generation.number,
         method: "other",
@@ -154,11 +170,29 @@ fn head_refused(worker: &Worker, status: u16, activity: &Activity) {
 enum Wait {
     Connection,
     Request,
+    /// Nobody: a request begins to last.
+    Moment,
+    /// We do, for the end of what is to end.
+    End,
+}
+
+/// What is due first.
+fn due(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
+    let patience = patience(activity, timeouts);
+    let own = match (activity.moment(), activity.lost()) {
+        (Some(moment), _) => (moment, Wait::Moment),
+        (None, Some(lost)) => (lost.due(), Wait::End),
+        (None, None) => return patience,
+    };
+    match patience {
+        Some((due, whose)) if due < own.0 => Some((due, whose)),
+        _ => Some(own),
+    }
 }
 
 /// When patience ends, and whose. A client that does not read what it asked for comes first: while
 /// it does not, its request cannot go on.
-fn due(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
+fn patience(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
     if let Some(stalled) = activity.stalled() {
         return Some((deadline(stalled, timeouts.body), Wait::Connection));
     }

@@ -1,6 +1,9 @@
 //! The life of one request: extract, decide, forward or refuse.
 
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -71,7 +74,6 @@ pub(super) async fn answer(
         }
         return response;
     }
-    record.allowed(permit.facts());
     let form = Form::of(&parts.headers);
     let upstream = permit.route().upstream();
     let Some(pool) = worker.pool(upstream) else {
@@ -79,14 +81,18 @@ pub(super) async fn answer(
         return deny(denial, snapshot, &parts, &trace, record);
     };
     let method = parts.method.clone();
-    let claim = if permit.upgrades() { claim(&parts) } else { None };
-    let upgrades = claim.is_some();
+    let upgrades = permit.upgrades();
     let by_protocol = upgrades && protocols::has_key(&parts.headers);
+    let has_body = !incoming.is_end_stream();
+    let claim = Claim::of(&mut parts, has_body, upgrades, Rc::clone(&generation), permit.facts());
     let mut preamble = worker.room();
     if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, &activity, &mut preamble) {
         let denial = Denial { reason, facts: Facts::default() };
         return deny(denial, snapshot, &parts, &trace, record);
     }
+    record.allowed(claim);
+    // From here on, only the claim has it: it may wait for longer than that is in force.
+    drop(generation);
     if upgrades {
         headers::name_websocket(&mut parts.headers);
     }
@@ -96,12 +102,32 @@ pub(super) async fn answer(
     }
     let request = Request::from_parts(parts, body);
     let caller = Caller { upload: &upload, activity: &activity };
-    let exchanged = if upgrades {
-        Box::pin(pool.switch(request, &preamble, caller)).await
-    } else {
-        pool.exchange(request, &preamble, caller).await.map(Exchange::Answer)
+    let exchanged = {
+        let mut exchange = pin!(async {
+            if upgrades {
+                Box::pin(pool.switch(request, &preamble, caller)).await
+            } else {
+                pool.exchange(request, &preamble, caller).await.map(Exchange::Answer)
+            }
+        });
+        poll_fn(|cx| match activity.lost() {
+            None => exchange.as_mut().poll(cx).map(Ok),
+            Some(lost) => Poll::Ready(Err(lost.denial)),
+        })
+        .await
     };
     worker.give_back(preamble);
+    let exchanged = match exchanged {
+        Ok(exchanged) => exchanged,
+        Err(denial) => {
+            record.tell(&method, &trace);
+            let mut response = lose(denial, &worker, form, &trace, record);
+            if !upload.is_whole() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            return response;
+        }
+    };
     if exchanged.is_ok() {
         let took = clock::instant().saturating_duration_since(decided);
         worker.meters().upstream_answered(upstream, took);
@@ -118,7 +144,8 @@ pub(super) async fn answer(
             if upgrades || !upload.is_whole() {
                 head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Response::from_parts(head, AnswerBody::upstream(download, record))
+            activity.set_trace(trace);
+            Response::from_parts(head, AnswerBody::upstream(download, record, form))
         }
         Ok(Exchange::Switch(mut head, leg, load)) => {
             headers::clean_response(&mut head.headers);
@@ -127,12 +154,10 @@ pub(super) async fn answer(
                 protocols::agree(&mut head.headers);
             }
             head.version = Version::HTTP_11;
-            if let Some(claim) = claim {
-                // It lives long and may end for many reasons: it is always told of.
-                record.tell(&method, &trace);
-                record.answered(head.status.as_u16());
-                activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(&worker), claim, record));
-            }
+            // It lives long and may end for many reasons: it is always told of.
+            record.tell(&method, &trace);
+            record.answered(head.status.as_u16());
+            activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(&worker), record));
             Response::from_parts(head, AnswerBody::empty())
         }
         Err(fault) => {
@@ -168,11 +193,6 @@ fn decide<'s>(
     let decided = clock::instant();
     worker.meters().decided(decided.saturating_duration_since(started));
     (decision, decided)
-}
-
-fn claim(parts: &Parts) -> Option<Claim> {
-    let query = extract::query(&parts.method, &parts.uri, parts.version, &parts.headers);
-    query.ok().map(|query| Claim::of(&query))
 }
 
 /// Makes of a permitted request the one that goes on. The permit is used up: what was not
@@ -215,6 +235,22 @@ fn deny(
     record.denied(denial, denial.reason.status(hide_none));
     let allow = snapshot.allowed_methods(&denial.facts);
     let form = Form::of(&parts.headers);
+    own(respond::denied(denial.reason, hide_none, allow, form, trace), record)
+}
+
+/// Tells the client of a request that has no answer yet what one that came now would be told.
+fn lose(
+    denial: Denial,
+    worker: &Worker,
+    form: Form,
+    trace: &Trace,
+    mut record: Record,
+) -> Response<AnswerBody> {
+    let generation = worker.generation();
+    let snapshot = &generation.snapshot;
+    let hide_none = snapshot.hide_none();
+    record.lost(denial.reason.status(hide_none));
+    let allow = snapshot.allowed_methods(&denial.facts);
     own(respond::denied(denial.reason, hide_none, allow, form, trace), record)
 }
 

@@ -58,7 +58,7 @@ enum End {
 pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) {
     let timeouts = *worker.timeouts();
     let wire = Wire::new(transport);
-    let streams = Streams::new(timeouts);
+    let streams = Streams::new(&worker);
     let requests = {
         let (worker, streams) = (Rc::clone(&worker), streams.clone());
         service_fn(move |request| {
@@ -158,16 +158,16 @@ struct Shared {
     live: Cell<usize>,
     /// When the last one ended.
     since: Cell<Instant>,
-    timeouts: Timeouts,
+    worker: Rc<Worker>,
 }
 
 /// A stream that is counted.
 struct Live(Rc<Shared>);
 
 impl Streams {
-    fn new(timeouts: Timeouts) -> Self {
-        let since = Cell::new(clock::instant());
-        Self(Rc::new(Shared { next: RefCell::default(), live: Cell::new(0), since, timeouts }))
+    fn new(worker: &Rc<Worker>) -> Self {
+        let (since, worker) = (Cell::new(clock::instant()), Rc::clone(worker));
+        Self(Rc::new(Shared { next: RefCell::default(), live: Cell::new(0), since, worker }))
     }
 
     /// Since when there has been none.
@@ -193,14 +193,14 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
         self.0.live.set(self.0.live.get() + 1);
         let live = Live(Rc::clone(&self.0));
         tokio::task::spawn_local(async move {
-            drive(future, &activity, &live.0.timeouts).await;
+            drive(future, &activity, &live.0.worker).await;
             activity.cut();
         });
     }
 }
 
 /// Polls a stream to its end, and wakes it when what it waits for is overdue.
-async fn drive(future: impl Future<Output = ()>, activity: &Activity, timeouts: &Timeouts) {
+async fn drive(future: impl Future<Output = ()>, activity: &Rc<Activity>, worker: &Worker) {
     let mut future = pin!(future);
     let mut timer = None;
     poll_fn(|cx| {
@@ -208,16 +208,35 @@ async fn drive(future: impl Future<Output = ()>, activity: &Activity, timeouts: 
             if future.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
-            let stalled = activity.stalled().map(|since| deadline(since, timeouts.body));
-            let Some(due) = stalled.or(activity.due()) else { return Poll::Pending };
+            let Some((due, what)) = next(activity, worker.timeouts()) else {
+                return Poll::Pending;
+            };
             let timer = timer.get_or_insert_with(|| LazyTimer::new(due));
             ready!(timer.poll(cx, due));
-            if stalled.is_some() {
-                // A client that does not read what it asked for: the stream is reset.
-                return Poll::Ready(());
+            match what {
+                Due::Reset => return Poll::Ready(()),
+                Due::Request => activity.set_overdue(),
+                Due::Moment => worker.lasting().enter(worker, activity, cx.waker()),
             }
-            activity.set_overdue();
         }
     })
     .await;
+}
+
+/// What happens next to a stream of which nothing is heard.
+enum Due {
+    /// Its client does not read what it asked for, or it lost what let it through and does not end.
+    Reset,
+    /// The request answers for itself.
+    Request,
+    /// It begins to last.
+    Moment,
+}
+
+fn next(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Due)> {
+    let stalled = activity.stalled().map(|since| (deadline(since, timeouts.body), Due::Reset));
+    let patience = stalled.or(activity.due().map(|due| (due, Due::Request)));
+    let moment = activity.moment().map(|moment| (moment, Due::Moment));
+    let own = moment.or(activity.lost().map(|lost| (lost.due(), Due::Reset)));
+    [patience, own].into_iter().flatten().min_by_key(|(due, _)| *due)
 }

@@ -10,13 +10,15 @@
 //! `preamble` says who asks, and `pool` exchanges it: its `roster` chooses an `endpoint`, which has or makes a connection, one of HTTP/1.1
 //! for each request (`upstream`) or one of HTTP/2 for many (`shared`). What endpoints are there and
 //! well, the `scout` finds out beside the requests. `record` counts and tells it once, when its last
-//! byte is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it.
+//! byte is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it. What is `lasting`
+//! longer than a moment is judged again by its `claim`, and ends when that is denied.
 //!
 //! # Invariants
 //!
 //! - One thread a worker, nothing shared but the policy in force, the metrics and the signal to
 //!   drain: no lock is taken for a request.
-//! - A request loads the policy once, and keeps that generation until it is over.
+//! - A request loads the policy once. It keeps that generation until it is over or, if it lasts, until
+//!   the next has judged it.
 //! - Only a `Permit`, used up, makes a request that goes on.
 //! - Every wait has a deadline; bodies are streamed, and of one that may have to be sent again to an
 //!   upstream of HTTP/2, the first 64 KiB are kept until it is answered.
@@ -47,6 +49,7 @@ mod held;
 mod http2;
 mod inlet;
 mod io;
+mod lasting;
 mod link;
 mod listen;
 mod names;

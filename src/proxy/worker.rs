@@ -17,6 +17,7 @@ use super::connection;
 use super::door::{self, Peer, Protocol};
 use super::fault::Fault;
 use super::http2;
+use super::lasting::Lasting;
 use super::listen::Listener;
 use super::pool::Pool;
 use super::rate::Rates;
@@ -32,9 +33,6 @@ use crate::telemetry::WorkerMeters;
 
 /// How often idle upstream connections are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
-/// How soon a change of the policy is seen by what lives longer than a request.
-const LOOK: Duration = Duration::from_millis(100);
-const LOOKS_A_SECOND: u32 = 10;
 /// Buffers that are kept for requests to come.
 const KEPT_ROOMS: usize = 64;
 /// Turns of the reactor before a drain: one sees what is there, one reads it, one to spare.
@@ -87,7 +85,7 @@ pub(super) struct Worker {
     scratch: RefCell<Box<[u8]>>,
     drain: Notify,
     draining: Cell<bool>,
-    judge_again: Notify,
+    lasting: Lasting,
     closed: Notify,
     /// This worker's part of the process's limits.
     connections: i64,
@@ -124,7 +122,7 @@ impl Worker {
             scratch: RefCell::new(vec![0; tunnel::SCRATCH_BYTES].into()),
             drain: Notify::new(),
             draining: Cell::new(false),
-            judge_again: Notify::new(),
+            lasting: Lasting::default(),
             closed: Notify::new(),
             connections: part(settings.limits.connections),
             requests: part(settings.limits.requests),
@@ -140,7 +138,7 @@ impl Worker {
             }
         }
         let sweeper = tokio::task::spawn_local(Rc::clone(&self).sweep());
-        let judge = tokio::task::spawn_local(Rc::clone(&self).judge_streams());
+        let judge = tokio::task::spawn_local(Lasting::watch(Rc::clone(&self)));
         tokio::select! {
             () = self.accept(&listener) => {}
             _ = life.wait_for(|life| *life != Life::Running) => {}
@@ -227,9 +225,9 @@ impl Worker {
         self.scratch.borrow_mut()
     }
 
-    /// Told when what was let through is to be judged again.
-    pub(super) fn judge_again(&self) -> &Notify {
-        &self.judge_again
+    /// What lasts longer than a moment.
+    pub(super) fn lasting(&self) -> &Lasting {
+        &self.lasting
     }
 
     /// Whether this request is told of even if it is allowed.
@@ -324,25 +322,6 @@ impl Worker {
     async fn drained(&self) {
         while self.meters().connections(0) > 0 {
             self.closed.notified().await;
-        }
-    }
-
-    /// Has streams judged again at each change of the policy, and once a second for what ends by the
-    /// clock. Where there are none, it looks at nothing.
-    async fn judge_streams(self: Rc<Self>) {
-        let mut ticks = tokio::time::interval(LOOK);
-        let (mut number, mut looks) = (0, 0_u32);
-        loop {
-            ticks.tick().await;
-            if self.meters().streams(0) == 0 {
-                continue;
-            }
-            looks = looks.wrapping_add(1);
-            let in_force = self.generation().number;
-            if in_force != number || looks % LOOKS_A_SECOND == 0 {
-                number = in_force;
-                self.judge_again.notify_waiters();
-            }
         }
     }
 
