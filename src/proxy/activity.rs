@@ -1,9 +1,11 @@
 //! What a client connection does, and since when: it decides which timeout is running.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Instant;
+
+use http::Method;
 
 use super::claim::Claim;
 use super::door::Peer;
@@ -13,7 +15,7 @@ use super::trace::Trace;
 use super::tunnel::Tunnel;
 use crate::clock;
 use crate::current::Held;
-use crate::policy::{Denial, DenyReason, UnixSeconds};
+use crate::policy::{Denial, DenyReason, Facts, Query, UnixSeconds};
 
 /// What a client connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +50,7 @@ pub(super) struct Activity {
     cut: Cell<bool>,
     upload: RefCell<Option<Waker>>,
     /// By what the request that was let through goes on.
-    claim: RefCell<Option<Claim>>,
+    claim: RefCell<Claim>,
     /// When that will have lasted for a moment.
     moment: Cell<Option<Instant>>,
     /// Where it is among those that last.
@@ -75,15 +77,16 @@ impl Lost {
 
 impl Activity {
     pub(super) fn new(peer: Peer) -> Rc<Self> {
-        Rc::new(Self::of(peer, false))
+        Rc::new(Self::of(peer, false, Vec::new()))
     }
 
-    /// Of one HTTP/2 stream: its connection is watched elsewhere.
-    pub(super) fn stream(peer: Peer) -> Rc<Self> {
-        Rc::new(Self::of(peer, true))
+    /// Of one HTTP/2 stream: its connection is watched elsewhere. `room` is an empty buffer, which is
+    /// to be had back from [`take_room`](Self::take_room).
+    pub(super) fn stream(peer: Peer, room: Vec<u8>) -> Rc<Self> {
+        Rc::new(Self::of(peer, true, room))
     }
 
-    fn of(peer: Peer, is_stream: bool) -> Self {
+    fn of(peer: Peer, is_stream: bool, room: Vec<u8>) -> Self {
         Self {
             peer,
             phase: Cell::new(Phase::Idle),
@@ -100,7 +103,7 @@ impl Activity {
             is_stream,
             cut: Cell::new(false),
             upload: RefCell::default(),
-            claim: RefCell::default(),
+            claim: RefCell::new(Claim::new(room)),
             moment: Cell::new(None),
             place: Cell::new(None),
             task: RefCell::default(),
@@ -229,22 +232,30 @@ impl Activity {
         self.flaw.get()
     }
 
-    /// The request goes on by this.
-    pub(super) fn claim(&self, claim: Claim) {
-        *self.claim.borrow_mut() = Some(claim);
+    /// What a request asks that may be let through.
+    pub(super) fn ask(&self, query: &Query<'_>, method: &Method) {
+        self.claim.borrow_mut().ask(query, method);
+    }
+
+    /// What was asked last was let through.
+    pub(super) fn hold(&self, generation: Rc<Held>, facts: Facts) {
+        self.claim.borrow_mut().hold(generation, facts);
         self.moment.set(Some(self.since.get() + MOMENT));
     }
 
-    /// By what it goes on, for a look at it.
-    pub(super) fn with_claim<T>(&self, look: impl FnOnce(&Claim) -> T) -> Option<T> {
-        self.claim.borrow().as_ref().map(look)
+    /// By what the request goes on that was let through.
+    pub(super) fn claim(&self) -> Ref<'_, Claim> {
+        self.claim.borrow()
     }
 
     /// Under which ids it is told of.
     pub(super) fn set_trace(&self, trace: Trace) {
-        if let Some(claim) = self.claim.borrow_mut().as_mut() {
-            claim.set_trace(trace);
-        }
+        self.claim.borrow_mut().set_trace(trace);
+    }
+
+    /// The buffer of a stream that is over.
+    pub(super) fn take_room(&self) -> Vec<u8> {
+        self.claim.take().into_room()
     }
 
     /// When the request will have lasted for a moment, if it has not yet.
@@ -256,12 +267,13 @@ impl Activity {
     /// that it goes on by; nothing where it has its place already, or is over.
     pub(super) fn last(&self, place: usize, task: &Waker) -> Option<u64> {
         self.moment.set(None);
-        let mut claim = self.claim.borrow_mut();
-        let claim = claim.as_mut().filter(|_| self.place.get().is_none())?;
-        claim.settle();
+        if self.place.get().is_some() {
+            return None;
+        }
+        let number = self.claim.borrow().judged().map(|(generation, _)| generation.number)?;
         self.place.set(Some(place));
         *self.task.borrow_mut() = Some(task.clone());
-        Some(claim.generation().number)
+        Some(number)
     }
 
     pub(super) fn set_place(&self, place: usize) {
@@ -282,8 +294,7 @@ impl Activity {
         if self.place.get().is_none() || self.lost.get().is_some() {
             return Ok(());
         }
-        let mut claim = self.claim.borrow_mut();
-        let judged = claim.as_mut().map_or(Ok(()), |claim| claim.judge(by, now));
+        let judged = self.claim.borrow_mut().judge(by, now);
         judged.map_err(|denial| {
             self.lost.set(Some(Lost { denial, since: clock::instant() }));
             if let Some(task) = &*self.task.borrow() {
@@ -325,7 +336,7 @@ impl Activity {
         self.lost.set(None);
         if !self.outlasts_its_answer() {
             self.moment.set(None);
-            self.claim.take();
+            self.claim.borrow_mut().clear();
         }
         if let Some(waker) = self.turn.take() {
             waker.wake();

@@ -18,7 +18,6 @@ use super::record::Record;
 use super::respond::{self, Form};
 use super::settings::Timeouts;
 use crate::clock;
-use crate::policy::DenyReason;
 use crate::telemetry::UpstreamErrorKind;
 
 /// How a request's body is coming along. Shared by the body and by whoever waits for the answer.
@@ -182,45 +181,43 @@ impl Body for RequestBody {
 pub(super) struct AnswerBody {
     source: Source,
     record: Option<Record>,
-    form: Form,
 }
 
 #[derive(Debug)]
 enum Source {
     Own(Bytes),
-    Upstream(Download),
+    /// And what its client speaks.
+    Upstream(Download, Form),
 }
 
 impl AnswerBody {
     pub(super) fn own(bytes: Bytes, record: Record) -> Self {
-        Self { source: Source::Own(bytes), record: Some(record), form: Form::Problem }
+        Self { source: Source::Own(bytes), record: Some(record) }
     }
 
     pub(super) fn upstream(download: Download, record: Record, form: Form) -> Self {
-        Self { source: Source::Upstream(download), record: Some(record), form }
+        Self { source: Source::Upstream(download, form), record: Some(record) }
     }
 
     /// Of an answer that its request is not over with.
     pub(super) fn empty() -> Self {
-        Self { source: Source::Own(Bytes::new()), record: None, form: Form::Problem }
+        Self { source: Source::Own(Bytes::new()), record: None }
     }
 
-    /// Why what comes from the upstream is to end.
-    fn lost(&self) -> Option<DenyReason> {
-        let lost = self.record.as_ref()?.activity().lost()?;
-        matches!(self.source, Source::Upstream(_)).then_some(lost.denial.reason)
-    }
-
-    /// Lets go of the upstream, and says why where the client will see that: a call of gRPC ends in
-    /// fields. Any other body breaks off, so that nobody takes it for a whole one.
-    fn end(&mut self, reason: DenyReason) -> Result<Frame<Bytes>, Fault> {
-        let is_stream = self.record.as_ref().is_some_and(|record| record.activity().is_stream());
-        let has_length = self.size_hint().exact().is_some();
+    /// How what comes from an upstream ends that lost what let it through, if it did. A call of gRPC
+    /// ends in fields that say why, any other body breaks off: nobody takes it for a whole one.
+    fn lost(&mut self) -> Option<Result<Frame<Bytes>, Fault>> {
+        let activity = self.record.as_ref()?.activity();
+        let reason = activity.lost()?.denial.reason;
+        let Source::Upstream(download, form) = &self.source else { return None };
+        let has_length = download.size_hint().exact().is_some();
+        let has_fields = activity.is_stream() && *form == Form::Grpc && !has_length;
+        // The upstream is let go of at once.
         self.source = Source::Own(Bytes::new());
-        if is_stream && self.form == Form::Grpc && !has_length {
-            return Ok(Frame::trailers(respond::last_words(reason)));
-        }
-        Err(Fault::Lost)
+        Some(match has_fields {
+            true => Ok(Frame::trailers(respond::last_words(reason))),
+            false => Err(Fault::Lost),
+        })
     }
 }
 
@@ -232,27 +229,27 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        if let Some(reason) = self.lost() {
-            return Poll::Ready(Some(self.end(reason)));
+        if let Some(end) = self.lost() {
+            return Poll::Ready(Some(end));
         }
         match &mut self.source {
             Source::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
             Source::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Source::Upstream(download) => download.poll_frame(cx),
+            Source::Upstream(download, _) => download.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Own(bytes) => bytes.is_empty(),
-            Source::Upstream(download) => download.is_end_stream(),
+            Source::Upstream(download, _) => download.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Upstream(download) => download.size_hint(),
+            Source::Upstream(download, _) => download.size_hint(),
         }
     }
 }

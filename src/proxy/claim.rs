@@ -1,47 +1,36 @@
 //! By what a request goes on: what was asked, and what the answer to that is made of.
 //!
-//! It is kept of every request that was let through, so that one that lasts can be judged again.
-//! Nothing is copied for it: it shares the bytes that the head came in, until it lasts.
+//! It is kept of every request that was let through, so that one that lasts can be judged again: a
+//! few words in a buffer that serves one request after the other.
 
 use std::fmt;
 use std::rc::Rc;
 
-use bytes::Bytes;
 use http::Method;
-use http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue};
-use http::request::Parts;
-use http::uri::PathAndQuery;
-use zeroize::Zeroizing;
 
-use super::extract;
-use super::headers::API_KEY;
 use super::trace::Trace;
 use crate::current::Held;
 use crate::policy::{Decision, Denial, Facts, Query, UnixSeconds, Upgrade};
 
+/// A larger buffer is not kept for the next request, in bytes.
+const KEPT: usize = 1024;
+
 /// The question that was answered with yes, and the last answer. Its `Debug` says nothing: it holds
 /// the key.
+#[derive(Default)]
 pub(super) struct Claim {
+    /// Host, target and key, one behind the other.
+    words: Vec<u8>,
+    /// Where the first two end.
+    ends: (usize, usize),
+    has_key: bool,
     method: Method,
-    host: HeaderValue,
-    target: PathAndQuery,
-    credential: Credential,
     upgrade: Upgrade,
     is_preflight: bool,
-    generation: Rc<Held>,
-    facts: Facts,
+    /// What said yes, and how. Nothing where nothing was let through.
+    judged: Option<(Rc<Held>, Facts)>,
     /// Under which ids it is told of, once it was answered.
     trace: Option<Trace>,
-}
-
-/// Where the key is.
-enum Credential {
-    /// In the fields that do not go on.
-    Fields {
-        authorization: Option<HeaderValue>,
-        api_key: Option<HeaderValue>,
-    },
-    Text(Option<Zeroizing<String>>),
 }
 
 impl fmt::Debug for Claim {
@@ -51,30 +40,34 @@ impl fmt::Debug for Claim {
 }
 
 impl Claim {
-    /// Of a request that was let through, whose credential goes from its head into this.
-    pub(super) fn of(
-        parts: &mut Parts,
-        has_body: bool,
-        upgrades: bool,
-        generation: Rc<Held>,
-        facts: Facts,
-    ) -> Self {
-        let is_preflight = parts.method == Method::OPTIONS
-            && !has_body
-            && matches!(extract::asks(&parts.method, &parts.headers), Ok((_, true)));
-        let target = parts.uri.path_and_query().cloned();
-        Self {
-            method: parts.method.clone(),
-            // It was judged: it has both.
-            host: parts.headers.get(HOST).cloned().unwrap_or(HeaderValue::from_static("")),
-            target: target.unwrap_or(PathAndQuery::from_static("/")),
-            credential: Credential::take(parts, upgrades),
-            upgrade: if upgrades { Upgrade::WebSocket } else { Upgrade::None },
-            is_preflight,
-            generation,
-            facts,
-            trace: None,
-        }
+    /// With an empty buffer that was used before.
+    pub(super) fn new(words: Vec<u8>) -> Self {
+        Self { words, ..Self::default() }
+    }
+
+    /// The buffer, empty.
+    pub(super) fn into_room(mut self) -> Vec<u8> {
+        self.clear();
+        self.words
+    }
+
+    /// Takes down what is asked.
+    pub(super) fn ask(&mut self, query: &Query<'_>, method: &Method) {
+        self.words.clear();
+        self.words.extend_from_slice(query.host.as_bytes());
+        let host = self.words.len();
+        self.words.extend_from_slice(query.target.as_bytes());
+        self.ends = (host, self.words.len());
+        self.has_key = query.credential.is_some();
+        self.words.extend_from_slice(query.credential.unwrap_or_default().as_bytes());
+        self.method = method.clone();
+        self.upgrade = query.upgrade;
+        self.is_preflight = query.preflight;
+    }
+
+    /// It was let through.
+    pub(super) fn hold(&mut self, generation: Rc<Held>, facts: Facts) {
+        self.judged = Some((generation, facts));
     }
 
     /// Judges again. If it is still yes, that is what it goes on by; if not, it ends by what it had.
@@ -83,41 +76,25 @@ impl Claim {
     ///
     /// Why it is no.
     pub(super) fn judge(&mut self, by: &Rc<Held>, now: UnixSeconds) -> Result<(), Denial> {
+        let (host, target) = self.ends;
+        let word = |range| std::str::from_utf8(self.words.get(range).unwrap_or_default());
         let query = Query {
             method: self.method.as_str(),
-            host: self.host.to_str().unwrap_or_default(),
-            target: self.target.as_str(),
-            credential: self.credential.text(),
+            host: word(0..host).unwrap_or_default(),
+            target: word(host..target).unwrap_or_default(),
+            credential: self.has_key.then(|| word(target..self.words.len()).unwrap_or_default()),
             upgrade: self.upgrade,
             preflight: self.is_preflight,
         };
         match by.snapshot.decide(&query, now) {
-            Decision::Allow(permit) => self.facts = permit.facts(),
+            Decision::Allow(permit) => self.judged = Some((Rc::clone(by), permit.facts())),
             Decision::Deny(denial) => return Err(denial),
         }
-        self.generation = Rc::clone(by);
         Ok(())
     }
 
-    /// Lets go of the bytes that the head came in: it is to last.
-    pub(super) fn settle(&mut self) {
-        let text = self.credential.text().map(|key| Zeroizing::new(key.to_owned()));
-        self.credential = Credential::Text(text);
-        if let Ok(host) = HeaderValue::from_bytes(self.host.as_bytes()) {
-            self.host = host;
-        }
-        let target = Bytes::copy_from_slice(self.target.as_str().as_bytes());
-        if let Ok(target) = PathAndQuery::from_maybe_shared(target) {
-            self.target = target;
-        }
-    }
-
-    pub(super) fn generation(&self) -> &Held {
-        &self.generation
-    }
-
-    pub(super) fn facts(&self) -> &Facts {
-        &self.facts
+    pub(super) fn judged(&self) -> Option<&(Rc<Held>, Facts)> {
+        self.judged.as_ref()
     }
 
     pub(super) fn method(&self) -> &Method {
@@ -131,27 +108,42 @@ impl Claim {
     pub(super) fn set_trace(&mut self, trace: Trace) {
         self.trace = Some(trace);
     }
+
+    /// Forgets all of it, the key first.
+    pub(super) fn clear(&mut self) {
+        self.words.fill(0);
+        if self.words.capacity() > KEPT {
+            self.words = Vec::new();
+        }
+        self.words.clear();
+        self.judged = None;
+        self.trace = None;
+    }
 }
 
-impl Credential {
-    fn take(parts: &mut Parts, upgrades: bool) -> Self {
-        if upgrades {
-            // It may be among the protocols.
-            let query =
-                extract::query(&parts.method, &parts.uri, parts.version, &parts.headers).ok();
-            let text = query.and_then(|query| query.credential);
-            return Self::Text(text.map(|key| Zeroizing::new(key.to_owned())));
-        }
-        let mut field = |name| HeaderMap::remove(&mut parts.headers, name);
-        Self::Fields { authorization: field(AUTHORIZATION), api_key: field(API_KEY) }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn text(&self) -> Option<&str> {
-        match self {
-            Self::Fields { authorization, api_key } => {
-                extract::key(authorization.as_ref(), api_key.as_ref())
-            }
-            Self::Text(text) => text.as_ref().map(|text| text.as_str()),
-        }
+    #[test]
+    fn its_buffer_serves_the_next_if_it_is_small() {
+        let query = Query {
+            method: "GET",
+            host: "h",
+            target: "/t",
+            credential: Some("the-key"),
+            upgrade: Upgrade::None,
+            preflight: false,
+        };
+        let mut claim = Claim::new(Vec::with_capacity(64));
+        claim.ask(&query, &Method::GET);
+        claim.ask(&query, &Method::GET);
+        assert_eq!(claim.words, b"h/tthe-key");
+        assert_eq!(format!("{claim:?}"), "Claim { .. }");
+        let room = claim.into_room();
+        assert_eq!((room.len(), room.capacity()), (0, 64));
+        let mut claim = Claim::new(Vec::new());
+        claim.ask(&Query { target: &"x".repeat(KEPT + 1), ..query }, &Method::GET);
+        assert_eq!(claim.into_room().capacity(), 0);
     }
 }

@@ -193,13 +193,13 @@ impl<'q> Fields<'q> {
         self.transfer_encoding || self.content_length.is_some_and(|length| length != "0")
     }
 
-    /// The one key that was sent.
+    /// The one key that was sent. Text that cannot be a key is an empty one: malformed, not missing.
     fn credential(
         &self,
         upgrade: Upgrade,
         headers: &'q HeaderMap,
     ) -> Result<Option<&'q str>, DenyReason> {
-        let api_key = self.api_key.map(text);
+        let api_key = self.api_key.map(|value| value.to_str().unwrap_or_default());
         let protocol = match upgrade == Upgrade::WebSocket && self.protocols {
             true => protocols::key(headers)?,
             false => None,
@@ -212,20 +212,6 @@ impl<'q> Fields<'q> {
             false => Ok(first),
         }
     }
-}
-
-/// The key of a request with these fields that was let through, where it was not among the protocols:
-/// if both have one, it is the same.
-pub(super) fn key<'q>(
-    authorization: Option<&'q HeaderValue>,
-    api_key: Option<&'q HeaderValue>,
-) -> Option<&'q str> {
-    authorization.and_then(bearer).or(api_key.map(text))
-}
-
-/// Text that cannot be a key is an empty one: malformed, not missing.
-fn text(value: &HeaderValue) -> &str {
-    value.to_str().unwrap_or_default()
 }
 
 /// `Bearer KEY` (RFC 6750 §2.1; the scheme in any case, RFC 9110 §11.1). Nothing for another scheme.

@@ -1,9 +1,6 @@
 //! The life of one request: extract, decide, forward or refuse.
 
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -14,8 +11,7 @@ use http::{Request, Response, Uri, Version};
 use hyper::body::{Body, Incoming};
 
 use super::activity::Activity;
-use super::body::{AnswerBody, RequestBody};
-use super::claim::Claim;
+use super::body::{AnswerBody, RequestBody, Upload};
 use super::extract;
 use super::fault::Fault;
 use super::headers;
@@ -54,7 +50,7 @@ pub(super) async fn answer(
     {
         return fail(fault, &parts, &trace, record);
     }
-    let (decision, decided) = decide(&worker, snapshot, &parts, &incoming);
+    let (decision, decided) = decide(&worker, &activity, snapshot, &parts, &incoming);
     let permit = match decision {
         Decision::Allow(permit) => permit,
         Decision::Deny(denial) => {
@@ -83,14 +79,13 @@ pub(super) async fn answer(
     let method = parts.method.clone();
     let upgrades = permit.upgrades();
     let by_protocol = upgrades && protocols::has_key(&parts.headers);
-    let has_body = !incoming.is_end_stream();
-    let claim = Claim::of(&mut parts, has_body, upgrades, Rc::clone(&generation), permit.facts());
+    let facts = permit.facts();
     let mut preamble = worker.room();
     if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, &activity, &mut preamble) {
         let denial = Denial { reason, facts: Facts::default() };
         return deny(denial, snapshot, &parts, &trace, record);
     }
-    record.allowed(claim);
+    record.allowed(facts);
     // From here on, only the claim has it: it may wait for longer than that is in force.
     drop(generation);
     if upgrades {
@@ -102,32 +97,12 @@ pub(super) async fn answer(
     }
     let request = Request::from_parts(parts, body);
     let caller = Caller { upload: &upload, activity: &activity };
-    let exchanged = {
-        let mut exchange = pin!(async {
-            if upgrades {
-                Box::pin(pool.switch(request, &preamble, caller)).await
-            } else {
-                pool.exchange(request, &preamble, caller).await.map(Exchange::Answer)
-            }
-        });
-        poll_fn(|cx| match activity.lost() {
-            None => exchange.as_mut().poll(cx).map(Ok),
-            Some(lost) => Poll::Ready(Err(lost.denial)),
-        })
-        .await
+    let exchanged = if upgrades {
+        Box::pin(pool.switch(request, &preamble, caller)).await
+    } else {
+        pool.exchange(request, &preamble, caller).await.map(Exchange::Answer)
     };
     worker.give_back(preamble);
-    let exchanged = match exchanged {
-        Ok(exchanged) => exchanged,
-        Err(denial) => {
-            record.tell(&method, &trace);
-            let mut response = lose(denial, &worker, form, &trace, record);
-            if !upload.is_whole() {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            return response;
-        }
-    };
     if exchanged.is_ok() {
         let took = clock::instant().saturating_duration_since(decided);
         worker.meters().upstream_answered(upstream, took);
@@ -161,12 +136,15 @@ pub(super) async fn answer(
             Response::from_parts(head, AnswerBody::empty())
         }
         Err(fault) => {
+            record.tell(&method, &trace);
+            if let Some(lost) = activity.lost().filter(|_| fault == Fault::Lost) {
+                return lose(lost.denial, &worker, form, &trace, record, &upload);
+            }
             let mut error = None;
             if let Fault::Upstream(kind) = fault {
                 worker.meters().upstream_failed(upstream, kind);
                 error = Some(kind.code());
             }
-            record.tell(&method, &trace);
             record.failed(fault.status(), error);
             own(respond::failed(fault, form, &trace), record)
         }
@@ -176,6 +154,7 @@ pub(super) async fn answer(
 /// The decision, and when it was made.
 fn decide<'s>(
     worker: &Worker,
+    activity: &Activity,
     snapshot: &'s Snapshot,
     parts: &Parts,
     incoming: &Incoming,
@@ -186,7 +165,11 @@ fn decide<'s>(
         Ok(mut query) => {
             // No field tells of a body in HTTP/2.
             query.preflight &= incoming.is_end_stream();
-            snapshot.decide(&query, clock::now())
+            let decision = snapshot.decide(&query, clock::now());
+            if matches!(decision, Decision::Allow(_)) {
+                activity.ask(&query, &parts.method);
+            }
+            decision
         }
         Err(reason) => Decision::Deny(Denial { reason, facts: Facts::default() }),
     };
@@ -245,13 +228,18 @@ fn lose(
     form: Form,
     trace: &Trace,
     mut record: Record,
+    upload: &Upload,
 ) -> Response<AnswerBody> {
     let generation = worker.generation();
     let snapshot = &generation.snapshot;
     let hide_none = snapshot.hide_none();
     record.lost(denial.reason.status(hide_none));
     let allow = snapshot.allowed_methods(&denial.facts);
-    own(respond::denied(denial.reason, hide_none, allow, form, trace), record)
+    let mut response = respond::denied(denial.reason, hide_none, allow, form, trace);
+    if !upload.is_whole() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    own(response, record)
 }
 
 fn fail(fault: Fault, parts: &Parts, trace: &Trace, mut record: Record) -> Response<AnswerBody> {

@@ -62,7 +62,7 @@ pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
     let requests = {
         let (worker, streams) = (Rc::clone(&worker), streams.clone());
         service_fn(move |request| {
-            let activity = Activity::stream(peer.clone());
+            let activity = Activity::stream(peer.clone(), worker.room());
             *streams.0.next.borrow_mut() = Some(Rc::clone(&activity));
             let answer = stream::answer(Rc::clone(&worker), activity, request);
             async { Ok::<_, Infallible>(answer.await) }
@@ -195,6 +195,7 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
         tokio::task::spawn_local(async move {
             drive(future, &activity, &live.0.worker).await;
             activity.cut();
+            live.0.worker.give_back(activity.take_room());
         });
     }
 }

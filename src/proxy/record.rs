@@ -6,7 +6,6 @@ use std::time::Instant;
 use http::Method;
 
 use super::activity::Activity;
-use super::claim::Claim;
 use super::trace::Trace;
 use super::worker::Worker;
 use crate::clock;
@@ -54,11 +53,12 @@ impl Record {
         Self { worker, activity, started, judged, decided, status, told: None }
     }
 
-    /// It goes on by this.
-    pub(super) fn allowed(&mut self, claim: Claim) {
+    /// It goes on, by what was asked last.
+    pub(super) fn allowed(&mut self, facts: Facts) {
         self.decided = true;
-        self.judged = None;
-        self.activity.claim(claim);
+        if let Some((generation, _)) = self.judged.take() {
+            self.activity.hold(generation, facts);
+        }
     }
 
     pub(super) fn activity(&self) -> &Rc<Activity> {
@@ -79,12 +79,11 @@ impl Record {
     /// The same of one that was answered before anybody knew that it will be told of.
     fn tell_claim(&mut self) {
         let activity = Rc::clone(&self.activity);
-        activity.with_claim(|claim| {
-            if let Some(trace) = claim.trace() {
-                self.tell(claim.method(), trace);
-                self.answered(self.status);
-            }
-        });
+        let claim = activity.claim();
+        if let Some(trace) = claim.trace() {
+            self.tell(claim.method(), trace);
+            self.answered(self.status);
+        }
     }
 
     pub(super) fn denied(&mut self, denial: Denial, status: u16) {
@@ -155,11 +154,11 @@ impl Drop for Record {
         if self.told.is_none() && self.activity.lost().is_some() {
             self.tell_claim();
         }
-        let write = |generation: &Held, facts: &Facts| self.write(generation, facts, now);
-        match &self.judged {
-            Some((generation, facts)) => write(generation, facts),
-            None => _ = self.activity.with_claim(|it| write(it.generation(), it.facts())),
+        let claim = self.activity.claim();
+        if let Some((generation, facts)) = self.judged.as_ref().or(claim.judged()) {
+            self.write(generation, facts, now);
         }
+        drop(claim);
         if !self.activity.outlasts_its_answer() {
             self.worker.lasting().leave(&self.worker, &self.activity);
         }

@@ -107,6 +107,9 @@ impl Connection {
                     },
                 });
             }
+            if activity.lost().is_some() {
+                return Poll::Ready(Sent::Failed(Fault::Lost));
+            }
             let (wait, fault) = upload.patience(timeouts);
             if activity.is_overdue() {
                 return Poll::Ready(Sent::Failed(fault));
