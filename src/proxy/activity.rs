@@ -1,21 +1,15 @@
 //! What a client connection does, and since when: it decides which timeout is running.
 
-use std::cell::{Cell, Ref, RefCell};
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Instant;
 
-use http::Method;
-
-use super::claim::Claim;
 use super::door::Peer;
 use super::head::Flaw;
-use super::lasting::{GRACE, MOMENT};
-use super::trace::Trace;
+use super::right::Right;
 use super::tunnel::Tunnel;
 use crate::clock;
-use crate::current::Held;
-use crate::policy::{Denial, DenyReason, Facts, Query, UnixSeconds};
 
 /// What a client connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,30 +43,8 @@ pub(super) struct Activity {
     is_stream: bool,
     cut: Cell<bool>,
     upload: RefCell<Option<Waker>>,
-    /// By what the request that was let through goes on.
-    claim: RefCell<Claim>,
-    /// When that will have lasted for a moment.
-    moment: Cell<Option<Instant>>,
-    /// Where it is among those that last.
-    place: Cell<Option<usize>>,
-    /// What serves it, if it lasts.
-    task: RefCell<Option<Waker>>,
-    lost: Cell<Option<Lost>>,
-}
-
-/// What was let through and no longer is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Lost {
-    /// Why, by the policy in force then.
-    pub(super) denial: Denial,
-    since: Instant,
-}
-
-impl Lost {
-    /// When it is cut, if it has not ended by itself.
-    pub(super) fn due(&self) -> Instant {
-        self.since + GRACE
-    }
+    /// By what right the request goes on.
+    pub(super) right: Right,
 }
 
 impl Activity {
@@ -81,7 +53,7 @@ impl Activity {
     }
 
     /// Of one HTTP/2 stream: its connection is watched elsewhere. `room` is an empty buffer, which is
-    /// to be had back from [`take_room`](Self::take_room).
+    /// to be had back from [`Right::take_room`].
     pub(super) fn stream(peer: Peer, room: Vec<u8>) -> Rc<Self> {
         Rc::new(Self::of(peer, true, room))
     }
@@ -103,11 +75,7 @@ impl Activity {
             is_stream,
             cut: Cell::new(false),
             upload: RefCell::default(),
-            claim: RefCell::new(Claim::new(room)),
-            moment: Cell::new(None),
-            place: Cell::new(None),
-            task: RefCell::default(),
-            lost: Cell::new(None),
+            right: Right::new(room),
         }
     }
 
@@ -232,83 +200,6 @@ impl Activity {
         self.flaw.get()
     }
 
-    /// What a request asks that may be let through.
-    pub(super) fn ask(&self, query: &Query<'_>, method: &Method) {
-        self.claim.borrow_mut().ask(query, method);
-    }
-
-    /// What was asked last was let through.
-    pub(super) fn hold(&self, generation: Rc<Held>, facts: Facts) {
-        self.claim.borrow_mut().hold(generation, facts);
-        self.moment.set(Some(self.since.get() + MOMENT));
-    }
-
-    /// By what the request goes on that was let through.
-    pub(super) fn claim(&self) -> Ref<'_, Claim> {
-        self.claim.borrow()
-    }
-
-    /// Under which ids it is told of.
-    pub(super) fn set_trace(&self, trace: Trace) {
-        self.claim.borrow_mut().set_trace(trace);
-    }
-
-    /// The buffer of a stream that is over.
-    pub(super) fn take_room(&self) -> Vec<u8> {
-        self.claim.take().into_room()
-    }
-
-    /// When the request will have lasted for a moment, if it has not yet.
-    pub(super) fn moment(&self) -> Option<Instant> {
-        self.moment.get()
-    }
-
-    /// It lasts, at this place among others, served by `task`. Returns the number of the generation
-    /// that it goes on by; nothing where it has its place already, or is over.
-    pub(super) fn last(&self, place: usize, task: &Waker) -> Option<u64> {
-        self.moment.set(None);
-        if self.place.get().is_some() {
-            return None;
-        }
-        let number = self.claim.borrow().judged().map(|(generation, _)| generation.number)?;
-        self.place.set(Some(place));
-        *self.task.borrow_mut() = Some(task.clone());
-        Some(number)
-    }
-
-    pub(super) fn set_place(&self, place: usize) {
-        self.place.set(Some(place));
-    }
-
-    /// It lasts no longer. Returns where it was.
-    pub(super) fn leave(&self) -> Option<usize> {
-        self.place.take()
-    }
-
-    /// Judges what lasts again.
-    ///
-    /// # Errors
-    ///
-    /// Why it is to end, which it is told, once.
-    pub(super) fn judge(&self, by: &Rc<Held>, now: UnixSeconds) -> Result<(), DenyReason> {
-        if self.place.get().is_none() || self.lost.get().is_some() {
-            return Ok(());
-        }
-        let judged = self.claim.borrow_mut().judge(by, now);
-        judged.map_err(|denial| {
-            self.lost.set(Some(Lost { denial, since: clock::instant() }));
-            if let Some(task) = &*self.task.borrow() {
-                task.wake_by_ref();
-            }
-            denial.reason
-        })
-    }
-
-    /// Why the request is to end, once what let it through no longer does.
-    pub(super) fn lost(&self) -> Option<Lost> {
-        self.lost.get()
-    }
-
     /// Whether it is one stream of a connection.
     pub(super) fn is_stream(&self) -> bool {
         self.is_stream
@@ -333,10 +224,8 @@ impl Activity {
         self.due.set(None);
         self.overdue.set(false);
         self.engaged.set(false);
-        self.lost.set(None);
         if !self.outlasts_its_answer() {
-            self.moment.set(None);
-            self.claim.borrow_mut().clear();
+            self.right.end();
         }
         if let Some(waker) = self.turn.take() {
             waker.wake();

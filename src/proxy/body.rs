@@ -208,7 +208,7 @@ impl AnswerBody {
     /// ends in fields that say why, any other body breaks off: nobody takes it for a whole one.
     fn lost(&mut self) -> Option<Result<Frame<Bytes>, Fault>> {
         let activity = self.record.as_ref()?.activity();
-        let reason = activity.lost()?.denial.reason;
+        let reason = activity.right.lost()?.denial.reason;
         let Source::Upstream(download, form) = &self.source else { return None };
         let has_length = download.size_hint().exact().is_some();
         let has_fields = activity.is_stream() && *form == Form::Grpc && !has_length;

@@ -179,7 +179,7 @@ enum Wait {
 /// What is due first.
 fn due(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
     let patience = patience(activity, timeouts);
-    let own = match (activity.moment(), activity.lost()) {
+    let own = match (activity.right.moment(), activity.right.lost()) {
         (Some(moment), _) => (moment, Wait::Moment),
         (None, Some(lost)) => (lost.due(), Wait::End),
         (None, None) => return patience,

@@ -119,7 +119,7 @@ pub(super) async fn answer(
             if upgrades || !upload.is_whole() {
                 head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            activity.set_trace(trace);
+            activity.right.set_trace(trace);
             Response::from_parts(head, AnswerBody::upstream(download, record, form))
         }
         Ok(Exchange::Switch(mut head, leg, load)) => {
@@ -137,7 +137,7 @@ pub(super) async fn answer(
         }
         Err(fault) => {
             record.tell(&method, &trace);
-            if let Some(lost) = activity.lost().filter(|_| fault == Fault::Lost) {
+            if let Some(lost) = activity.right.lost().filter(|_| fault == Fault::Lost) {
                 return lose(lost.denial, &worker, form, &trace, record, &upload);
             }
             let mut error = None;
@@ -167,7 +167,7 @@ fn decide<'s>(
             query.preflight &= incoming.is_end_stream();
             let decision = snapshot.decide(&query, clock::now());
             if matches!(decision, Decision::Allow(_)) {
-                activity.ask(&query, &parts.method);
+                activity.right.ask(&query, &parts.method);
             }
             decision
         }

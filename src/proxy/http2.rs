@@ -195,7 +195,7 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
         tokio::task::spawn_local(async move {
             drive(future, &activity, &live.0.worker).await;
             activity.cut();
-            live.0.worker.give_back(activity.take_room());
+            live.0.worker.give_back(activity.right.take_room());
         });
     }
 }
@@ -237,7 +237,7 @@ enum Due {
 fn next(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Due)> {
     let stalled = activity.stalled().map(|since| (deadline(since, timeouts.body), Due::Reset));
     let patience = stalled.or(activity.due().map(|due| (due, Due::Request)));
-    let moment = activity.moment().map(|moment| (moment, Due::Moment));
-    let own = moment.or(activity.lost().map(|lost| (lost.due(), Due::Reset)));
+    let moment = activity.right.moment().map(|moment| (moment, Due::Moment));
+    let own = moment.or(activity.right.lost().map(|lost| (lost.due(), Due::Reset)));
     [patience, own].into_iter().flatten().min_by_key(|(due, _)| *due)
 }

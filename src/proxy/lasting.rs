@@ -38,7 +38,7 @@ impl Lasting {
     /// in force is judged at once: no look to come would.
     pub(super) fn enter(&self, worker: &Worker, activity: &Rc<Activity>, task: &Waker) {
         let mut list = self.0.borrow_mut();
-        let Some(generation) = activity.last(list.len(), task) else { return };
+        let Some(generation) = activity.right.last(list.len(), task) else { return };
         list.push(Rc::clone(activity));
         drop(list);
         worker.meters().streams(1);
@@ -50,11 +50,11 @@ impl Lasting {
 
     /// It is over, if it was there at all.
     pub(super) fn leave(&self, worker: &Worker, activity: &Activity) {
-        let Some(place) = activity.leave() else { return };
+        let Some(place) = activity.right.leave() else { return };
         let mut list = self.0.borrow_mut();
         let left = list.swap_remove(place);
         if let Some(moved) = list.get(place) {
-            moved.set_place(place);
+            moved.right.set_place(place);
         }
         drop(list);
         worker.meters().streams(-1);
@@ -87,7 +87,7 @@ impl Lasting {
 
 /// One that has left the list meanwhile has nothing that could be judged.
 fn judge(worker: &Worker, activity: &Activity, by: &Rc<Held>, now: UnixSeconds) {
-    if let Err(reason) = activity.judge(by, now) {
+    if let Err(reason) = activity.right.judge(by, now) {
         worker.meters().stream_terminated(reason.code());
     }
 }

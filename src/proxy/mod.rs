@@ -11,7 +11,7 @@
 //! for each request (`upstream`) or one of HTTP/2 for many (`shared`). What endpoints are there and
 //! well, the `scout` finds out beside the requests. `record` counts and tells it once, when its last
 //! byte is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it. What is `lasting`
-//! longer than a moment is judged again by its `claim`, and ends when that is denied.
+//! longer than a moment is judged again: it has its `right` by a `claim`, and ends when that is denied.
 //!
 //! # Invariants
 //!
@@ -60,6 +60,7 @@ mod protocols;
 mod rate;
 mod record;
 mod respond;
+mod right;
 mod roster;
 mod scout;
 mod settings;

@@ -57,7 +57,7 @@ impl Record {
     pub(super) fn allowed(&mut self, facts: Facts) {
         self.decided = true;
         if let Some((generation, _)) = self.judged.take() {
-            self.activity.hold(generation, facts);
+            self.activity.right.hold(generation, facts, self.started);
         }
     }
 
@@ -79,7 +79,7 @@ impl Record {
     /// The same of one that was answered before anybody knew that it will be told of.
     fn tell_claim(&mut self) {
         let activity = Rc::clone(&self.activity);
-        let claim = activity.claim();
+        let claim = activity.right.claim();
         if let Some(trace) = claim.trace() {
             self.tell(claim.method(), trace);
             self.answered(self.status);
@@ -128,7 +128,7 @@ impl Record {
         meters.answered(number, snapshot, facts, self.status, took);
         drop(meters);
         let Some(told) = &self.told else { return };
-        let lost = self.activity.lost().map(|lost| lost.denial);
+        let lost = self.activity.right.lost().map(|lost| lost.denial);
         RequestEvent {
             decided: self.decided,
             denial: told.denial.or(lost),
@@ -151,10 +151,10 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let now = clock::instant();
-        if self.told.is_none() && self.activity.lost().is_some() {
+        if self.told.is_none() && self.activity.right.lost().is_some() {
             self.tell_claim();
         }
-        let claim = self.activity.claim();
+        let claim = self.activity.right.claim();
         if let Some((generation, facts)) = self.judged.as_ref().or(claim.judged()) {
             self.write(generation, facts, now);
         }

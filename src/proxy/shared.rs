@@ -194,7 +194,7 @@ impl Stream {
                     },
                 });
             }
-            if activity.lost().is_some() {
+            if activity.right.lost().is_some() {
                 return Poll::Ready(Heard::Failed(Fault::Lost));
             }
             let (wait, fault) = upload.patience(timeouts);

@@ -65,7 +65,7 @@ impl Tunnel {
             poll_fn(|cx| {
                 let activity = self.record.activity();
                 worker.lasting().enter(&worker, activity, cx.waker());
-                if activity.lost().is_some() {
+                if activity.right.lost().is_some() {
                     return Poll::Ready(End::Told(Farewell::Policy));
                 }
                 if drain.as_mut().poll(cx).is_ready() || worker.is_draining() {

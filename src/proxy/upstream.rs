@@ -107,7 +107,7 @@ impl Connection {
                     },
                 });
             }
-            if activity.lost().is_some() {
+            if activity.right.lost().is_some() {
                 return Poll::Ready(Sent::Failed(Fault::Lost));
             }
             let (wait, fault) = upload.patience(timeouts);
