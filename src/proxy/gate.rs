@@ -1,6 +1,8 @@
 //! The life of one request: extract, decide, forward or refuse.
 
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -76,7 +78,6 @@ pub(super) async fn answer(
         let denial = Denial { reason: DenyReason::RouteUnknown, facts: permit.facts() };
         return deny(denial, snapshot, &parts, &trace, record);
     };
-    let method = parts.method.clone();
     let upgrades = permit.upgrades();
     let by_protocol = upgrades && protocols::has_key(&parts.headers);
     let facts = permit.facts();
@@ -95,12 +96,11 @@ pub(super) async fn answer(
     if matches!(body, RequestBody::Streaming(_)) {
         headers::name_framing(&mut parts.headers);
     }
-    let request = Request::from_parts(parts, body);
     let caller = Caller { upload: &upload, activity: &activity };
     let exchanged = if upgrades {
-        Box::pin(pool.switch(request, &preamble, caller)).await
+        Box::pin(pool.switch(&parts, body, &preamble, caller)).await
     } else {
-        pool.exchange(request, &preamble, caller).await.map(Exchange::Answer)
+        pool.exchange(&parts, body, &preamble, caller).await.map(Exchange::Answer)
     };
     worker.give_back(preamble);
     if exchanged.is_ok() {
@@ -108,9 +108,8 @@ pub(super) async fn answer(
         worker.meters().upstream_answered(upstream, took);
     }
     match exchanged {
-        Ok(Exchange::Answer(response)) => {
-            record.answered(response.status().as_u16());
-            let (mut head, download) = response.into_parts();
+        Ok(Exchange::Answer((mut head, download))) => {
+            record.answered(head.status.as_u16());
             headers::clean_response(&mut head.headers);
             // An upstream of another version frames for us, not for the client.
             head.version = Version::HTTP_11;
@@ -130,13 +129,18 @@ pub(super) async fn answer(
             }
             head.version = Version::HTTP_11;
             // It lives long and may end for many reasons: it is always told of.
-            record.tell(&method, &trace);
+            record.tell(&parts.method, &trace);
             record.answered(head.status.as_u16());
+            poll_fn(|cx| {
+                worker.lasting().enter(&worker, &activity, cx.waker());
+                Poll::Ready(())
+            })
+            .await;
             activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(&worker), record));
             Response::from_parts(head, AnswerBody::empty())
         }
         Err(fault) => {
-            record.tell(&method, &trace);
+            record.tell(&parts.method, &trace);
             if let Some(lost) = activity.right.lost().filter(|_| fault == Fault::Lost) {
                 return lose(lost.denial, &worker, form, &trace, record, &upload);
             }
