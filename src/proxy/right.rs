@@ -87,16 +87,19 @@ impl Right {
         self.moment.get()
     }
 
-    /// It lasts, at this place among others, served by `task`. Returns the number of the generation
-    /// that it goes on by; nothing where it has its place already, or is over.
+    /// It lasts, at this place among others, served by `task` from now on. Returns the number of the
+    /// generation that it goes on by; nothing where it has its place already, or is over.
     pub(super) fn last(&self, place: usize, task: &Waker) -> Option<u64> {
         self.moment.set(None);
+        let number = self.claim.borrow().judged().map(|(generation, _)| generation.number)?;
+        let mut served_by = self.task.borrow_mut();
+        if !served_by.as_ref().is_some_and(|it| it.will_wake(task)) {
+            *served_by = Some(task.clone());
+        }
         if self.place.get().is_some() {
             return None;
         }
-        let number = self.claim.borrow().judged().map(|(generation, _)| generation.number)?;
         self.place.set(Some(place));
-        *self.task.borrow_mut() = Some(task.clone());
         Some(number)
     }
 
@@ -109,7 +112,7 @@ impl Right {
         self.place.take()
     }
 
-    /// Judges what lasts again.
+    /// Judges what lasts again, unless a later generation has judged it already.
     ///
     /// # Errors
     ///
@@ -118,8 +121,11 @@ impl Right {
         if self.place.get().is_none() || self.lost.get().is_some() {
             return Ok(());
         }
-        let judged = self.claim.borrow_mut().judge(by, now);
-        judged.map_err(|denial| {
+        let mut claim = self.claim.borrow_mut();
+        if claim.judged().is_none_or(|(generation, _)| generation.number > by.number) {
+            return Ok(());
+        }
+        claim.judge(by, now).map_err(|denial| {
             self.lost.set(Some(Lost { denial, since: clock::instant() }));
             if let Some(task) = &*self.task.borrow() {
                 task.wake_by_ref();
@@ -138,5 +144,43 @@ impl Right {
         self.moment.set(None);
         self.lost.set(None);
         self.claim.borrow_mut().clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::current::{Current, Reader};
+    use crate::policy::{Draft, Upgrade, compile};
+
+    /// A look takes its time, and what begins meanwhile may be in its way.
+    #[test]
+    fn an_earlier_generation_does_not_judge_what_a_later_one_let_through() {
+        let empty = || compile(Draft::default()).unwrap();
+        let current = Current::new(empty(), None, UnixSeconds(0));
+        let mut reader = Reader::new(Arc::clone(&current));
+        let before = reader.load();
+        current.swap(empty(), None, UnixSeconds(0));
+        let after = reader.load();
+        let right = Right::new(Vec::new());
+        let query = Query {
+            method: "GET",
+            host: "h",
+            target: "/",
+            credential: None,
+            upgrade: Upgrade::None,
+            preflight: false,
+        };
+        right.ask(&query, &Method::GET);
+        right.hold(Rc::clone(&after), Facts::default(), clock::instant());
+        assert_eq!(right.last(0, Waker::noop()), Some(2));
+        assert_eq!(right.last(1, Waker::noop()), None);
+        assert_eq!(right.judge(&before, UnixSeconds(0)), Ok(()));
+        assert_eq!(right.judge(&after, UnixSeconds(0)), Err(DenyReason::KeyMissing));
+        assert!(right.lost().is_some());
+        assert_eq!(right.judge(&after, UnixSeconds(0)), Ok(()), "told once");
+        assert_eq!((right.leave(), right.leave()), (Some(0), None));
     }
 }
