@@ -16,6 +16,7 @@
 mod draft;
 mod fields;
 mod files;
+mod handover;
 mod limits;
 mod listen;
 mod page;
@@ -70,6 +71,8 @@ pub struct Config {
     pub proxy: proxy::Settings,
     /// What the operator's plane is told.
     pub admin: admin::Settings,
+    /// Where a process that is to follow this one asks for its sockets.
+    pub handover: Option<PathBuf>,
     /// What the log is told.
     pub log: telemetry::Settings,
 }

@@ -11,7 +11,7 @@ use super::files::{Files, Reading};
 use super::limits::{limits, timeouts};
 use super::listen::listeners;
 use super::page::{Notes, Page};
-use super::{trusted, upstream};
+use super::{handover, trusted, upstream};
 use crate::policy::Problem;
 use crate::proxy::Upstream;
 use crate::{admin, proxy, telemetry};
@@ -65,6 +65,7 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         timeouts: timeouts(&mut fields),
         limits: limits(&mut fields),
     };
+    let handover = handover::socket(&mut fields, folder);
     let log = log(&mut fields);
     let guessed = fields.finish();
     if FILES.iter().any(|field| guessed.contains(field)) {
@@ -79,6 +80,7 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         tls: tls.flatten(),
         proxy,
         admin: admin::Settings { listen: admin },
+        handover,
         log,
     })
 }

@@ -351,7 +351,8 @@ fn every_setting_can_be_set() {
         admin = { address = "127.0.0.1:2" }
         upstream.z = { urls = ["http://z:1", "unix:/run/z"], idle_connections = 0, requests = 1, eject_after = 0, dns_refresh = "1m" }
         upstream.a = { urls = ["http://[::1]"], health = { path = "/h", interval = "1s", timeout = "2s", after = 3, host = "a:1" } }
-        timeouts = { handshake = "9s", header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", tunnel = "7s", drain = "6s" }
+        timeouts = { handshake = "9s", header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", tunnel = "7s", drain_delay = "8s", linger = "10s", drain = "6s" }
+        handover = { socket = "handover.sock" }
         limits = { connections = 1, requests = 2, streams = 4, headers = 3, header_bytes = "8KiB", target_bytes = 100, body_bytes = "2GiB", key_rate = 5, key_burst = 6 }
         log = { format = "text", level = "debug", sample = 1 }
     "#;

@@ -33,8 +33,8 @@ const DRAINED_BYTES: u64 = 4096;
 
 /// Answers one request.
 pub(super) async fn answer(
-    worker: Rc<Worker>,
-    activity: Rc<Activity>,
+    worker: &Rc<Worker>,
+    activity: &Rc<Activity>,
     request: Request<Incoming>,
 ) -> Response<AnswerBody> {
     let started = activity.begin();
@@ -43,7 +43,7 @@ pub(super) async fn answer(
     let (mut parts, incoming) = request.into_parts();
     let trace = worker.trace(&parts.headers);
     let mut record =
-        Record::new(Rc::clone(&worker), Rc::clone(&activity), Rc::clone(&generation), started);
+        Record::new(Rc::clone(worker), Rc::clone(activity), Rc::clone(&generation), started);
     if worker.is_sampled() {
         record.tell(&parts.method, &trace);
     }
@@ -51,7 +51,7 @@ pub(super) async fn answer(
     {
         return fail(fault, &parts, &trace, record);
     }
-    let (decision, decided) = decide(&worker, snapshot, &parts, &incoming);
+    let (decision, decided) = decide(worker, snapshot, &parts, &incoming);
     let permit = match decision {
         Decision::Allow(permit) => permit,
         Decision::Deny(denial) => {
@@ -83,19 +83,19 @@ pub(super) async fn answer(
     let upgrades = claim.is_some();
     let by_protocol = upgrades && protocols::has_key(&parts.headers);
     let mut preamble = worker.room();
-    if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, &activity, &mut preamble) {
+    if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, activity, &mut preamble) {
         let denial = Denial { reason, facts: Facts::default() };
         return deny(denial, snapshot, &parts, &trace, record);
     }
     if upgrades {
         headers::name_websocket(&mut parts.headers);
     }
-    let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided, &activity);
+    let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided, activity);
     if matches!(body, RequestBody::Streaming(_)) {
         headers::name_framing(&mut parts.headers);
     }
     let request = Request::from_parts(parts, body);
-    let caller = Caller { upload: &upload, activity: &activity };
+    let caller = Caller { upload: &upload, activity };
     let exchanged = if upgrades {
         Box::pin(pool.switch(request, &preamble, caller)).await
     } else {
@@ -131,7 +131,7 @@ pub(super) async fn answer(
                 // It lives long and may end for many reasons: it is always told of.
                 record.tell(&method, &trace);
                 record.answered(head.status.as_u16());
-                activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(&worker), claim, record));
+                activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(worker), claim, record));
             }
             Response::from_parts(head, AnswerBody::empty())
         }

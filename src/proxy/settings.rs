@@ -115,7 +115,12 @@ pub struct Timeouts {
     pub idle: Duration,
     /// The longest silence of both sides of a WebSocket; past it both are closed.
     pub tunnel: Duration,
-    /// How long requests in flight may go on after SIGTERM.
+    /// How long connections are still accepted after SIGTERM, while the process says that it is not
+    /// ready and that every answer is the last on its connection.
+    pub drain_delay: Duration,
+    /// How long a connection without a request may bring one more in a drain.
+    pub linger: Duration,
+    /// How long requests in flight may go on after that.
     pub drain: Duration,
 }
 
@@ -129,6 +134,8 @@ impl Default for Timeouts {
             body: Duration::from_secs(60),
             idle: Duration::from_secs(60),
             tunnel: Duration::from_secs(3600),
+            drain_delay: Duration::ZERO,
+            linger: Duration::from_secs(2),
             drain: Duration::from_secs(30),
         }
     }

@@ -71,12 +71,12 @@ impl Tunnel {
         let mut down = Way::new(&self.upstream.read);
         let end = {
             let mut again = pin!(worker.judge_again().notified());
-            let mut drain = pin!(worker.drain().notified());
+            let mut drain = pin!(worker.drain().begins());
             let silence = worker.timeouts().tunnel;
             let mut last = clock::instant();
             let mut timer = LazyTimer::new(deadline(last, silence));
             poll_fn(|cx| {
-                if drain.as_mut().poll(cx).is_ready() || worker.is_draining() {
+                if drain.as_mut().poll(cx).is_ready() || worker.drain().has_begun() {
                     return Poll::Ready(End::Told(Farewell::GoingAway, "drain"));
                 }
                 while again.as_mut().poll(cx).is_ready() {

@@ -1,6 +1,6 @@
 //! One worker: a thread, a runtime, a listener, and everything that its requests share.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{RefCell, RefMut};
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -14,7 +14,9 @@ use tokio::sync::{Notify, watch};
 
 use super::activity::Activity;
 use super::connection;
+use super::control::{Life, Pulse, Queue};
 use super::door::{self, Peer, Protocol};
+use super::drain::Drain;
 use super::fault::Fault;
 use super::http2;
 use super::listen::Listener;
@@ -33,7 +35,7 @@ use crate::telemetry::WorkerMeters;
 /// How often idle upstream connections are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
 /// How soon a change of the policy is seen by what lives longer than a request.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Pulse::BEAT;
 const LOOKS_A_SECOND: u32 = 10;
 /// Buffers that are kept for requests to come.
 const KEPT_ROOMS: usize = 64;
@@ -41,17 +43,6 @@ const KEPT_ROOMS: usize = 64;
 const TURNS: usize = 3;
 /// How long a listener rests when the process has no file left for a connection.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
-
-/// Where the process is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Life {
-    /// Requests are taken.
-    Running,
-    /// No new connections; those that are there may end their requests.
-    Draining,
-    /// At once.
-    Stopped,
-}
 
 /// What the workers of a process share.
 #[derive(Debug)]
@@ -85,8 +76,7 @@ pub(super) struct Worker {
     /// Empty buffers that were used before.
     rooms: RefCell<Vec<Vec<u8>>>,
     scratch: RefCell<Box<[u8]>>,
-    drain: Notify,
-    draining: Cell<bool>,
+    drain: Drain,
     judge_again: Notify,
     closed: Notify,
     /// This worker's part of the process's limits.
@@ -122,8 +112,7 @@ impl Worker {
             random: RefCell::new(fastrand::Rng::new()),
             rooms: RefCell::default(),
             scratch: RefCell::new(vec![0; tunnel::SCRATCH_BYTES].into()),
-            drain: Notify::new(),
-            draining: Cell::new(false),
+            drain: Drain::new(settings.timeouts.linger),
             judge_again: Notify::new(),
             closed: Notify::new(),
             connections: part(settings.limits.connections),
@@ -132,31 +121,30 @@ impl Worker {
         })
     }
 
-    /// Accepts and serves until the process's life ends or every connection is drained.
-    pub(super) async fn run(self: Rc<Self>, listener: Listener, mut life: watch::Receiver<Life>) {
+    /// Accepts and serves until the process's life ends or every connection is drained. Calls `beat`
+    /// now and then.
+    pub(super) async fn run(
+        self: Rc<Self>,
+        listener: Listener,
+        mut life: watch::Receiver<Life>,
+        beat: impl Fn() + 'static,
+    ) {
         for pool in &self.pools {
             for number in 0..pool.sources() {
                 tokio::task::spawn_local(Rc::clone(pool).follow(number));
             }
         }
         let sweeper = tokio::task::spawn_local(Rc::clone(&self).sweep());
-        let judge = tokio::task::spawn_local(Rc::clone(&self).judge_streams());
+        let judge = tokio::task::spawn_local(Rc::clone(&self).judge_streams(beat));
         tokio::select! {
             () = self.accept(&listener) => {}
             _ = life.wait_for(|life| *life != Life::Running) => {}
         }
-        // What clients had sent by now is accepted and read first. The reactor has to turn for that:
-        // it may not have seen the last connections, and knows nothing yet of new sockets.
-        for _turn in 0..TURNS {
-            self.accept_waiting(&listener);
-            tokio::task::yield_now().await;
+        self.drain.begin();
+        if *life.borrow() == Life::Draining(Queue::Ours) {
+            self.accept_last(&listener, &mut life).await;
         }
         drop(listener);
-        for _turn in 0..TURNS {
-            tokio::task::yield_now().await;
-        }
-        self.draining.set(true);
-        self.drain.notify_waiters();
         tokio::select! {
             () = self.drained() => {}
             () = tokio::time::sleep(self.shared.settings.timeouts.drain) => {
@@ -167,6 +155,21 @@ impl Worker {
         }
         sweeper.abort();
         judge.abort();
+    }
+
+    /// Accepts until whoever sends clients here has seen that they should go elsewhere, and then what
+    /// the kernel has accepted for us.
+    async fn accept_last(self: &Rc<Self>, listener: &Listener, life: &mut watch::Receiver<Life>) {
+        tokio::select! {
+            () = self.accept(listener) => {}
+            () = tokio::time::sleep(self.timeouts().drain_delay) => {}
+            _ = life.wait_for(|life| *life == Life::Stopped) => return,
+        }
+        // The reactor has to turn for that: it may not have seen the last connections.
+        for _turn in 0..TURNS {
+            self.accept_waiting(listener);
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(super) fn http(&self) -> &http1::Builder {
@@ -258,12 +261,9 @@ impl Worker {
         snapshot.describe(facts).key_id.map_or(Ok(()), |key_id| rates.take(key_id, now))
     }
 
-    pub(super) fn drain(&self) -> &Notify {
+    /// What is known of its end.
+    pub(super) fn drain(&self) -> &Drain {
         &self.drain
-    }
-
-    pub(super) fn is_draining(&self) -> bool {
-        self.draining.get()
     }
 
     async fn accept(self: &Rc<Self>, listener: &Listener) {
@@ -329,11 +329,12 @@ impl Worker {
 
     /// Has streams judged again at each change of the policy, and once a second for what ends by the
     /// clock. Where there are none, it looks at nothing.
-    async fn judge_streams(self: Rc<Self>) {
+    async fn judge_streams(self: Rc<Self>, beat: impl Fn()) {
         let mut ticks = tokio::time::interval(LOOK);
         let (mut number, mut looks) = (0, 0_u32);
         loop {
             ticks.tick().await;
+            beat();
             if self.meters().streams(0) == 0 {
                 continue;
             }
