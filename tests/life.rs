@@ -15,6 +15,8 @@ mod harness;
 
 #[path = "life/activation.rs"]
 mod activation;
+#[path = "life/ends.rs"]
+mod ends;
 #[path = "life/handover.rs"]
 mod handover;
 #[path = "life/house.rs"]

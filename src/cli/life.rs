@@ -4,11 +4,13 @@ use std::future::pending;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Interval, interval};
 
 use super::handover::{Offer, Taking};
@@ -82,13 +84,16 @@ impl Service {
                 Wish::Reloaded => end.manager.ready(&in_force(&current)),
                 Wish::Beat => heart.tell(&end),
                 Wish::End if end.is_near() => end.control.stop(),
+                // Whoever has the sockets is to have what waits in their queues, too.
+                Wish::End if follower.is_asked() => end.hand_over(None),
                 Wish::End => {
-                    follower = Follower::of(None);
+                    follower = Follower::default();
                     end.drain();
                 }
+                Wish::Follow(_) if end.is_near() => {}
                 Wish::Follow(pid) => {
-                    follower = Follower::of(None);
-                    end.hand_over(pid);
+                    follower = Follower::default();
+                    end.hand_over(Some(pid));
                 }
             }
         };
@@ -147,7 +152,7 @@ impl End {
         self.control.drain();
     }
 
-    fn hand_over(&self, pid: i32) {
+    fn hand_over(&self, pid: Option<i32>) {
         tracing::info!(pid, "another process has taken over: draining");
         self.readiness.draining();
         self.manager.stopping(self.timeouts.drain, "another process has taken over: draining");
@@ -188,36 +193,46 @@ impl Heart {
 }
 
 /// Who may take over.
-struct Follower(Option<oneshot::Receiver<i32>>, Option<tokio::task::JoinHandle<()>>);
+#[derive(Default)]
+struct Follower {
+    task: Option<JoinHandle<()>>,
+    come: Option<oneshot::Receiver<i32>>,
+    given: Arc<AtomicBool>,
+}
 
 impl Follower {
     fn of(offer: Option<Offer>) -> Self {
-        let Some(offer) = offer else { return Self(None, None) };
+        let Some(offer) = offer else { return Self::default() };
         let (sender, receiver) = oneshot::channel();
+        let given = offer.given();
         let task = tokio::task::spawn_local(async move {
             match offer.next().await {
                 Ok(pid) => _ = sender.send(pid),
                 Err(error) => tracing::error!(%error, "no process can take over"),
             }
         });
-        Self(Some(receiver), Some(task))
+        Self { task: Some(task), come: Some(receiver), given }
+    }
+
+    /// Whether one has the sockets that does not serve yet.
+    fn is_asked(&self) -> bool {
+        self.given.load(Ordering::Relaxed)
     }
 
     async fn has_taken_over(&mut self) -> i32 {
-        let Some(receiver) = &mut self.0 else { return pending().await };
-        match receiver.await {
+        let Some(come) = &mut self.come else { return pending().await };
+        let pid = come.await;
+        self.come = None;
+        match pid {
             Ok(pid) => pid,
-            Err(_) => {
-                self.0 = None;
-                pending().await
-            }
+            Err(_) => pending().await,
         }
     }
 }
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        if let Some(task) = &self.1 {
+        if let Some(task) = &self.task {
             task.abort();
         }
     }

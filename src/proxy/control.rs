@@ -33,7 +33,7 @@ pub(super) enum Queue {
 pub struct Control {
     life: watch::Sender<Life>,
     queue: Queue,
-    /// Of the listeners, until the data plane has ended.
+    /// Of the listeners.
     file: Arc<Mutex<Option<SocketFile>>>,
 }
 
@@ -73,8 +73,8 @@ impl Control {
         self.life.send_replace(Life::Stopped);
     }
 
-    /// The data plane has ended: the file goes, whoever could still end it.
-    pub(super) fn ended(&self) {
+    /// The file of the listeners goes, unless they are another's: nobody finds them any more.
+    pub(super) fn remove_file(&self) {
         drop(self.file().take());
     }
 

@@ -11,7 +11,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll, ready};
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockFilter, SockRef, Socket, Type};
 
 use super::transport::Transport;
 
@@ -214,6 +214,22 @@ impl Listener {
         };
         let sockets = listening.into_iter().map(open).collect::<io::Result<_>>()?;
         Ok(Self { sockets, next: Cell::new(0) })
+    }
+
+    /// Takes no new handshake any more, and lets those end that have begun. To close at once would
+    /// reset connections that their clients take to be there. A client whose first packet is not
+    /// heard sends it again after a second.
+    pub(super) fn lock(&self) {
+        // Of what has no ACK nothing is heard: loads the flags, tests one, takes all or nothing.
+        let only_acks =
+            [(0x30, 0, 0, 13), (0x45, 0, 1, 0x10), (0x06, 0, 0, u32::MAX), (0x06, 0, 0, 0)];
+        let only_acks = only_acks.map(|(code, yes, no, k)| SockFilter::new(code, yes, no, k));
+        for socket in &self.sockets {
+            if let Open::Ip(socket) = socket {
+                // Where it cannot be, it is as it was.
+                let _ = SockRef::from(socket).attach_filter(&only_acks);
+            }
+        }
     }
 
     /// The next connection, and where from, unless it is a Unix socket's.

@@ -86,12 +86,11 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::watch;
 
 use crate::current::{Current, Reader};
 use crate::telemetry::Telemetry;
+use control::Queue;
 pub use control::{Control, Pulse};
-use control::{Life, Queue};
 pub(crate) use extract::asks;
 pub use listen::Address;
 use listen::{Listener, Listening};
@@ -229,14 +228,14 @@ impl Proxy {
         let pulse = Pulse::new(listeners.sockets.len());
         for (number, sockets) in listeners.sockets.into_iter().enumerate() {
             let (shared, current) = (Arc::clone(&shared), Arc::clone(current));
-            let (meters, life) = (telemetry.worker(&names), control.life());
+            let (meters, control) = (telemetry.worker(&names), control.clone());
             let sources = sources.clone();
             let name = format!("sidegate-{number}");
             let (report, pulse) = (report.clone(), pulse.clone());
             threads.push(thread::Builder::new().name(name).spawn(move || {
                 let worker = || Worker::new(shared, sources, Reader::new(current), meters);
                 let beat = move || pulse.beat(number);
-                if let Err(error) = run(sockets, worker, beat, life, &report) {
+                if let Err(error) = run(sockets, worker, beat, control, &report) {
                     // Whoever starts the workers waits for this.
                     let _ = report.send(Err(error));
                 }
@@ -262,7 +261,7 @@ impl Proxy {
     pub fn join(self) -> bool {
         let ends: Vec<_> = self.threads.into_iter().map(JoinHandle::join).collect();
         drop(self.scout);
-        self.control.ended();
+        self.control.remove_file();
         ends.iter().all(std::result::Result::is_ok)
     }
 }
@@ -271,14 +270,14 @@ fn run(
     sockets: Vec<Listening>,
     worker: impl FnOnce() -> Rc<Worker>,
     beat: impl Fn() + 'static,
-    life: watch::Receiver<Life>,
+    control: Control,
     report: &mpsc::Sender<Result<()>>,
 ) -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         let listener = Listener::new(sockets)?;
         let _ = report.send(Ok(()));
-        worker().run(listener, life, beat).await;
+        worker().run(listener, control, beat).await;
         Ok(())
     })
 }

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 
 use super::activity::Activity;
 use super::connection;
-use super::control::{Life, Pulse, Queue};
+use super::control::{Control, Life, Pulse, Queue};
 use super::door::{self, Peer, Protocol};
 use super::drain::Drain;
 use super::fault::Fault;
@@ -39,6 +39,8 @@ const LOOK: Duration = Pulse::BEAT;
 const LOOKS_A_SECOND: u32 = 10;
 /// Buffers that are kept for requests to come.
 const KEPT_ROOMS: usize = 64;
+/// From a client's first packet to its second, but for those who are far away.
+const HANDSHAKE: Duration = Duration::from_millis(100);
 /// Turns of the reactor before a drain: one sees what is there, one reads it, one to spare.
 const TURNS: usize = 3;
 /// How long a listener rests when the process has no file left for a connection.
@@ -126,9 +128,10 @@ impl Worker {
     pub(super) async fn run(
         self: Rc<Self>,
         listener: Listener,
-        mut life: watch::Receiver<Life>,
+        control: Control,
         beat: impl Fn() + 'static,
     ) {
+        let mut life = control.life();
         for pool in &self.pools {
             for number in 0..pool.sources() {
                 tokio::task::spawn_local(Rc::clone(pool).follow(number));
@@ -142,7 +145,7 @@ impl Worker {
         }
         self.drain.begin();
         if *life.borrow() == Life::Draining(Queue::Ours) {
-            self.accept_last(&listener, &mut life).await;
+            self.accept_last(&listener, &control, &mut life).await;
         }
         drop(listener);
         tokio::select! {
@@ -158,12 +161,23 @@ impl Worker {
     }
 
     /// Accepts until whoever sends clients here has seen that they should go elsewhere, and then what
-    /// the kernel has accepted for us.
-    async fn accept_last(self: &Rc<Self>, listener: &Listener, life: &mut watch::Receiver<Life>) {
-        tokio::select! {
-            () = self.accept(listener) => {}
-            () = tokio::time::sleep(self.timeouts().drain_delay) => {}
-            _ = life.wait_for(|life| *life == Life::Stopped) => return,
+    /// was on its way.
+    async fn accept_last(
+        self: &Rc<Self>,
+        listener: &Listener,
+        control: &Control,
+        life: &mut watch::Receiver<Life>,
+    ) {
+        for (number, time) in [self.timeouts().drain_delay, HANDSHAKE].into_iter().enumerate() {
+            if number == 1 {
+                listener.lock();
+                control.remove_file();
+            }
+            tokio::select! {
+                () = self.accept(listener) => {}
+                () = tokio::time::sleep(time) => {}
+                _ = life.wait_for(|life| *life == Life::Stopped) => return,
+            }
         }
         // The reactor has to turn for that: it may not have seen the last connections.
         for _turn in 0..TURNS {

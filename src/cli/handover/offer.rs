@@ -6,6 +6,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::wire::{self, ADMIN, DATA, DRAINING, END, HANDOVER, SERVING, VERSION, Wire};
@@ -29,6 +30,7 @@ pub(in crate::cli) struct Offer {
     listener: UnixListener,
     file: Option<SocketFile>,
     shares: Arc<Shares>,
+    given: Arc<AtomicBool>,
 }
 
 impl Offer {
@@ -52,7 +54,13 @@ impl Offer {
         shares: Shares,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        Ok(Self { listener, file: SocketFile::at(path), shares: Arc::new(shares) })
+        let (shares, given) = (Arc::new(shares), Arc::default());
+        Ok(Self { listener, file: SocketFile::at(path), shares, given })
+    }
+
+    /// Whether another process has the sockets, or is about to, though it does not serve yet.
+    pub(in crate::cli) fn given(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.given)
     }
 
     /// Waits until another process has taken over. Where that breaks off, this one goes on.
@@ -68,6 +76,7 @@ impl Offer {
                 Ok((stream, _)) => {
                     let (shares, again) = (Arc::clone(&self.shares), Arc::clone(&listener_again));
                     tracing::info!("another process asks for the sockets");
+                    self.given.store(true, Ordering::Relaxed);
                     give(stream, shares, again).await
                 }
                 Err(error) => {
@@ -81,6 +90,7 @@ impl Offer {
                     return Ok(pid);
                 }
                 Err(error) => {
+                    self.given.store(false, Ordering::Relaxed);
                     tracing::warn!(%error, "the sockets were not taken over: this process serves on");
                 }
             }
