@@ -106,14 +106,15 @@ pub(super) struct Plane {
 
 impl Plane {
     pub(super) fn bind(
-        config: Config,
+        mut config: Config,
         permissions: Permissions,
         sockets: Sockets,
     ) -> Result<Self, Failure> {
         // Taken before the files are read: an edit during the load is seen afterwards.
         let seen = Fingerprint::of(&config);
-        let Loaded { snapshot, tls, report } =
+        let Loaded { snapshot, tls, trusts, report } =
             config::load(&config, permissions).map_err(Failure::Invalid)?;
+        config.proxy.trust(trusts);
         let opened = sockets.open(&config)?;
         let telemetry = Telemetry::new(VERSION)
             .map_err(|error| Failure::Broke(format!("the metrics cannot be set up: {error}")))?;

@@ -1,6 +1,7 @@
 //! The room as a whole: files in, drafts and problems out.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
@@ -368,15 +369,16 @@ fn settings_of_tls_are_judged_with_their_files() {
     let cases = [
         ("urls = [\"https://a\"]\nca = \"a.pem\"", ""),
         ("urls = [\"https://a\"]\nca = \"a.pem\"\ncertificate = \"a.pem\"\nkey = \"a.key\"", ""),
+        ("urls = [\"https://a\"]\nca = \"none.pem\"", "none.pem: "),
+        ("urls = [\"https://a\"]\nca = \"a.key\"", "a.key: has no certificate in it"),
         (
-            "urls = [\"https://a\"]\nca = \"none.pem\"",
-            "4:6: upstream `a`: `none.pem` cannot be read",
+            "urls = [\"https://a\"]\nca = \"a.pem\"\ncertificate = \"a.pem\"\nkey = \"open.key\"",
+            "open.key: mode 0640 lets group or others read or write it",
         ),
-        ("urls = [\"https://a\"]\nca = \"a.key\"", "`a.key` has no certificate in PEM"),
         ("urls = [\"https://a\"]\ncertificate = \"a.pem\"", "`certificate` and `key` go together"),
         (
             "urls = [\"https://a\"]\nca = \"a.pem\"\ncertificate = \"a.pem\"\nkey = \"b.key\"",
-            "5:15: upstream `a`: ",
+            "b.key: is not the key of a.pem",
         ),
         ("urls = [\"http://a\"]\nca = \"a.pem\"", "are for `https://` urls"),
         ("urls = [\"http://a\"]\nserver_name = \"a\"", "are for `https://` urls"),
@@ -390,9 +392,16 @@ fn settings_of_tls_are_judged_with_their_files() {
             ("a.pem", made.0.as_bytes()),
             ("a.key", made.1.as_bytes()),
             ("b.key", other.1.as_bytes()),
+            ("open.key", made.1.as_bytes()),
         ]);
-        let told = read(&folder.path().join("sidegate.toml")).err().map(|it| it.to_string());
-        let told = told.unwrap_or_default().replace(&format!("{}/", folder.path().display()), "");
+        for (key, mode) in [("a.key", 0o600), ("b.key", 0o600), ("open.key", 0o640)] {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(folder.path().join(key), mode).unwrap();
+        }
+        let read = read(&folder.path().join("sidegate.toml"));
+        let report = read.map(|config| certificates(&config, Permissions::Private).1);
+        let told = report.unwrap_or_else(|report| report).lines().join("\n");
+        let told = told.replace(&format!("{}/", folder.path().display()), "");
         assert_eq!(told.is_empty(), expected.is_empty(), "{lines}: {told}");
         assert!(told.contains(expected), "{lines}: {told}");
     }

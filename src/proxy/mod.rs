@@ -99,7 +99,7 @@ pub use network::{Network, NetworkError};
 use scout::Scout;
 pub use settings::{Endpoint, Health, Limits, Protocol, Rate, Settings, Site, Timeouts, Upstream};
 pub use tls::{Tls, crypto, names};
-pub use trust::{Trust, TrustError};
+pub use trust::Trust;
 use worker::{Shared, Worker};
 
 /// Whether a head is let through to hyper, for the fuzzer of it alone.

@@ -29,6 +29,15 @@ pub struct Settings {
     pub limits: Limits,
 }
 
+impl Settings {
+    /// Says whom to believe of each upstream, in their order.
+    pub fn trust(&mut self, trusts: Vec<Option<Trust>>) {
+        for (upstream, trust) in self.upstreams.iter_mut().zip(trusts) {
+            upstream.trust = trust;
+        }
+    }
+}
+
 /// `[upstream.NAME]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
@@ -46,7 +55,7 @@ pub struct Upstream {
     pub dns_refresh: Duration,
     /// How endpoints are asked whether they are well. Nothing: they are not.
     pub health: Option<Health>,
-    /// Whom to believe where an endpoint speaks TLS.
+    /// Whom to believe where an endpoint speaks TLS: known once the files have been read.
     pub trust: Option<Trust>,
 }
 

@@ -39,13 +39,13 @@ use tracing::error;
 pub use self::fingerprint::Fingerprint;
 use self::fingerprint::Sources;
 use self::folders::Folders;
-use self::lookout::{Lookout, Patience};
+use self::lookout::{Lookout, News, Patience};
 use self::mailbox::Mailbox;
 use self::publish::Publisher;
 use crate::config::{self, Config, Loaded};
 use crate::current::Current;
 use crate::keystore::Permissions;
-use crate::proxy::Tls;
+use crate::proxy::{Tls, Trust};
 
 /// Reloads the files of `config` into `current` whenever they change. `loaded` is their
 /// [`Fingerprint`] from before the policy in `current` was read, so that no edit since is missed;
@@ -66,9 +66,15 @@ pub fn spawn(
     let mut folders = Folders::new(Arc::clone(&mailbox));
     folders.follow(&sources.look().folders);
     let upstreams = config.proxy.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
+    let trusts: Vec<_> = config.proxy.upstreams.iter().map(|it| it.trust.clone()).collect();
     let mut publisher = Publisher::new(current, upstreams, tls);
     let load = move || load(&config, permissions);
-    let publish = move |news| publisher.publish(news);
+    let publish = move |news: News<Loaded>| {
+        if let News::Loaded(loaded, _) = &news {
+            follow(&trusts, &loaded.trusts);
+        }
+        publisher.publish(news);
+    };
     let patience = Patience::DEFAULT;
     let handle = Arc::clone(&mailbox);
     let lookout = Lookout { sources, patience, mailbox, folders, load, publish, loaded };
@@ -124,6 +130,15 @@ impl Drop for Handle {
         self.mailbox.stop();
         if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
             error!("the reload thread had died");
+        }
+    }
+}
+
+/// Connections to upstreams are made by what was loaded, from now on.
+fn follow(trusts: &[Option<Trust>], loaded: &[Option<Trust>]) {
+    for (trust, loaded) in trusts.iter().zip(loaded) {
+        if let (Some(trust), Some(loaded)) = (trust, loaded) {
+            trust.follow(loaded);
         }
     }
 }

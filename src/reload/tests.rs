@@ -510,7 +510,15 @@ fn a_refusal_is_counted_each_time_and_logged_once() {
             refused("one"),
             refused("one"),
             refused("two"),
-            News::Loaded(Loaded { snapshot: first(), tls: None, report: Report::default() }, SHORT),
+            News::Loaded(
+                Loaded {
+                    snapshot: first(),
+                    tls: None,
+                    trusts: Vec::new(),
+                    report: Report::default(),
+                },
+                SHORT,
+            ),
             News::Told,
             refused("one"),
         ] {
