@@ -293,14 +293,14 @@ impl Reader {
         let now = clock::now();
         let shown = |seconds| Timestamp::new(seconds).map_or_else(String::new, |it| it.to_string());
         let (message, hint) = if last < now {
-            (format!("the certificate expired at {}", shown(last)), "renew it")
+            (format!("the certificate expired at {}", shown(last)), ": renew it")
         } else if now < first {
             let message = format!("the certificate is not good before {}", shown(first));
-            (message, "look at this machine's clock, too")
+            (message, " until then: look at this machine's clock, too")
         } else {
             return;
         };
-        let message = format!("{message}: {}", self.side.refused);
+        let hint = format!("{}{hint}", self.side.refused);
         self.problems.push(Problem::warning(whole(file), message).hint(hint));
     }
 }

@@ -109,12 +109,18 @@ pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
     .await;
     // With it go what streams there are.
     drop(connection);
-    if let End::Cut(kind) = end {
-        worker.meters().connection_cut(kind);
-        tracing::debug!(kind = kind.code(), "http/2 connection cut");
-        if matches!(kind, CutKind::Flood | CutKind::Resets) {
-            let _ = tokio::time::timeout(GRACE, wire.last_word()).await;
+    match end {
+        End::Cut(kind) => {
+            worker.meters().connection_cut(kind);
+            tracing::debug!(kind = kind.code(), "http/2 connection cut");
+            if matches!(kind, CutKind::Flood | CutKind::Resets) {
+                let _ = tokio::time::timeout(GRACE, wire.last_word()).await;
+            }
         }
+        End::Closed | End::Over if closing.is_some() => {
+            let _ = tokio::time::timeout(GRACE, wire.part()).await;
+        }
+        End::Closed | End::Over => {}
     }
 }
 
@@ -148,7 +154,11 @@ fn due(
             let idle = deadline(since, timeouts.idle);
             (worker.drain().lingers_until(since).map_or(idle, |last| last.min(idle)), Wait::Idle)
         }
-        Some(closing) => (since.max(closing) + GRACE, Wait::Close),
+        Some(closing) => {
+            let since = since.max(closing);
+            let last = worker.drain().lingers_until(since);
+            (last.map_or(since + GRACE, |last| last.max(since + GRACE)), Wait::Close)
+        }
     })
 }
 

@@ -11,7 +11,8 @@
 //! or makes a connection, one of HTTP/1.1 for each request (`upstream`, which writes by its `outlet`
 //! and reads an `answer`) or one of HTTP/2 for many (`shared`). What endpoints are there and well,
 //! the `scout` finds out beside the requests. `record` counts and tells it once, when its last byte
-//! is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it.
+//! is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it. `control` ends it
+//! all, and each connection finds in `drain` what that means for it.
 //!
 //! # Invariants
 //!
