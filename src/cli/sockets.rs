@@ -69,10 +69,13 @@ impl Sockets {
 fn begin(inherited: Inherited, config: &Config) -> Result<Opened, Failure> {
     let operators = operators(inherited.admin, config)?;
     let data = match inherited.data {
-        Some(socket) => Listeners::activated(&config.proxy, socket),
-        None => bind(config),
+        Some(socket) => Listeners::activated(&config.proxy, socket).map_err(|error| {
+            Failure::Broke(format!("the socket of systemd for clients cannot be used: {error}"))
+        })?,
+        None => {
+            bind(config).map_err(|error| taken("[listen] address", &config.proxy.listen, &error))?
+        }
     };
-    let data = data.map_err(|error| taken("[listen] address", &config.proxy.listen, &error))?;
     let place = config.handover.as_ref();
     let offer = place.map(|path| {
         let shares = Shares { data: data.again()?, admin: operators.try_clone()? };

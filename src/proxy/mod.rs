@@ -82,7 +82,7 @@ mod watched;
 mod way;
 mod worker;
 
-use std::io::Result;
+use std::io::{Error, ErrorKind, Result};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
@@ -155,9 +155,15 @@ impl Listeners {
     ///
     /// # Errors
     ///
-    /// When it is no listening stream socket.
+    /// When it is no listening stream socket, or a Unix socket where clients are to speak TLS.
     pub fn activated(settings: &Settings, socket: OwnedFd) -> Result<Self> {
         let (address, socket) = inherit::listening(socket)?;
+        if settings.tls && address.ip().is_none() {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "TLS is for TCP: leave `listen.tls` out",
+            ));
+        }
         let sockets = inherit::deal(vec![socket], settings.workers.max(1))?;
         Ok(Self { address, sockets, file: None, queue: Queue::Kept })
     }

@@ -1,7 +1,9 @@
 //! Sockets of systemd, and what it is told.
 
+use std::fs;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 
 use crate::harness::{PATIENCE, ask, until};
@@ -75,7 +77,7 @@ fn a_process_serves_on_sockets_of_systemd_and_tells_it_all() {
     let word = manager.next_word();
     assert!(word.starts_with("RELOADING=1\n") && number(&word, "MONOTONIC_USEC=") > 0, "{word}");
     assert_eq!(manager.next_word(), "READY=1\nSTATUS=serving by generation 2");
-    std::fs::write(house.path("policy.toml"), "version = 2").unwrap();
+    fs::write(house.path("policy.toml"), "version = 2").unwrap();
     running.send("HUP");
     assert!(manager.next_word().starts_with("RELOADING=1\n"));
     let word = manager.next_word();
@@ -89,7 +91,7 @@ fn a_process_serves_on_sockets_of_systemd_and_tells_it_all() {
 
     // The sockets are systemd's: who comes in between waits for the next process.
     let waiting = std::thread::spawn(move || ask(port, "GET", "/app", READER).unwrap().status);
-    std::fs::write(house.path("policy.toml"), include_str!("../peers/policy.toml")).unwrap();
+    fs::write(house.path("policy.toml"), include_str!("../peers/policy.toml")).unwrap();
     let _second = house.activated("second", sockets(), &variables, "");
     assert!(manager.next_word().starts_with("READY=1\n"));
     assert_eq!(waiting.join().unwrap(), 200);
@@ -134,6 +136,19 @@ fn sockets_that_cannot_be_meant_are_refused() {
         assert_eq!(running.end(), Some(code), "{told}");
         assert!(house.log("refused").contains(told), "{}", house.log("refused"));
     }
+}
+
+#[test]
+fn a_unix_socket_is_refused_where_clients_speak_tls() {
+    let house = House::new("listen.tls = { certificate = \"s.pem\", key = \"s.key\" }\n");
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    fs::write(house.path("s.pem"), made.cert.pem()).unwrap();
+    fs::write(house.path("s.key"), made.signing_key.serialize_pem()).unwrap();
+    fs::set_permissions(house.path("s.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    let socket = UnixListener::bind(house.path("data.sock")).unwrap().into();
+    let mut running = house.activated("refused", vec![("", socket)], &[], "");
+    assert_eq!(running.end(), Some(1));
+    assert!(house.log("refused").contains("TLS is for TCP"), "{}", house.log("refused"));
 }
 
 #[test]
