@@ -17,7 +17,7 @@ use crate::config::{self, Config, Loaded, Report};
 use crate::current::Current;
 use crate::keystore::Permissions;
 use crate::proxy::{Proxy, Tls};
-use crate::reload::{self, Fingerprint};
+use crate::reload::{self, Beginning, Fallback, Fingerprint, NoBeginning};
 use crate::telemetry::{self, Telemetry};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -36,6 +36,8 @@ pub(super) struct ServeArgs {
 pub(super) enum Failure {
     Broke(String),
     Invalid(Report),
+    /// With the reason for which there is no last good copy either.
+    NotEvenCopied(Report, String),
     Usage(String),
 }
 
@@ -51,12 +53,18 @@ pub(super) fn run(args: &ServeArgs) -> Exit {
             eprintln!("{what}");
             Exit::Usage
         }
-        Err(Failure::Invalid(report)) => {
-            eprint!("{report}");
-            eprintln!("nothing is served: mend the above; `sidegate check` says whether it is");
-            Exit::Invalid
+        Err(Failure::Invalid(report)) => refused(&report),
+        Err(Failure::NotEvenCopied(report, why)) => {
+            eprintln!("no last good copy can be served: {why}");
+            refused(&report)
         }
     }
+}
+
+fn refused(report: &Report) -> Exit {
+    eprint!("{report}");
+    eprintln!("nothing is served: mend the above; `sidegate check` says whether it is");
+    Exit::Invalid
 }
 
 fn serve(args: &ServeArgs) -> Result<bool, Failure> {
@@ -102,6 +110,7 @@ pub(super) struct Plane {
     telemetry: Arc<Telemetry>,
     opened: Opened,
     warnings: Vec<String>,
+    fallback: Option<Fallback>,
 }
 
 impl Plane {
@@ -110,17 +119,20 @@ impl Plane {
         permissions: Permissions,
         sockets: Sockets,
     ) -> Result<Self, Failure> {
-        // Taken before the files are read: an edit during the load is seen afterwards.
-        let seen = Fingerprint::of(&config);
-        let Loaded { snapshot, tls, trusts, report } =
-            config::load(&config, permissions).map_err(Failure::Invalid)?;
+        let begun = reload::begin(&config, permissions);
+        let Beginning { loaded, seen, fallback, warnings } =
+            begun.map_err(|NoBeginning { report, last_good }| match last_good {
+                None => Failure::Invalid(report),
+                Some(why) => Failure::NotEvenCopied(report, why),
+            })?;
+        let Loaded { snapshot, tls, trusts, report } = loaded;
         config.proxy.trust(trusts);
         let opened = sockets.open(&config)?;
         let telemetry = Telemetry::new(VERSION)
             .map_err(|error| Failure::Broke(format!("the metrics cannot be set up: {error}")))?;
         let current = Current::new(snapshot, tls.as_ref().map(Tls::config), clock::now());
-        let warnings = report.lines();
-        Ok(Self { config, permissions, seen, tls, current, telemetry, opened, warnings })
+        let warnings = [report.lines(), warnings].concat();
+        Ok(Self { config, permissions, seen, tls, current, telemetry, opened, warnings, fallback })
     }
 
     /// Serves from now on.
@@ -139,6 +151,9 @@ impl Plane {
         }
         for warning in &self.warnings {
             tracing::warn!(warning, "policy warning");
+        }
+        if let Some(fallback) = self.fallback {
+            fallback.tell(&self.current);
         }
         let generation = self.current.load();
         tracing::info!(
@@ -169,7 +184,10 @@ impl Plane {
             current,
             telemetry: self.telemetry,
             readiness: Arc::new(Readiness::default()),
-            look: Look::new(settings, move |settled| asker.ask(settled)),
+            look: Look::new(settings, move |accept, settled| match accept {
+                Some(id) => asker.accept(id, settled),
+                None => asker.ask(settled),
+            }),
             started,
             version: VERSION,
         };

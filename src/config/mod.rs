@@ -21,6 +21,7 @@ mod limits;
 mod listen;
 mod page;
 mod pepper;
+mod reload;
 mod report;
 mod settings;
 mod suite;
@@ -37,6 +38,7 @@ mod value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub use self::reload::{Percent, ReloadRules};
 pub use self::report::Report;
 pub use self::suite::{Case, Expect, Suite, Who, read_suite};
 pub use self::tls::{CertificateFiles, TlsFiles, TrustFiles};
@@ -69,6 +71,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Whom to believe, and what to show, for each upstream that speaks TLS.
     pub trusts: Vec<Option<TrustFiles>>,
+    /// Which changes are refused, and what is kept on disk.
+    pub reload: ReloadRules,
     /// What the data plane is told.
     pub proxy: proxy::Settings,
     /// What the operator's plane is told.

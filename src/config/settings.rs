@@ -12,7 +12,7 @@ use super::limits::{limits, timeouts};
 use super::listen::listeners;
 use super::page::{Notes, Page};
 use super::tls::TrustFiles;
-use super::{handover, trusted, upstream};
+use super::{handover, reload, trusted, upstream};
 use crate::policy::Problem;
 use crate::proxy::Upstream;
 use crate::{admin, proxy, telemetry};
@@ -69,6 +69,7 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
     };
     let handover = handover::socket(&mut fields, folder);
     let log = log(&mut fields);
+    let reload = reload::rules(&mut fields, folder);
     let guessed = fields.finish();
     if FILES.iter().any(|field| guessed.contains(field)) {
         return None;
@@ -81,6 +82,7 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         environment,
         tls: tls.flatten(),
         trusts,
+        reload,
         proxy,
         admin: admin::Settings { listen: admin },
         handover,

@@ -54,7 +54,7 @@ fn demo(args: &DemoArgs, out: &mut impl Write) -> Result<bool, String> {
         Plane::bind(config, Permissions::Private, Sockets::default()).map_err(|failure| {
             match failure {
                 Failure::Broke(what) | Failure::Usage(what) => what,
-                Failure::Invalid(report) => report.to_string(),
+                Failure::Invalid(report) | Failure::NotEvenCopied(report, _) => report.to_string(),
             }
         })?;
     let service = plane.start(Manager::default()).map_err(broke)?;
