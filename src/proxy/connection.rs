@@ -7,6 +7,8 @@ use std::rc::Rc;
 use std::task::{Poll, ready};
 use std::time::Instant;
 
+use http::StatusCode;
+use http::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 
@@ -60,8 +62,15 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Ac
     let requests = {
         let (worker, activity) = (Rc::clone(&worker), Rc::clone(&activity));
         service_fn(move |request| {
-            let answer = gate::answer(Rc::clone(&worker), Rc::clone(&activity), request);
-            async { Ok::<_, Infallible>(answer.await) }
+            let (worker, activity) = (Rc::clone(&worker), Rc::clone(&activity));
+            async move {
+                let mut answer = gate::answer(&worker, &activity, request).await;
+                if worker.drain().has_begun() && answer.status() != StatusCode::SWITCHING_PROTOCOLS
+                {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(answer)
+            }
         })
     };
     let _stays = Stays(&worker, &activity);
@@ -69,23 +78,21 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Ac
     let mut connection = worker.http().serve_connection(io, requests);
     let timeouts = *worker.timeouts();
     let mut timer = LazyTimer::new(deadline(activity.since(), timeouts.idle));
-    let mut drain = pin!(worker.drain().notified());
-    let (mut listening, mut draining) = (false, false);
+    let mut drain = pin!(worker.drain().begins());
+    let mut listening = false;
     let end = poll_fn(|cx| {
-        // Polled once: the task stays the same, and the flag says the rest.
+        // Polled once: the task stays the same, and the worker knows the rest.
         if !listening {
             listening = true;
             let _ = drain.as_mut().poll(cx);
-        }
-        if worker.is_draining() && !draining {
-            draining = true;
-            Pin::new(&mut connection).graceful_shutdown();
         }
         loop {
             if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
                 return Poll::Ready(End::Closed(result));
             }
-            let Some((due, whose)) = due(&activity, &timeouts) else { return Poll::Pending };
+            let Some((due, whose)) = due(&worker, &activity, &timeouts) else {
+                return Poll::Pending;
+            };
             ready!(timer.poll(cx, due));
             match whose {
                 Wait::Connection => return Poll::Ready(End::TimedOut),
@@ -177,8 +184,8 @@ enum Wait {
 }
 
 /// What is due first.
-fn due(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
-    let patience = patience(activity, timeouts);
+fn due(worker: &Worker, activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
+    let patience = patience(worker, activity, timeouts);
     let own = match (activity.right.moment(), activity.right.lost()) {
         (Some(moment), _) => (moment, Wait::Moment),
         (None, Some(lost)) => (lost.due(), Wait::End),
@@ -192,7 +199,7 @@ fn due(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
 
 /// When patience ends, and whose. A client that does not read what it asked for comes first: while
 /// it does not, its request cannot go on.
-fn patience(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
+fn patience(worker: &Worker, activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
     if let Some(stalled) = activity.stalled() {
         return Some((deadline(stalled, timeouts.body), Wait::Connection));
     }
@@ -200,7 +207,12 @@ fn patience(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)>
         Phase::Idle if activity.is_uploading() => {
             Some((deadline(activity.since(), timeouts.body), Wait::Connection))
         }
-        Phase::Idle => Some((deadline(activity.since(), timeouts.idle), Wait::Connection)),
+        Phase::Idle => {
+            let idle = deadline(activity.since(), timeouts.idle);
+            // A client that has not heard that an answer was its last may have asked again.
+            let last = worker.drain().lingers_until(activity.since());
+            Some((last.map_or(idle, |last| last.min(idle)), Wait::Connection))
+        }
         Phase::Head => Some((deadline(activity.since(), timeouts.header), Wait::Connection)),
         Phase::Busy => activity.due().map(|due| (due, Wait::Request)),
     }

@@ -34,8 +34,8 @@ const DRAINED_BYTES: u64 = 4096;
 
 /// Answers one request.
 pub(super) async fn answer(
-    worker: Rc<Worker>,
-    activity: Rc<Activity>,
+    worker: &Rc<Worker>,
+    activity: &Rc<Activity>,
     request: Request<Incoming>,
 ) -> Response<AnswerBody> {
     let started = activity.begin();
@@ -44,7 +44,7 @@ pub(super) async fn answer(
     let (mut parts, incoming) = request.into_parts();
     let trace = worker.trace(&parts.headers);
     let mut record =
-        Record::new(Rc::clone(&worker), Rc::clone(&activity), Rc::clone(&generation), started);
+        Record::new(Rc::clone(worker), Rc::clone(activity), Rc::clone(&generation), started);
     if worker.is_sampled() {
         record.tell(&parts.method, &trace);
     }
@@ -52,7 +52,7 @@ pub(super) async fn answer(
     {
         return fail(fault, &parts, &trace, record);
     }
-    let (decision, decided) = decide(&worker, &activity, snapshot, &parts, &incoming);
+    let (decision, decided) = decide(worker, activity, snapshot, &parts, &incoming);
     let permit = match decision {
         Decision::Allow(permit) => permit,
         Decision::Deny(denial) => {
@@ -82,7 +82,7 @@ pub(super) async fn answer(
     let by_protocol = upgrades && protocols::has_key(&parts.headers);
     let facts = permit.facts();
     let mut preamble = worker.room();
-    if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, &activity, &mut preamble) {
+    if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, activity, &mut preamble) {
         let denial = Denial { reason, facts: Facts::default() };
         return deny(denial, snapshot, &parts, &trace, record);
     }
@@ -92,11 +92,11 @@ pub(super) async fn answer(
     if upgrades {
         headers::name_websocket(&mut parts.headers);
     }
-    let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided, &activity);
+    let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided, activity);
     if matches!(body, RequestBody::Streaming(_)) {
         headers::name_framing(&mut parts.headers);
     }
-    let caller = Caller { upload: &upload, activity: &activity };
+    let caller = Caller { upload: &upload, activity };
     let exchanged = if upgrades {
         Box::pin(pool.switch(&parts, body, &preamble, caller)).await
     } else {
@@ -132,17 +132,17 @@ pub(super) async fn answer(
             record.tell(&parts.method, &trace);
             record.answered(head.status.as_u16());
             poll_fn(|cx| {
-                worker.lasting().enter(&worker, &activity, cx.waker());
+                worker.lasting().enter(worker, activity, cx.waker());
                 Poll::Ready(())
             })
             .await;
-            activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(&worker), record));
+            activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(worker), record));
             Response::from_parts(head, AnswerBody::empty())
         }
         Err(fault) => {
             record.tell(&parts.method, &trace);
             if let Some(lost) = activity.right.lost().filter(|_| fault == Fault::Lost) {
-                return lose(lost.denial, &worker, form, &trace, record, &upload);
+                return lose(lost.denial, worker, form, &trace, record, &upload);
             }
             let mut error = None;
             if let Fault::Upstream(kind) = fault {

@@ -28,7 +28,7 @@ pub(super) async fn answer(
     let is_head = request.method() == Method::HEAD;
     name_host(&mut request);
     join_cookies(request.headers_mut());
-    let mut response = gate::answer(worker, Rc::clone(&activity), request).await;
+    let mut response = gate::answer(&worker, &activity, request).await;
     // A stream's end is no connection's.
     response.headers_mut().remove(CONNECTION);
     activity.set_stalled(Some(clock::instant()));

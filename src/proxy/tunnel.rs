@@ -58,7 +58,7 @@ impl Tunnel {
         let mut up = Way::new(&client.read);
         let mut down = Way::new(&self.upstream.read);
         let end = {
-            let mut drain = pin!(worker.drain().notified());
+            let mut drain = pin!(worker.drain().begins());
             let silence = worker.timeouts().tunnel;
             let mut last = clock::instant();
             let mut timer = LazyTimer::new(deadline(last, silence));
@@ -68,7 +68,7 @@ impl Tunnel {
                 if activity.right.lost().is_some() {
                     return Poll::Ready(End::Told(Farewell::Policy));
                 }
-                if drain.as_mut().poll(cx).is_ready() || worker.is_draining() {
+                if drain.as_mut().poll(cx).is_ready() || worker.drain().has_begun() {
                     worker.meters().stream_terminated("drain");
                     return Poll::Ready(End::Told(Farewell::GoingAway));
                 }
