@@ -17,6 +17,8 @@ mod harness;
 mod authority;
 #[path = "edge/certificates.rs"]
 mod certificates;
+#[path = "edge/crowd.rs"]
+mod crowd;
 #[path = "edge/curl.rs"]
 mod curl;
 #[path = "edge/floods.rs"]
@@ -29,6 +31,8 @@ mod grpc;
 mod handshake;
 #[path = "edge/http2.rs"]
 mod http2;
+#[path = "edge/lasting.rs"]
+mod lasting;
 #[path = "edge/origin.rs"]
 mod origin;
 #[path = "proxy/rig.rs"]

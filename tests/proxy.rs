@@ -40,6 +40,8 @@ mod hints;
 mod hosts;
 #[path = "proxy/hygiene.rs"]
 mod hygiene;
+#[path = "proxy/lasting.rs"]
+mod lasting;
 #[path = "proxy/leftovers.rs"]
 mod leftovers;
 #[path = "proxy/life.rs"]

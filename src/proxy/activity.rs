@@ -10,6 +10,7 @@ use http::HeaderMap;
 use super::door::Peer;
 use super::head::Flaw;
 use super::hints;
+use super::right::Right;
 use super::timer::deadline;
 use super::tunnel::Tunnel;
 use crate::clock;
@@ -50,19 +51,22 @@ pub(super) struct Activity {
     is_stream: bool,
     cut: Cell<bool>,
     upload: RefCell<Option<Waker>>,
+    /// By what right the request goes on.
+    pub(super) right: Right,
 }
 
 impl Activity {
     pub(super) fn new(peer: Peer) -> Rc<Self> {
-        Rc::new(Self::of(peer, false))
+        Rc::new(Self::of(peer, false, Vec::new()))
     }
 
-    /// Of one HTTP/2 stream: its connection is watched elsewhere.
-    pub(super) fn stream(peer: Peer) -> Rc<Self> {
-        Rc::new(Self::of(peer, true))
+    /// Of one HTTP/2 stream: its connection is watched elsewhere. `room` is an empty buffer, which is
+    /// to be had back from [`Right::take_room`].
+    pub(super) fn stream(peer: Peer, room: Vec<u8>) -> Rc<Self> {
+        Rc::new(Self::of(peer, true, room))
     }
 
-    fn of(peer: Peer, is_stream: bool) -> Self {
+    fn of(peer: Peer, is_stream: bool, room: Vec<u8>) -> Self {
         Self {
             peer,
             phase: Cell::new(Phase::Idle),
@@ -82,6 +86,7 @@ impl Activity {
             is_stream,
             cut: Cell::new(false),
             upload: RefCell::default(),
+            right: Right::new(room),
         }
     }
 
@@ -136,11 +141,6 @@ impl Activity {
     /// What is to be said now. Nothing, once the answer is there.
     pub(super) fn take_hint(&self) -> Option<Vec<u8>> {
         self.hint.take()
-    }
-
-    /// Whether it is of one HTTP/2 stream.
-    pub(super) fn is_stream(&self) -> bool {
-        self.is_stream
     }
 
     /// The stream is over: what of its request's body has not come is not waited for.
@@ -242,6 +242,17 @@ impl Activity {
         self.flaw.get()
     }
 
+    /// Whether it is one stream of a connection.
+    pub(super) fn is_stream(&self) -> bool {
+        self.is_stream
+    }
+
+    /// Whether the request goes on behind its answer: a body that is still to come. Where there are
+    /// streams, it ends with its answer.
+    pub(super) fn outlasts_its_answer(&self) -> bool {
+        self.uploading.get() && !self.is_stream
+    }
+
     /// A head is whole. Returns when its first byte came.
     pub(super) fn begin(&self) -> Instant {
         self.phase.set(Phase::Busy);
@@ -256,6 +267,9 @@ impl Activity {
         self.overdue.set(false);
         self.engaged.set(false);
         self.end.set(None);
+        if !self.outlasts_its_answer() {
+            self.right.end();
+        }
         if let Some(waker) = self.turn.take() {
             waker.wake();
         }

@@ -16,6 +16,7 @@ use super::download::Download;
 use super::fault::Fault;
 use super::headers;
 use super::record::Record;
+use super::respond::{self, Form};
 use super::settings::Timeouts;
 use crate::clock;
 use crate::telemetry::UpstreamErrorKind;
@@ -184,40 +185,65 @@ impl Body for RequestBody {
 #[derive(Debug)]
 pub(super) struct AnswerBody {
     source: Source,
-    _record: Option<Record>,
+    record: Option<Record>,
 }
 
 #[derive(Debug)]
 enum Source {
     Own(Bytes),
-    Upstream(Download),
+    /// And what its client speaks.
+    Upstream(Download, Form),
+    /// It has the record while it lasts.
     Bounded(Box<Bounded>),
 }
 
 impl AnswerBody {
     pub(super) fn own(bytes: Bytes, record: Record) -> Self {
-        Self { source: Source::Own(bytes), _record: Some(record) }
+        Self { source: Source::Own(bytes), record: Some(record) }
     }
 
-    /// What has to be whole by `end`, if there is one.
+    /// What goes to a client that speaks so, and has to be whole by `end`, if there is one.
     pub(super) fn upstream(
         download: Download,
         record: Record,
+        form: Form,
         end: Option<Instant>,
-        activity: &Activity,
     ) -> Self {
         match end {
             Some(end) if !download.is_end_stream() => {
-                let bounded = Bounded::new(download, record, end, activity);
-                Self { source: Source::Bounded(Box::new(bounded)), _record: None }
+                let bounded = Bounded::new(download, record, form, end);
+                Self { source: Source::Bounded(Box::new(bounded)), record: None }
             }
-            _ => Self { source: Source::Upstream(download), _record: Some(record) },
+            _ => Self { source: Source::Upstream(download, form), record: Some(record) },
         }
     }
 
     /// Of an answer that its request is not over with.
     pub(super) fn empty() -> Self {
-        Self { source: Source::Own(Bytes::new()), _record: None }
+        Self { source: Source::Own(Bytes::new()), record: None }
+    }
+
+    /// How what comes from an upstream ends that lost what let it through, if it did. A call of gRPC
+    /// ends in fields that say why, any other body breaks off: nobody takes it for a whole one.
+    fn lost(&mut self) -> Option<Result<Frame<Bytes>, Fault>> {
+        let (download, form, record) = match &self.source {
+            Source::Own(_) => return None,
+            Source::Upstream(download, form) => (download, *form, self.record.as_ref()?),
+            Source::Bounded(bounded) => (bounded.download(), bounded.form(), bounded.record()?),
+        };
+        let activity = record.activity();
+        let reason = activity.right.lost()?.denial.reason;
+        let has_length = download.size_hint().exact().is_some();
+        let has_fields = activity.is_stream() && form == Form::Grpc && !has_length;
+        // The upstream is let go of at once.
+        let source = std::mem::replace(&mut self.source, Source::Own(Bytes::new()));
+        if let Source::Bounded(mut bounded) = source {
+            self.record = bounded.take_record();
+        }
+        Some(match has_fields {
+            true => Ok(Frame::trailers(respond::last_words(reason))),
+            false => Err(Fault::Lost),
+        })
     }
 }
 
@@ -229,10 +255,13 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        if let Some(end) = self.lost() {
+            return Poll::Ready(Some(end));
+        }
         match &mut self.source {
             Source::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
             Source::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Source::Upstream(download) => download.poll_frame(cx),
+            Source::Upstream(download, _) => download.poll_frame(cx),
             Source::Bounded(bounded) => bounded.poll_frame(cx),
         }
     }
@@ -240,7 +269,7 @@ impl Body for AnswerBody {
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Own(bytes) => bytes.is_empty(),
-            Source::Upstream(download) => download.is_end_stream(),
+            Source::Upstream(download, _) => download.is_end_stream(),
             Source::Bounded(bounded) => bounded.download().is_end_stream(),
         }
     }
@@ -248,7 +277,7 @@ impl Body for AnswerBody {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Upstream(download) => download.size_hint(),
+            Source::Upstream(download, _) => download.size_hint(),
             Source::Bounded(bounded) => bounded.download().size_hint(),
         }
     }

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use http_body::Frame;
 use tokio::time::Sleep;
 
-use super::activity::Activity;
 use super::download::Download;
 use super::fault::Fault;
 use super::record::Record;
+use super::respond::Form;
 use crate::clock;
 use crate::telemetry::Limit;
 
@@ -22,25 +22,36 @@ use crate::telemetry::Limit;
 #[derive(Debug)]
 pub(super) struct Bounded {
     download: Download,
-    record: Record,
+    /// Nothing once it ends for another reason than its time.
+    record: Option<Record>,
+    /// What its client speaks.
+    form: Form,
     end: Pin<Box<Sleep>>,
     is_whole: bool,
 }
 
 impl Bounded {
-    pub(super) fn new(
-        download: Download,
-        record: Record,
-        end: Instant,
-        activity: &Activity,
-    ) -> Self {
-        activity.set_end(end);
+    pub(super) fn new(download: Download, record: Record, form: Form, end: Instant) -> Self {
+        record.activity().set_end(end);
         let end = Box::pin(tokio::time::sleep_until(end.into()));
-        Self { download, record, end, is_whole: false }
+        Self { download, record: Some(record), form, end, is_whole: false }
     }
 
     pub(super) fn download(&self) -> &Download {
         &self.download
+    }
+
+    pub(super) fn form(&self) -> Form {
+        self.form
+    }
+
+    pub(super) fn record(&self) -> Option<&Record> {
+        self.record.as_ref()
+    }
+
+    /// To be asked before it is let go of early: then it was not its time that it went past.
+    pub(super) fn take_record(&mut self) -> Option<Record> {
+        self.record.take()
     }
 
     pub(super) fn poll_frame(
@@ -58,8 +69,11 @@ impl Bounded {
 
 impl Drop for Bounded {
     fn drop(&mut self) {
-        if !self.is_whole && self.end.deadline().into_std() <= clock::instant() {
-            self.record.exceeded(Limit::RouteTimeout);
+        if let Some(record) = &self.record
+            && !self.is_whole
+            && self.end.deadline().into_std() <= clock::instant()
+        {
+            record.exceeded(Limit::RouteTimeout);
         }
     }
 }

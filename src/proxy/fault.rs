@@ -15,6 +15,8 @@ pub(super) enum Fault {
     BodyTimeout,
     /// The head has more fields than the limit.
     HeadTooLarge,
+    /// What let the request through no longer does.
+    Lost,
     /// More requests than the limit are in flight.
     Overloaded,
     /// The body is larger than its route takes.
@@ -34,6 +36,7 @@ impl Fault {
     pub(super) fn status(self) -> u16 {
         match self {
             Self::BodyBroken => 400,
+            Self::Lost => 403,
             Self::BodyTimeout => 408,
             Self::BodyTooLarge | Self::RouteBodyTooLarge => 413,
             Self::TargetTooLong => 414,
@@ -64,8 +67,8 @@ impl Fault {
             Self::RouteFull => Some(Limit::RouteRequests),
             Self::RouteLate => Some(Limit::RouteTimeout),
             Self::TargetTooLong => Some(Limit::TargetBytes),
-            // The upstream's have a metric of their own.
-            Self::BodyBroken | Self::Upstream(_) => None,
+            // What was lost and the upstream's have metrics of their own.
+            Self::BodyBroken | Self::Lost | Self::Upstream(_) => None,
         }
     }
 
@@ -78,6 +81,7 @@ impl Fault {
             | Self::HeadTooLarge
             | Self::RouteBodyTooLarge
             | Self::TargetTooLong => "http_request_error",
+            Self::Lost => "http_request_denied",
             Self::Overloaded | Self::RouteFull => "connection_limit_reached",
             Self::RouteLate => "http_response_timeout",
             Self::Upstream(kind) => match kind {
@@ -103,6 +107,7 @@ impl Fault {
                 "the request's body is larger than is taken here"
             }
             Self::HeadTooLarge => "the request has more fields than are taken here",
+            Self::Lost => "what let the request through no longer does",
             Self::Overloaded => "more requests are in flight than are taken at once",
             Self::RouteFull => "more requests are in flight here than are taken at once",
             Self::RouteLate => "the answer was not whole in the time that it may take here",

@@ -244,6 +244,16 @@ fn a_revocation_cuts_what_it_let_through() {
     assert_eq!(kept.hear(&session, 3), b"\x81\x01b");
     assert_eq!(terminated(&rig, "key_revoked"), 1.0);
     until("the stream to end", || streams(&rig) == 1.0);
+    until("its event", || rig.events().len() == 1);
+    let event = rig.events().remove(0);
+    assert_eq!(
+        (event["status"].as_u64(), event["reason"].as_str()),
+        (Some(101), Some("key_revoked"))
+    );
+    assert_eq!(
+        (event["terminated"].as_bool(), event["account"].as_str()),
+        (Some(true), Some("reader"))
+    );
 }
 
 #[test]
