@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::{Exit, FileArgs};
 use crate::admin::{self, Look, Readiness, State};
 use crate::clock;
-use crate::config::{self, Config, Loaded, Report};
+use crate::config::{self, Config, Loaded, Loader, Report};
 use crate::current::Current;
 use crate::keystore::Permissions;
 use crate::proxy::{Address, Control, Listeners, Proxy, Tls};
@@ -82,7 +82,7 @@ fn could_not_start(error: io::Error) -> Failure {
 /// Everything that can fail before a request is served: files are read, listeners stand.
 pub(super) struct Plane {
     config: Config,
-    permissions: Permissions,
+    loader: Loader,
     seen: Fingerprint,
     tls: Option<Tls>,
     current: Arc<Current>,
@@ -96,8 +96,8 @@ impl Plane {
     pub(super) fn bind(config: Config, permissions: Permissions) -> Result<Self, Failure> {
         // Taken before the files are read: an edit during the load is seen afterwards.
         let seen = Fingerprint::of(&config);
-        let Loaded { snapshot, tls, report } =
-            config::load(&config, permissions).map_err(Failure::Invalid)?;
+        let mut loader = Loader::new(config.clone(), permissions);
+        let Loaded { snapshot, tls, report } = loader.load().map_err(Failure::Invalid)?;
         let operators = admin::bind(&config.admin)
             .map_err(|error| taken("[admin] address", &config.admin.listen, &error))?;
         let listeners = alone(&config.proxy.listen)
@@ -107,17 +107,7 @@ impl Plane {
             .map_err(|error| Failure::Broke(format!("the metrics cannot be set up: {error}")))?;
         let current = Current::new(snapshot, tls.as_ref().map(Tls::config), clock::now());
         let warnings = report.lines();
-        Ok(Self {
-            config,
-            permissions,
-            seen,
-            tls,
-            current,
-            telemetry,
-            listeners,
-            operators,
-            warnings,
-        })
+        Ok(Self { config, loader, seen, tls, current, telemetry, listeners, operators, warnings })
     }
 
     /// Serves from now on.
@@ -148,8 +138,7 @@ impl Plane {
         )?;
         let settings = self.config.path.canonicalize().unwrap_or_else(|_| self.config.path.clone());
         let current = Arc::clone(&self.current);
-        let reload =
-            reload::spawn(self.config, self.permissions, self.current, self.seen, self.tls)?;
+        let reload = reload::spawn(self.loader, self.current, self.seen, self.tls)?;
         let asker = reload.asker();
         let state = State {
             current,

@@ -24,7 +24,9 @@
 mod api_key;
 mod canonical;
 mod damage;
+mod ledger;
 mod permissions;
+mod pieces;
 mod read;
 mod record;
 mod refusal;
@@ -34,8 +36,9 @@ mod text;
 mod timestamp;
 
 pub use api_key::ApiKey;
+pub use ledger::{Changes, Ledger};
 pub use permissions::Permissions;
-pub use read::{read, records};
+pub use read::{read, read_to_follow, records};
 pub use record::{Ceiling, Record, State};
 pub use refusal::Refusal;
 pub use store::{NewRecord, Revocation, Store};

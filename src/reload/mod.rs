@@ -15,10 +15,15 @@
 //! - The last change is never lost: the fingerprint is taken before the files are read.
 //! - Everything or nothing: there is one swap, of a whole [`Loaded`]; any problem keeps what is
 //!   in force, and [`Current::status`] says why and since when.
-//! - Storms cost at most a fifth of a core: between two loads lies four times the time of a load.
+//! - Changes act at once, and storms cost at most a fifth of a core: loads have a [`Credit`](credit::Credit) of two
+//!   seconds, which grows by a fifth of the time. A load that takes longer than a fifth of a second
+//!   delays the next by no more than a second.
+//! - Where only the keys changed, only what changed of them is read and put in place; where that is
+//!   not certain to be all, everything is loaded, which is the truth.
 //!
 //! Start at `lookout.rs`, the loop.
 
+mod credit;
 mod fingerprint;
 mod folders;
 mod lookout;
@@ -33,41 +38,41 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tracing::error;
 
 pub use self::fingerprint::Fingerprint;
 use self::fingerprint::Sources;
 use self::folders::Folders;
-use self::lookout::{Lookout, Patience};
+use self::lookout::{Extent, Load, Lookout, Patience};
 use self::mailbox::Mailbox;
 use self::publish::Publisher;
-use crate::config::{self, Config, Loaded};
+use crate::config::{Loaded, Loader};
 use crate::current::Current;
-use crate::keystore::Permissions;
 use crate::proxy::Tls;
 
-/// Reloads the files of `config` into `current` whenever they change. `loaded` is their
-/// [`Fingerprint`] from before the policy in `current` was read, so that no edit since is missed;
-/// `tls` is what is in force with it.
+/// Reloads the files of `loader` into `current` whenever they change. `loaded` is their
+/// [`Fingerprint`] from before the policy in `current` was read by it, so that no edit since is
+/// missed; `tls` is what is in force with it.
 ///
 /// # Errors
 ///
 /// If the thread cannot be started.
 pub fn spawn(
-    config: Config,
-    permissions: Permissions,
+    mut loader: Loader,
     current: Arc<Current>,
     loaded: Fingerprint,
     tls: Option<Tls>,
 ) -> io::Result<Handle> {
-    let sources = Sources::of(&config);
+    let config = loader.config();
+    let sources = Sources::of(config);
     let mailbox = Arc::new(Mailbox::default());
     let mut folders = Folders::new(Arc::clone(&mailbox));
     folders.follow(&sources.look().folders);
     let upstreams = config.proxy.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
     let mut publisher = Publisher::new(current, upstreams, tls);
-    let load = move || load(&config, permissions);
+    let load = move |extent| load(&mut loader, extent);
     let publish = move |news| publisher.publish(news);
     let patience = Patience::DEFAULT;
     let handle = Arc::clone(&mailbox);
@@ -128,9 +133,19 @@ impl Drop for Handle {
     }
 }
 
-fn load(config: &Config, permissions: Permissions) -> Result<Loaded, Vec<String>> {
+fn load(loader: &mut Loader, extent: Extent) -> Load<Loaded> {
+    let mut helped = Duration::ZERO;
     // A bug on one input must not end all reloads to come.
-    catch_unwind(AssertUnwindSafe(|| config::load(config, permissions)))
-        .map_err(|_| vec!["loading broke off, which is a bug in sidegate".to_owned()])?
-        .map_err(|report| report.lines())
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        if extent == Extent::Keys {
+            let (loaded, took) = loader.load_keys();
+            helped = took;
+            if let Some(loaded) = loaded {
+                return Ok(loaded);
+            }
+        }
+        loader.load().map_err(|report| report.lines())
+    }));
+    let broken = |_| Err(vec!["loading broke off, which is a bug in sidegate".to_owned()]);
+    Load { result: result.unwrap_or_else(broken), helped }
 }
