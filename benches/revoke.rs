@@ -1,8 +1,11 @@
 //! How long a revoked key still passes: from the rename of the key file to the refusal by every
 //! worker, and from the start of `sidegate key revoke` to its return, under the load of wrk.
 //!
-//! `cargo bench --bench revoke -- [--keys 1000]… [--revocations 500] [--commands 100] [--smoke]
-//! [--folder DIR]`
+//! `cargo bench --bench revoke -- [--keys 1000]… [--revocations 500] [--commands 100]
+//! [--pause MILLISECONDS] [--smoke] [--folder DIR]`
+//!
+//! `--pause` lies before each rename: revocations that follow each other for long use up the time
+//! that loading may take, and wait.
 //!
 //! The kernel spreads connections over the workers. So many are asked that none is left out, all of
 //! them at once and again and again; a round of that is as exact as it gets. Loopback only.
@@ -52,6 +55,7 @@ struct Options {
     keys: Vec<usize>,
     revocations: usize,
     commands: usize,
+    pause: Duration,
     folder: PathBuf,
 }
 
@@ -61,6 +65,7 @@ impl Options {
             keys: Vec::new(),
             revocations: 500,
             commands: 100,
+            pause: Duration::ZERO,
             folder: std::env::temp_dir(),
         };
         let mut arguments = arguments.into_iter();
@@ -76,6 +81,7 @@ impl Options {
                 "--keys" => options.keys.push(number(value())),
                 "--revocations" => options.revocations = number(value()),
                 "--commands" => options.commands = number(value()),
+                "--pause" => options.pause = Duration::from_millis(number(value()) as u64),
                 "--folder" => options.folder = value().into(),
                 _ => panic!("unknown option `{name}`"),
             }
@@ -127,6 +133,7 @@ impl Bench {
 
         let (mut to_first, mut to_all) = (Vec::new(), Vec::new());
         for number in 0..options.revocations {
+            std::thread::sleep(options.pause);
             let (first, all) = self.by_rename(number);
             to_first.push(first);
             to_all.push(all);

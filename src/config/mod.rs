@@ -21,6 +21,7 @@ mod listen;
 mod loader;
 mod page;
 mod pepper;
+mod reload;
 mod report;
 mod settings;
 mod suite;
@@ -38,6 +39,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use self::loader::Loader;
+pub use self::reload::{Percent, ReloadRules};
 pub use self::report::Report;
 pub use self::suite::{Case, Expect, Suite, Who, read_suite};
 pub use self::tls::{CertificateFiles, TlsFiles};
@@ -68,6 +70,8 @@ pub struct Config {
     pub environment: Option<String>,
     /// The certificates, where clients speak TLS.
     pub tls: Option<TlsFiles>,
+    /// Which changes are refused, and what is kept on disk.
+    pub reload: ReloadRules,
     /// What the data plane is told.
     pub proxy: proxy::Settings,
     /// What the operator's plane is told.

@@ -1,6 +1,7 @@
 //! What a key file held when it was read, so that of the next one only what is new need be read.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,9 +18,9 @@ use super::pieces::{self, Cutter, Piece};
 use super::read::{NO_KEYS, each_line, open};
 
 /// Of a file that has changed, one part of so many may be new to be read by itself.
-const SHARE: u64 = 4;
+const SHARE: usize = 4;
 /// Bytes that may be new in any case.
-const FEW: u64 = 4 * 1024 * 1024;
+const FEW: usize = 4 * 1024 * 1024;
 
 /// The pieces of a key file, and whose keys are in each.
 #[derive(Debug, Clone, Default)]
@@ -80,42 +81,49 @@ impl Ledger {
         let Some((length, file)) = found else { return (None, Duration::ZERO) };
         let (pieces, helped) = pieces::of_file(&file, length);
         // Of an empty file nobody knows whether it is all.
-        let changes = pieces.filter(|pieces| !pieces.is_empty()).and_then(|pieces| {
-            let met = self.meet(&pieces);
-            let is_new = |(piece, entry): &(&Piece, &Option<Entry>)| {
-                entry.is_none().then_some(piece.length as u64)
-            };
-            let new: u64 = pieces.iter().zip(&met.is).filter_map(|pair| is_new(&pair)).sum();
-            if new > FEW + length / SHARE {
-                return None;
-            }
-            let mut came = Vec::new();
-            let mut now = Vec::with_capacity(pieces.len());
-            for (piece, entry) in pieces.iter().zip(met.is) {
-                now.push(match entry {
-                    Some(entry) => entry,
-                    None => {
-                        let drafts = parse(&piece.read(&file)?)?;
-                        let digests = drafts.iter().map(|draft| draft.digest).collect();
-                        came.extend(drafts);
-                        Entry { hash: piece.hash, keys: Keys::Since(digests) }
-                    }
-                });
-            }
-            let mut gone = Vec::new();
-            for entry in met.gone {
-                match &entry.keys {
-                    Keys::Since(digests) => gone.extend_from_slice(digests),
-                    Keys::Compiled(numbers) => {
-                        for number in numbers.clone() {
-                            gone.push(compiled(number as usize)?);
-                        }
+        let pieces = pieces.filter(|pieces| !pieces.is_empty());
+        (pieces.and_then(|pieces| self.follow(&file, &pieces, compiled)), helped)
+    }
+
+    fn follow(
+        &self,
+        file: &File,
+        pieces: &[Piece],
+        compiled: impl Fn(usize) -> Option<KeyDigest>,
+    ) -> Option<Changes> {
+        let met = self.meet(pieces);
+        let lengths = pieces.iter().zip(&met.is).map(|(piece, entry)| (piece.length, entry));
+        let (all, new) = lengths.fold((0, 0), |(all, new), (length, entry)| {
+            (all + length, if entry.is_none() { new + length } else { new })
+        });
+        if new > FEW + all / SHARE {
+            return None;
+        }
+        let mut came = Vec::new();
+        let mut entries = Vec::with_capacity(pieces.len());
+        for (piece, known) in pieces.iter().zip(met.is) {
+            entries.push(match known {
+                Some(entry) => entry,
+                None => {
+                    let drafts = parse(&piece.read(file)?)?;
+                    let digests = drafts.iter().map(|draft| draft.digest).collect();
+                    came.extend(drafts);
+                    Entry { hash: piece.hash, keys: Keys::Since(digests) }
+                }
+            });
+        }
+        let mut gone = Vec::new();
+        for entry in met.gone {
+            match &entry.keys {
+                Keys::Since(digests) => gone.extend_from_slice(digests),
+                Keys::Compiled(numbers) => {
+                    for number in numbers.clone() {
+                        gone.push(compiled(number as usize)?);
                     }
                 }
             }
-            Some(Changes { gone, came, ledger: Self { pieces: now.into() } })
-        });
-        (changes, helped)
+        }
+        Some(Changes { gone, came, ledger: Self { pieces: entries.into() } })
     }
 
     /// Which pieces are known, and which known ones are no longer.

@@ -18,7 +18,7 @@ const TELLING: usize = 128;
 /// Bytes that a piece may have, and that are read at once.
 const LONGEST: usize = 256 * 1024;
 /// Bytes for which one more thread is worth its start.
-const WORTHWHILE: u64 = 4 * 1024 * 1024;
+const WORTHWHILE: u64 = 16 * 1024 * 1024;
 
 /// Some whole lines of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +104,8 @@ pub(super) fn of_file(file: &File, length: u64) -> (Option<Vec<Piece>>, Duration
             .map(|number| {
                 scope.spawn(move || {
                     let began = clock::instant();
-                    (part(number).pieces(), clock::instant() - began)
+                    let pieces = part(number).pieces();
+                    (pieces, clock::busy().unwrap_or(clock::instant() - began))
                 })
             })
             .collect();

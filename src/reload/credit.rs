@@ -1,4 +1,4 @@
-//! How much may be loaded: a fifth of the time, some of it saved up.
+//! How much may be loaded: a fifth of a core's time, some of it saved up.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ impl Credit {
         self.paid
     }
 
-    /// Pays for a load that ended at `now` after so much time, that of all threads taken together.
+    /// Pays for a load that ended at `now` and took so much of the cores' time.
     pub(super) fn pay(&mut self, took: Duration, now: Instant) {
         let kept = self.paid.max(Self::new(now).paid);
         self.paid = (kept + took * TIMES).min(now + LONGEST_WAIT);

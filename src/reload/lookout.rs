@@ -111,6 +111,8 @@ struct Pending {
     /// The last load counted for nothing.
     discarded: bool,
     credit: Credit,
+    /// The processor's time that this thread had had when the last load ended.
+    busy: Option<Duration>,
 }
 
 impl<T, L, P> Lookout<L, P>
@@ -131,6 +133,7 @@ where
             restless_told: false,
             discarded: false,
             credit: Credit::new(now),
+            busy: clock::busy(),
         };
         let mut post = Post::default();
         while !post.stop {
@@ -242,7 +245,11 @@ where
         let Load { result, helped } = (self.load)(extent);
         let ended = clock::instant();
         let took = ended - began;
-        pending.credit.pay(took + helped, ended);
+        // All that this thread did since the last load, where the system tells.
+        let busy = clock::busy();
+        let spent = busy.zip(pending.busy).and_then(|(now, before)| now.checked_sub(before));
+        pending.busy = busy;
+        pending.credit.pay(spent.unwrap_or(took) + helped, ended);
 
         let after = self.sources.look();
         let post = self.mailbox.take();

@@ -15,17 +15,23 @@
 //! - The last change is never lost: the fingerprint is taken before the files are read.
 //! - Everything or nothing: there is one swap, of a whole [`Loaded`]; any problem keeps what is
 //!   in force, and [`Current::status`] says why and since when.
-//! - Changes act at once, and storms cost at most a fifth of a core: loads have a [`Credit`](credit::Credit) of two
-//!   seconds, which grows by a fifth of the time. A load that takes longer than a fifth of a second
-//!   delays the next by no more than a second.
+//! - What `[reload]` calls too much is held back between compiled and in force (`guard.rs`); an
+//!   operator's consent is to one content, by its id.
+//! - Changes act at once, and storms cost at most a fifth of a core: loads have a
+//!   [`Credit`](credit::Credit) of two seconds, which grows by a fifth of the time. However long one
+//!   took, it delays the next by no more than a second.
 //! - Where only the keys changed, only what changed of them is read and put in place; where that is
 //!   not certain to be all, everything is loaded, which is the truth.
 //!
 //! Start at `lookout.rs`, the loop.
 
+mod begin;
+mod content;
 mod credit;
 mod fingerprint;
 mod folders;
+mod guard;
+mod last_good;
 mod lookout;
 mod mailbox;
 mod publish;
@@ -42,14 +48,19 @@ use std::time::Duration;
 
 use tracing::error;
 
+pub use self::begin::{Beginning, Fallback, NoBeginning, begin};
 pub use self::fingerprint::Fingerprint;
 use self::fingerprint::Sources;
 use self::folders::Folders;
+use self::guard::Guard;
+use self::last_good::{Keeper, Shelf};
 use self::lookout::{Extent, Load, Lookout, Patience};
 use self::mailbox::Mailbox;
 use self::publish::Publisher;
 use crate::config::{Loaded, Loader};
-use crate::current::Current;
+use crate::current::{ChangeId, Current};
+use crate::keystore::Timestamp;
+use crate::policy::UnixSeconds;
 use crate::proxy::Tls;
 
 /// Reloads the files of `loader` into `current` whenever they change. `loaded` is their
@@ -67,17 +78,33 @@ pub fn spawn(
 ) -> io::Result<Handle> {
     let config = loader.config();
     let sources = Sources::of(config);
+    let keeper = Shelf::of(config).map(Keeper::start).transpose()?;
+    if let Some(keeper) = &keeper
+        && current.status().failing.is_none()
+    {
+        keeper.keep(loaded.clone());
+    }
     let mailbox = Arc::new(Mailbox::default());
     let mut folders = Folders::new(Arc::clone(&mailbox));
     folders.follow(&sources.look().folders);
     let upstreams = config.proxy.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
-    let mut publisher = Publisher::new(current, upstreams, tls);
-    let load = move |extent| load(&mut loader, extent);
+    let rules = config.reload.clone();
+    let guard = Guard { rules, sources: sources.clone(), consents: mailbox.consents() };
+    let mut publisher = Publisher::new(current, upstreams, tls, guard, keeper);
+    let mut before = loaded.clone();
+    let load = move |extent| load(&mut loader, extent, &mut before);
     let publish = move |news| publisher.publish(news);
     let patience = Patience::DEFAULT;
     let handle = Arc::clone(&mailbox);
     let lookout = Lookout { sources, patience, mailbox, folders, load, publish, loaded };
     Handle::start(handle, move || lookout.run())
+}
+
+/// What was loaded, and how its files looked before they were read.
+#[derive(Debug)]
+struct Candidate {
+    loaded: Loaded,
+    seen: Fingerprint,
 }
 
 /// The reload thread. It ends when this is dropped.
@@ -122,6 +149,17 @@ impl Asker {
     pub fn ask(&self, settled: impl FnOnce() + Send + 'static) {
         self.mailbox.ask(Box::new(settled));
     }
+
+    /// As [`ask`](Self::ask), and until then the change whose content has that id is not held back.
+    pub fn accept(&self, id: &ChangeId, settled: impl FnOnce() + Send + 'static) {
+        let (consents, id) = (self.mailbox.consents(), id.clone());
+        consents.give(&id);
+        // Changed or not: what is held back looks as it did when it was loaded.
+        self.mailbox.demand(Box::new(move || {
+            consents.take_back(&id);
+            settled();
+        }));
+    }
 }
 
 impl Drop for Handle {
@@ -133,11 +171,17 @@ impl Drop for Handle {
     }
 }
 
-fn load(loader: &mut Loader, extent: Extent) -> Load<Loaded> {
+/// `before` is how the files looked before the last load.
+fn load(loader: &mut Loader, extent: Extent, before: &mut Fingerprint) -> Load<Candidate> {
+    let seen = Fingerprint::of(loader.config());
+    // What is loaded is to be of files that look as they are said to, the policy too.
+    let keys = &loader.config().keys;
+    let only_keys = extent == Extent::Keys && before.differing(&seen).all(|(path, _)| path == keys);
+    before.clone_from(&seen);
     let mut helped = Duration::ZERO;
     // A bug on one input must not end all reloads to come.
     let result = catch_unwind(AssertUnwindSafe(|| {
-        if extent == Extent::Keys {
+        if only_keys {
             let (loaded, took) = loader.load_keys();
             helped = took;
             if let Some(loaded) = loaded {
@@ -147,5 +191,11 @@ fn load(loader: &mut Loader, extent: Extent) -> Load<Loaded> {
         loader.load().map_err(|report| report.lines())
     }));
     let broken = |_| Err(vec!["loading broke off, which is a bug in sidegate".to_owned()]);
-    Load { result: result.unwrap_or_else(broken), helped }
+    let result = result.unwrap_or_else(broken).map(|loaded| Candidate { loaded, seen });
+    Load { result, helped }
+}
+
+/// Times that no four-digit year holds are shown as seconds from 1970.
+fn rfc3339(time: UnixSeconds) -> String {
+    Timestamp::new(time).map_or_else(|| time.0.to_string(), |time| time.to_string())
 }

@@ -77,6 +77,15 @@ impl Keys {
         Some((told(self), told(other)))
     }
 
+    /// The record of the same text as one of `others`.
+    pub(in crate::policy) fn of_same_text(&self, told: Told<'_>, others: &Self) -> Option<&Key> {
+        if told.kind == DigestKind::Blake3Keyed && self.pepper() != others.pepper() {
+            return None;
+        }
+        let digest = KeyDigest { kind: told.kind, bytes: told.key.digest };
+        self.of(&digest).map(|told| told.key)
+    }
+
     pub(super) fn of(&self, digest: &KeyDigest) -> Option<Told<'_>> {
         let says = self.overlay.as_ref().map_or(Says::Nothing, |overlay| overlay.says(digest));
         let (id, key) = match says {
