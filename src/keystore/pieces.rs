@@ -3,7 +3,10 @@
 
 use std::fs::File;
 use std::io;
+use std::iter;
 use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use blake3::Hash;
@@ -17,8 +20,8 @@ const LINES: u64 = 64;
 const TELLING: usize = 128;
 /// Bytes that a piece may have, and that are read at once.
 const LONGEST: usize = 256 * 1024;
-/// Bytes for which one more thread is worth its start.
-const WORTHWHILE: u64 = 16 * 1024 * 1024;
+/// Bytes that a thread takes at once: for so many, one more is worth its start.
+const WORTHWHILE: u64 = 4 * 1024 * 1024;
 
 /// Some whole lines of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,34 +94,39 @@ impl Cutter {
 /// The pieces of the first `length` bytes of a file, and how long other threads were busy with them.
 /// Nothing where it cannot be read or has no lines.
 pub(super) fn of_file(file: &File, length: u64) -> (Option<Vec<Piece>>, Duration) {
-    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
-    let parts = (length / WORTHWHILE).clamp(1, cores as u64);
+    let parts = (length / WORTHWHILE).max(1);
     let part = |number: u64| Part {
         file,
         from: length * number / parts,
         until: length * (number + 1) / parts,
         end: length,
     };
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..parts)
-            .map(|number| {
-                scope.spawn(move || {
-                    let began = clock::instant();
-                    let pieces = part(number).pieces();
-                    (pieces, clock::busy().unwrap_or(clock::instant() - began))
-                })
-            })
-            .collect();
-        let mut all = part(0).pieces().ok();
+    // Whoever is done takes the next: on a busy machine some threads get on faster than others.
+    let next = AtomicU64::new(0);
+    let work = || {
+        let numbers = iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
+        let numbers = numbers.take_while(|number| *number < parts);
+        numbers.map(|number| Ok((number, part(number).pieces()?))).collect::<io::Result<Vec<_>>>()
+    };
+    let cores = thread::available_parallelism().map_or(1, |cores| cores.get().min(4)) as u64;
+    thread::scope(|scope| {
+        let help = || {
+            let began = clock::instant();
+            let done = work();
+            (done, clock::busy().unwrap_or(clock::instant() - began))
+        };
+        let helpers: Vec<_> = (1..cores.min(parts)).map(|_| scope.spawn(help)).collect();
+        let mut all = work().ok();
         let mut helped = Duration::ZERO;
-        for other in others {
-            let Ok((pieces, took)) = other.join() else { return (None, helped) };
+        for helper in helpers {
+            let Ok((done, took)) = helper.join() else { return (None, helped) };
             helped += took;
-            all = all.zip(pieces.ok()).map(|(mut all, pieces)| {
-                all.extend(pieces);
-                all
-            });
+            all = all.zip(done.ok()).map(|(all, done)| [all, done].concat());
         }
+        let all = all.map(|mut all| {
+            all.sort_unstable_by_key(|(number, _)| *number);
+            all.into_iter().flat_map(|(_, pieces)| pieces).collect()
+        });
         (all, helped)
     })
 }
