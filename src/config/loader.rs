@@ -6,7 +6,7 @@ use super::page::Notes;
 use super::{Config, Loaded, Report, Secrets, certificates, gather, whole};
 use crate::keystore::{Changes, Ledger, Permissions};
 use crate::policy::Snapshot;
-use crate::proxy::Tls;
+use crate::proxy::{Tls, Trust};
 
 /// Loads the files that settings name, as often as they change.
 ///
@@ -24,7 +24,15 @@ pub struct Loader {
 struct Known {
     snapshot: Snapshot,
     tls: Option<Tls>,
+    trusts: Vec<Option<Trust>>,
     ledger: Ledger,
+}
+
+impl Known {
+    fn of(loaded: &Loaded, ledger: Ledger) -> Self {
+        let Loaded { snapshot, tls, trusts, .. } = loaded;
+        Self { snapshot: snapshot.clone(), tls: tls.clone(), trusts: trusts.clone(), ledger }
+    }
 }
 
 impl Loader {
@@ -50,8 +58,7 @@ impl Loader {
         let secrets = Secrets { permissions: *permissions, ledger: Some(&mut ledger) };
         let read = gather(config, Some(secrets), &Notes::default());
         let loaded = whole(read, certificates(config, *permissions))?;
-        let (snapshot, tls) = (loaded.snapshot.clone(), loaded.tls.clone());
-        self.known = ledger.map(|ledger| Known { snapshot, tls, ledger });
+        self.known = ledger.map(|ledger| Known::of(&loaded, ledger));
         Ok(loaded)
     }
 
@@ -60,16 +67,15 @@ impl Loader {
     /// that. Nothing where it is for a whole load to say what is so.
     pub fn load_keys(&mut self) -> (Option<Loaded>, Duration) {
         // Where this breaks off, nothing is known.
-        let Some(Known { snapshot, tls, ledger }) = self.known.take() else {
+        let Some(Known { snapshot, tls, trusts, ledger }) = self.known.take() else {
             return (None, Duration::ZERO);
         };
         let compiled = |number| snapshot.compiled_digest(number);
         let (changes, helped) = ledger.changes(&self.config.keys, self.permissions, compiled);
         let loaded = changes.and_then(|Changes { gone, came, ledger }| {
             let snapshot = snapshot.amended(&gone, &came)?;
-            let loaded = Loaded { snapshot, tls, report: Report::default() };
-            let (snapshot, tls) = (loaded.snapshot.clone(), loaded.tls.clone());
-            self.known = Some(Known { snapshot, tls, ledger });
+            let loaded = Loaded { snapshot, tls, trusts, report: Report::default() };
+            self.known = Some(Known::of(&loaded, ledger));
             Some(loaded)
         });
         (loaded, helped)

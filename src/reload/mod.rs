@@ -57,13 +57,13 @@ use self::last_good::{Keeper, Shelf};
 use self::lookout::{Extent, Load, Lookout, Patience};
 use self::mailbox::Mailbox;
 use self::publish::Publisher;
-use crate::config::{Loaded, Loader};
+use crate::config::{Config, Loaded, Loader};
 use crate::current::{ChangeId, Current};
 use crate::keystore::Timestamp;
 use crate::policy::UnixSeconds;
 use crate::proxy::Tls;
 
-/// Reloads the files of `loader` into `current` whenever they change. `loaded` is their
+/// Reloads the files of `loader`, which `config` names, into `current` whenever they change. `loaded` is their
 /// [`Fingerprint`] from before the policy in `current` was read by it, so that no edit since is
 /// missed; `tls` is what is in force with it.
 ///
@@ -71,12 +71,12 @@ use crate::proxy::Tls;
 ///
 /// If the thread cannot be started.
 pub fn spawn(
+    config: &Config,
     mut loader: Loader,
     current: Arc<Current>,
     loaded: Fingerprint,
     tls: Option<Tls>,
 ) -> io::Result<Handle> {
-    let config = loader.config();
     let sources = Sources::of(config);
     let keeper = Shelf::of(config).map(Keeper::start).transpose()?;
     if let Some(keeper) = &keeper
@@ -88,9 +88,10 @@ pub fn spawn(
     let mut folders = Folders::new(Arc::clone(&mailbox));
     folders.follow(&sources.look().folders);
     let upstreams = config.proxy.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
+    let trusts: Vec<_> = config.proxy.upstreams.iter().map(|it| it.trust.clone()).collect();
     let rules = config.reload.clone();
     let guard = Guard { rules, sources: sources.clone(), consents: mailbox.consents() };
-    let mut publisher = Publisher::new(current, upstreams, tls, guard, keeper);
+    let mut publisher = Publisher::new(current, upstreams, tls, trusts, guard, keeper);
     let mut before = loaded.clone();
     let load = move |extent| load(&mut loader, extent, &mut before);
     let publish = move |news| publisher.publish(news);
