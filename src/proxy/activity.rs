@@ -96,6 +96,11 @@ impl Activity {
         self.stalled.set(stalled);
     }
 
+    /// Whether it is one of several on its connection.
+    pub(super) fn is_stream(&self) -> bool {
+        self.is_stream
+    }
+
     /// The stream is over: what of its request's body has not come is not waited for.
     pub(super) fn cut(&self) {
         self.cut.set(true);

@@ -108,7 +108,12 @@ impl Download {
             }
             patience.since = None;
         }
-        if matches!(polled, Poll::Ready(None)) || self.incoming.is_end_stream() {
+        let is_whole = self.incoming.is_end_stream();
+        if matches!(polled, Poll::Ready(None)) || is_whole {
+            // hyper takes a reset without an error for an end, wherever it comes.
+            if !is_whole && matches!(self.carrier, Some(Carrier::Shared { .. })) {
+                return Poll::Ready(Some(Err(Fault::Upstream(UpstreamErrorKind::Reset))));
+            }
             self.release(cx);
         }
         polled.map(|frame| {
