@@ -1,8 +1,9 @@
 //! The socket of an upstream connection, below hyper.
 
 use std::cell::RefCell;
+use std::future::Future as _;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -13,6 +14,9 @@ use super::socket::Socket;
 
 /// Bytes that follow a head in one piece with it. What is longer goes by itself.
 const TOGETHER: usize = 16 * 1024;
+/// Reads before others have their turn. hyper goes on for as long as there is something to read, such
+/// as one informational answer behind the other, and no timeout is looked at meanwhile.
+const READS: u32 = 8;
 
 /// What is to be said right behind the next request's first line, or in place of its whole head.
 /// Set by whoever sends the request, taken by the [`Wire`] when the head goes out.
@@ -50,12 +54,14 @@ pub(super) struct Wire {
     /// The last request's head with its preamble, and how much of it is written.
     head: Vec<u8>,
     written: usize,
+    /// Reads since somebody else had a turn.
+    reads: u32,
 }
 
 impl Wire {
     pub(super) fn new(link: Link, preamble: Preamble) -> Self {
         let socket = Socket::new(link);
-        Self { socket, deaf: false, preamble, head: Vec::new(), written: 0 }
+        Self { socket, deaf: false, preamble, head: Vec::new(), written: 0, reads: 0 }
     }
 
     pub(super) fn into_link(self) -> Link {
@@ -158,7 +164,13 @@ impl Read for Wire {
         cx: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, buffer)
+        if self.reads == READS {
+            self.reads = 0;
+            return pin!(tokio::task::yield_now()).poll(cx).map(Ok);
+        }
+        let polled = Pin::new(&mut self.socket).poll_read(cx, buffer);
+        self.reads = if polled.is_ready() { self.reads + 1 } else { 0 };
+        polled
     }
 }
 
