@@ -27,6 +27,8 @@ mod frames;
 mod grpc;
 #[path = "edge/http2.rs"]
 mod http2;
+#[path = "edge/rest.rs"]
+mod rest;
 #[path = "proxy/rig.rs"]
 #[expect(dead_code, reason = "shared with the tests of HTTP/1")]
 mod rig;

@@ -15,6 +15,7 @@ use super::gate;
 use super::head::Flaw;
 use super::io::ClientIo;
 use super::respond;
+use super::rest;
 use super::settings::{Limits, Timeouts};
 use super::timer::{LazyTimer, deadline};
 use super::transport::Transport;
@@ -42,10 +43,17 @@ pub(super) fn builder(limits: &Limits) -> http1::Builder {
 enum End {
     Closed(hyper::Result<()>),
     TimedOut,
+    /// No request has come for a moment.
+    Resting,
 }
 
-/// Serves a connection until it is closed, times out, or is drained.
-pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Activity>) {
+/// Serves a connection until it is closed, times out, or is drained; or until it has nothing to do,
+/// and then it is given back.
+pub(super) async fn serve(
+    worker: Rc<Worker>,
+    stream: Transport,
+    activity: Rc<Activity>,
+) -> Option<Transport> {
     let requests = {
         let (worker, activity) = (Rc::clone(&worker), Rc::clone(&activity));
         service_fn(move |request| {
@@ -56,7 +64,8 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Ac
     let io = ClientIo::new(stream, Rc::clone(&activity));
     let mut connection = worker.http().serve_connection(io, requests);
     let timeouts = *worker.timeouts();
-    let mut timer = LazyTimer::new(deadline(activity.since(), timeouts.idle));
+    let first = timeouts.idle.min(rest::MOMENT);
+    let mut timer = LazyTimer::new(deadline(clock::instant(), first));
     let mut drain = pin!(worker.drain().notified());
     let (mut listening, mut draining) = (false, false);
     let end = poll_fn(|cx| {
@@ -77,6 +86,7 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Ac
             ready!(timer.poll(cx, due));
             match whose {
                 Wait::Connection => return Poll::Ready(End::TimedOut),
+                Wait::Moment => return Poll::Ready(End::Resting),
                 // The request answers for itself.
                 Wait::Request => activity.set_overdue(),
             }
@@ -108,7 +118,14 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Ac
             refuse_slow_head(&worker, &mut stream, &activity);
         }
         End::TimedOut => {}
+        End::Resting => {
+            let parts = connection.into_parts();
+            let (stream, beyond) = parts.io.into_parts();
+            // As long as not a byte of a head has come, hyper has none.
+            return (parts.read_buf.is_empty() && beyond.is_empty()).then_some(stream);
+        }
     }
+    None
 }
 
 /// Ends a connection whose client has begun a head and not ended it.
@@ -153,6 +170,8 @@ fn head_refused(worker: &Worker, status: u16, activity: &Activity) {
 /// Who waits.
 enum Wait {
     Connection,
+    /// Nobody, before the connection rests.
+    Moment,
     Request,
 }
 
@@ -165,6 +184,9 @@ fn due(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
     match activity.phase() {
         Phase::Idle if activity.is_uploading() => {
             Some((deadline(activity.since(), timeouts.body), Wait::Connection))
+        }
+        Phase::Idle if timeouts.idle > rest::MOMENT => {
+            Some((deadline(activity.since(), rest::MOMENT), Wait::Moment))
         }
         Phase::Idle => Some((deadline(activity.since(), timeouts.idle), Wait::Connection)),
         Phase::Head => Some((deadline(activity.since(), timeouts.header), Wait::Connection)),
