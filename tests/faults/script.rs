@@ -24,13 +24,15 @@ pub(crate) enum Step {
     Close,
     /// Closes with a reset.
     Reset,
+    /// Closes, or resets where `true`, and notes when the other side's kernel knows.
+    Leave(bool),
     /// Does nothing more, and keeps the connection.
     Freeze,
     /// Answers one request as it should.
     Behave,
 }
 
-use Step::{Behave, Bytes, Close, Freeze, Head, Repeat, Reset, Say, Whole};
+use Step::{Behave, Bytes, Close, Freeze, Head, Leave, Repeat, Reset, Say, Whole};
 
 pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -46,6 +48,7 @@ struct State {
     frozen: Mutex<Vec<Wire>>,
     heads: AtomicUsize,
     posts: AtomicUsize,
+    left: AtomicUsize,
 }
 
 impl Scripted {
@@ -79,6 +82,11 @@ impl Scripted {
         self.state.heads.load(Ordering::SeqCst)
     }
 
+    /// Connections that [`Step::Leave`] has left.
+    pub(crate) fn left(&self) -> usize {
+        self.state.left.load(Ordering::SeqCst)
+    }
+
     /// Requests with a body that were whole.
     pub(crate) fn posts(&self) -> usize {
         self.state.posts.load(Ordering::SeqCst)
@@ -106,6 +114,11 @@ impl State {
                 Close => false,
                 Reset => {
                     wire.reset();
+                    return None;
+                }
+                Leave(reset) => {
+                    wire.close(reset);
+                    self.left.fetch_add(1, Ordering::SeqCst);
                     return None;
                 }
                 Freeze => return Some(wire),
