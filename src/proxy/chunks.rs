@@ -1,13 +1,18 @@
-//! Chunked bodies as clients sent them (RFC 9112 §7.1), read before hyper reads them.
+//! Chunked bodies (RFC 9112 §7.1): where a client's end, and what an upstream's are made of.
 //!
-//! hyper takes them apart and the upstream gets chunks of our own making; what is held to here is
-//! that a body ends in one place only. All that passes here is read by hyper in the same way: its
-//! grammar has every step of this one.
+//! A client's are read here before hyper reads them: it takes them apart and the upstream gets
+//! chunks of our own making; what is held to is that a body ends in one place only. All that passes
+//! here is read by hyper in the same way: its grammar has every step of this one.
+
+use bytes::{Buf as _, Bytes, BytesMut};
 
 use super::head::Flaw;
 
 /// Hexadecimal digits of a chunk's size: as many as 64 bits have.
 const DIGITS: u32 = 16;
+
+/// Bytes of sizes, extensions and trailers that an upstream may send in a row.
+const PATIENCE: usize = 16 * 1024;
 
 /// A chunked body that is being read.
 #[derive(Debug)]
@@ -90,6 +95,71 @@ impl Chunks {
     }
 }
 
+/// A chunked body of an upstream, taken apart.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    chunks: Chunks,
+    trailers: Vec<u8>,
+    /// How many bytes that are no data may still come before the next that are.
+    patience: usize,
+}
+
+/// A part of a body.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    Data(Bytes),
+    /// It is whole. Its trailers, and the line that ends them; nothing if there are none.
+    End(Vec<u8>),
+}
+
+impl Pieces {
+    pub(super) fn new() -> Self {
+        Self { chunks: Chunks::new(), trailers: Vec::new(), patience: PATIENCE }
+    }
+
+    /// The next part. Nothing where more has to be read.
+    ///
+    /// # Errors
+    ///
+    /// When it is not chunked.
+    pub(super) fn take(&mut self, bytes: &mut BytesMut) -> Result<Option<Piece>, Flaw> {
+        let Self { chunks, trailers, patience } = self;
+        while let Some(byte) = bytes.first().copied() {
+            if chunks.state == State::Data {
+                let here = usize::try_from(chunks.left).unwrap_or(usize::MAX).min(bytes.len());
+                chunks.left -= here as u64;
+                if chunks.left == 0 {
+                    chunks.state = State::DataCr;
+                }
+                *patience = PATIENCE;
+                return Ok(Some(Piece::Data(bytes.split_to(here).freeze())));
+            }
+            bytes.advance(1);
+            *patience = patience.checked_sub(1).ok_or(Flaw::Chunk)?;
+            let is_trailer = chunks.state.is_trailer();
+            if is_trailer {
+                trailers.push(byte);
+            }
+            chunks.state = match (chunks.state, byte) {
+                (State::End, b'\n') if trailers.len() == 2 => {
+                    return Ok(Some(Piece::End(Vec::new())));
+                }
+                (State::End, b'\n') => return Ok(Some(Piece::End(std::mem::take(trailers)))),
+                // Old servers write every size as wide as the largest.
+                (State::Blanks, b'\r') => State::SizeEnd,
+                _ => chunks.step(byte).ok_or(Flaw::Chunk)?,
+            };
+        }
+        Ok(None)
+    }
+}
+
+impl State {
+    fn is_trailer(self) -> bool {
+        matches!(self, Self::TrailerStart | Self::Trailer | Self::TrailerEnd | Self::End)
+    }
+}
+
 fn is_text(byte: u8) -> bool {
     byte == b'\t' || !byte.is_ascii_control()
 }
@@ -147,6 +217,60 @@ mod tests {
                 parts.read(&[byte]).map(|end| end.map(|_| at + 1)).transpose()
             });
             assert_eq!(seen.transpose(), *expected, "{text:?} by bytes");
+        }
+    }
+
+    type Taken = Result<(String, Option<String>, usize), Flaw>;
+
+    /// What is taken of a text: the data, the trailers of a body that is whole, and what is left.
+    fn taken(text: &str, at_once: usize) -> Taken {
+        let text_of = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        let (mut pieces, mut data) = (Pieces::new(), String::new());
+        let (mut here, mut rest) = (BytesMut::new(), text.as_bytes());
+        loop {
+            match pieces.take(&mut here)? {
+                Some(Piece::Data(part)) => data.push_str(&text_of(&part)),
+                Some(Piece::End(end)) => {
+                    return Ok((data, Some(text_of(&end)), here.len() + rest.len()));
+                }
+                None if rest.is_empty() => return Ok((data, None, here.len())),
+                None => {
+                    let (part, after) = rest.split_at(at_once.min(rest.len()));
+                    here.extend_from_slice(part);
+                    rest = after;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_upstreams_body_is_taken_apart() {
+        let whole = |data: &str, trailers: &str, left| {
+            Ok((data.to_owned(), Some(trailers.to_owned()), left))
+        };
+        let cases: &[(&str, Taken)] = &[
+            ("0\r\n\r\n", whole("", "", 0)),
+            ("5\r\nhello\r\n0\r\n\r\n", whole("hello", "", 0)),
+            ("5\r\nhello\r\n3;x=y\r\n, w\r\n000\r\n\r\nHTTP", whole("hello, w", "", 4)),
+            ("5   \r\nhello\r\n0 \r\n\r\n", whole("hello", "", 0)),
+            ("1\r\na\r\n0\r\nX: 1\r\nY: 2\r\n\r\n", whole("a", "X: 1\r\nY: 2\r\n\r\n", 0)),
+            ("5\r\nhello\r\n", Ok(("hello".to_owned(), None, 0))),
+            ("5\r\nhel", Ok(("hel".to_owned(), None, 0))),
+            ("hello", Err(Flaw::Chunk)),
+            ("5\r\nhello!\r\n", Err(Flaw::Chunk)),
+            ("5\nhello\r\n", Err(Flaw::Chunk)),
+            ("10000000000000000\r\n", Err(Flaw::Chunk)),
+            ("0\r\n X: 1\r\n\r\n", Err(Flaw::Chunk)),
+        ];
+        for (text, expected) in cases {
+            for at_once in [1, 2, 3, 7, text.len()] {
+                assert_eq!(taken(text, at_once), *expected, "{text:?} by {at_once}");
+            }
+        }
+        for endless in
+            ["5;".to_owned() + &"x".repeat(PATIENCE), "0\r\nX: ".to_owned() + &"y".repeat(PATIENCE)]
+        {
+            assert_eq!(taken(&endless, 1000), Err(Flaw::Chunk));
         }
     }
 }

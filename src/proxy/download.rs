@@ -6,36 +6,40 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::sync::mpsc;
 
 use super::activity::Activity;
-use super::body::Upload;
+use super::body::{RequestBody, Upload};
 use super::endpoint::Load;
 use super::fault::Fault;
 use super::pool::Caller;
+use super::settings::Timeouts;
 use super::shared::Stream;
 use super::timer::deadline;
-use super::upstream::Connection;
+use super::upstream::{Connection, Part, RESET};
 use crate::clock;
 use crate::telemetry::UpstreamErrorKind;
 
 /// An answer's body, and the connection that it comes on until it is whole.
 #[derive(Debug)]
 pub(super) struct Download {
-    incoming: Incoming,
-    carrier: Option<Carrier>,
+    source: Source,
     /// Nothing where the body was whole together with its head.
     patience: Option<Patience>,
 }
 
 #[derive(Debug)]
-enum Carrier {
-    /// Driven by whoever reads the body.
+enum Source {
+    /// All that is left of it.
+    Here(Bytes),
+    /// Driven by whoever reads the body. The connection goes back to its endpoint in the end.
     Alone(Box<Connection>, Load),
-    /// Driven by itself.
-    Shared { _stream: Stream, _load: Load },
+    /// Driven by itself, while the request's body goes on.
+    Detached(mpsc::Receiver<Part>, Option<u64>),
+    /// A part of a connection.
+    Shared { incoming: Incoming, _stream: Stream, _load: Load },
 }
 
 /// How long the next part of a body may take.
@@ -49,93 +53,115 @@ struct Patience {
 }
 
 impl Download {
-    /// What comes on `connection`, which goes back to its endpoint when that is whole.
+    /// What comes on `connection`, while the rest of `body` goes.
     pub(super) fn new(
-        response: Response<Incoming>,
-        connection: Box<Connection>,
+        mut connection: Box<Connection>,
+        body: RequestBody,
         load: Load,
         Caller { upload, activity }: Caller<'_>,
-        limit: Duration,
-    ) -> Response<Self> {
-        let (head, incoming) = response.into_parts();
-        if connection.is_idle() {
-            // Not later than now, which is all that its freshness needs.
-            load.keep(connection, upload.progress());
-            return Response::from_parts(head, Self { incoming, carrier: None, patience: None });
+        timeouts: &Timeouts,
+    ) -> Self {
+        let is_whole = upload.is_whole() && connection.is_sent();
+        if is_whole && let Some(bytes) = connection.take_body() {
+            if connection.rest() {
+                // Not later than now, which is all that its freshness needs.
+                load.keep(connection, upload.progress());
+            }
+            return Self { source: Source::Here(bytes), patience: None };
         }
-        let (upload, activity) = (Rc::clone(upload), Rc::clone(activity));
-        let carrier = if upload.is_whole() {
-            Some(Carrier::Alone(connection, load))
+        let source = if is_whole {
+            Source::Alone(connection, load)
         } else {
-            connection.detach(load);
-            None
+            let length = connection.length();
+            Source::Detached(connection.detach(body, load, timeouts.upstream), length)
         };
-        let patience = Some(Patience { upload, activity, limit, since: None });
-        Response::from_parts(head, Self { incoming, carrier, patience })
+        let (upload, activity) = (Rc::clone(upload), Rc::clone(activity));
+        let patience = Some(Patience { upload, activity, limit: timeouts.body, since: None });
+        Self { source, patience }
     }
 
     /// What comes on a part of a connection.
     pub(super) fn shared(
-        response: Response<Incoming>,
+        incoming: Incoming,
         stream: Stream,
         load: Load,
         Caller { upload, activity }: Caller<'_>,
         limit: Duration,
-    ) -> Response<Self> {
-        response.map(|incoming| {
-            if incoming.is_end_stream() {
-                return Self { incoming, carrier: None, patience: None };
-            }
-            let (upload, activity) = (Rc::clone(upload), Rc::clone(activity));
-            let carrier = Some(Carrier::Shared { _stream: stream, _load: load });
-            let patience = Some(Patience { upload, activity, limit, since: None });
-            Self { incoming, carrier, patience }
-        })
+    ) -> Self {
+        if incoming.is_end_stream() {
+            return Self { source: Source::Here(Bytes::new()), patience: None };
+        }
+        let (upload, activity) = (Rc::clone(upload), Rc::clone(activity));
+        let source = Source::Shared { incoming, _stream: stream, _load: load };
+        Self { source, patience: Some(Patience { upload, activity, limit, since: None }) }
     }
 
-    pub(super) fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        let mut polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        if let (Poll::Pending, Some(Carrier::Alone(connection, _))) = (&polled, &mut self.carrier) {
-            connection.drive(cx);
-            polled = Pin::new(&mut self.incoming).poll_frame(cx);
-        }
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
+        let polled = match &mut self.source {
+            Source::Here(bytes) if bytes.is_empty() => return Poll::Ready(None),
+            Source::Here(bytes) => {
+                return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))));
+            }
+            Source::Alone(connection, _) => connection.poll_frame(cx),
+            // One that ends without a word did not end well.
+            Source::Detached(parts, _) => parts.poll_recv(cx).map(|part| match part {
+                Some(part) => part,
+                None => Some(Err(RESET)),
+            }),
+            Source::Shared { incoming, .. } => match Pin::new(&mut *incoming).poll_frame(cx) {
+                // hyper takes a reset without an error for an end, wherever it comes.
+                Poll::Ready(None) if !incoming.is_end_stream() => Poll::Ready(Some(Err(RESET))),
+                polled => polled.map(|frame| frame.map(|frame| frame.map_err(|_| RESET))),
+            },
+        };
         if let Some(patience) = &mut self.patience {
             if polled.is_pending() {
                 return patience.poll().map(|fault| Some(Err(fault)));
             }
             patience.since = None;
         }
-        let is_whole = self.incoming.is_end_stream();
-        if matches!(polled, Poll::Ready(None)) || is_whole {
-            // hyper takes a reset without an error for an end, wherever it comes.
-            if !is_whole && matches!(self.carrier, Some(Carrier::Shared { .. })) {
-                return Poll::Ready(Some(Err(Fault::Upstream(UpstreamErrorKind::Reset))));
+        match (&polled, &mut self.source) {
+            (Poll::Ready(Some(Ok(frame))), Source::Detached(_, Some(length))) => {
+                let came = frame.data_ref().map_or(0, Bytes::len);
+                *length = length.saturating_sub(came as u64);
             }
-            self.release(cx);
+            (Poll::Ready(Some(Ok(_))), Source::Alone(connection, _)) if connection.is_over() => {
+                self.release();
+            }
+            (Poll::Ready(Some(Ok(_))), _) => {}
+            (Poll::Ready(None), _) => self.release(),
+            // What broke off stays as it is: it never looks whole.
+            (Poll::Ready(Some(Err(_))) | Poll::Pending, _) => {}
         }
-        polled.map(|frame| {
-            frame.map(|frame| frame.map_err(|_| Fault::Upstream(UpstreamErrorKind::Reset)))
-        })
+        polled
     }
 
     pub(super) fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        match &self.source {
+            Source::Here(bytes) => bytes.is_empty(),
+            Source::Alone(connection, _) => connection.is_over(),
+            Source::Detached(_, length) => *length == Some(0),
+            Source::Shared { incoming, .. } => incoming.is_end_stream(),
+        }
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        let length = match &self.source {
+            Source::Here(bytes) => Some(bytes.len() as u64),
+            Source::Alone(connection, _) => connection.length(),
+            Source::Detached(_, length) => *length,
+            Source::Shared { incoming, .. } => return incoming.size_hint(),
+        };
+        length.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 
-    /// The answer is whole: its connection is kept if it can take another request.
-    fn release(&mut self, cx: &mut Context<'_>) {
-        if let Some(Carrier::Alone(mut connection, load)) = self.carrier.take() {
-            connection.drive(cx);
-            if connection.is_idle() {
-                load.keep(connection, clock::instant());
-            }
+    /// The answer is over: its connection is kept if it can take another request.
+    fn release(&mut self) {
+        let source = std::mem::replace(&mut self.source, Source::Here(Bytes::new()));
+        if let Source::Alone(mut connection, load) = source
+            && connection.rest()
+        {
+            load.keep(connection, clock::instant());
         }
     }
 }

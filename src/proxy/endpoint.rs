@@ -112,10 +112,9 @@ impl Endpoint {
     /// Closes what was idle for too long, or was closed by the other side.
     pub(super) fn sweep(&self, now: Instant) {
         let mut context = Context::from_waker(Waker::noop());
-        self.idle.borrow_mut().retain_mut(|idle| {
-            idle.connection.drive(&mut context);
-            !idle.connection.is_closed() && self.is_fresh(idle, now)
-        });
+        self.idle
+            .borrow_mut()
+            .retain_mut(|idle| idle.connection.is_quiet(&mut context) && self.is_fresh(idle, now));
         self.shared.borrow_mut().retain(|shared| shared.is_fresh(now, self.bounds.idle));
     }
 
@@ -192,7 +191,7 @@ impl Load {
             self.0.spoken.set(Some(spoken));
         }
         if spoken == Spoken::Http1 {
-            return Connection::over(link).await.map(Opened::Alone).map_err(Refused::handshake);
+            return Ok(Opened::Alone(Connection::over(link)));
         }
         let shared = Shared::over(link, timeouts).await?;
         let stream = shared.stream().ok_or_else(Refused::late)?;

@@ -78,7 +78,6 @@ pub(super) async fn answer(
         let denial = Denial { reason: DenyReason::RouteUnknown, facts: permit.facts() };
         return deny(denial, snapshot, &parts, &trace, record);
     };
-    let method = parts.method.clone();
     let claim = if permit.upgrades() { claim(&parts) } else { None };
     let upgrades = claim.is_some();
     let by_protocol = upgrades && protocols::has_key(&parts.headers);
@@ -94,12 +93,11 @@ pub(super) async fn answer(
     if matches!(body, RequestBody::Streaming(_)) {
         headers::name_framing(&mut parts.headers);
     }
-    let request = Request::from_parts(parts, body);
     let caller = Caller { upload: &upload, activity: &activity };
     let exchanged = if upgrades {
-        Box::pin(pool.switch(request, &preamble, caller)).await
+        Box::pin(pool.switch(&parts, body, &preamble, caller)).await
     } else {
-        pool.exchange(request, &preamble, caller).await.map(Exchange::Answer)
+        pool.exchange(&parts, body, &preamble, caller).await.map(Exchange::Answer)
     };
     worker.give_back(preamble);
     if exchanged.is_ok() {
@@ -107,9 +105,8 @@ pub(super) async fn answer(
         worker.meters().upstream_answered(upstream, took);
     }
     match exchanged {
-        Ok(Exchange::Answer(response)) => {
-            record.answered(response.status().as_u16());
-            let (mut head, download) = response.into_parts();
+        Ok(Exchange::Answer((mut head, download))) => {
+            record.answered(head.status.as_u16());
             headers::clean_response(&mut head.headers);
             // An upstream of another version frames for us, not for the client.
             head.version = Version::HTTP_11;
@@ -129,7 +126,7 @@ pub(super) async fn answer(
             head.version = Version::HTTP_11;
             if let Some(claim) = claim {
                 // It lives long and may end for many reasons: it is always told of.
-                record.tell(&method, &trace);
+                record.tell(&parts.method, &trace);
                 record.answered(head.status.as_u16());
                 activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(&worker), claim, record));
             }
@@ -141,7 +138,7 @@ pub(super) async fn answer(
                 worker.meters().upstream_failed(upstream, kind);
                 error = Some(kind.code());
             }
-            record.tell(&method, &trace);
+            record.tell(&parts.method, &trace);
             record.failed(fault.status(), error);
             own(respond::failed(fault, form, &trace), record)
         }

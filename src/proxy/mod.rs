@@ -8,10 +8,11 @@
 //! `http2` has a timer for each
 //! `stream`, and watches the `frames` → `gate` has the request: `extract` makes of it a policy query
 //! (the only reader of credential headers), the snapshot decides, `respond` refuses, or `headers` cleans it,
-//! `preamble` says who asks, and `pool` exchanges it: its `roster` chooses an `endpoint`, which has or makes a connection, one of HTTP/1.1
-//! for each request (`upstream`) or one of HTTP/2 for many (`shared`). What endpoints are there and
-//! well, the `scout` finds out beside the requests. `record` counts and tells it once, when its last
-//! byte is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it.
+//! `preamble` says who asks, and `pool` exchanges it: its `roster` chooses an `endpoint`, which has
+//! or makes a connection, one of HTTP/1.1 for each request (`upstream`, which writes by its `outlet`
+//! and reads an `answer`) or one of HTTP/2 for many (`shared`). What endpoints are there and well,
+//! the `scout` finds out beside the requests. `record` counts and tells it once, when its last byte
+//! is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it.
 //!
 //! # Invariants
 //!
@@ -26,6 +27,7 @@
 
 mod activity;
 mod address;
+mod answer;
 mod body;
 mod budget;
 mod chunks;
@@ -52,6 +54,7 @@ mod link;
 mod listen;
 mod names;
 mod network;
+mod outlet;
 mod pool;
 mod preamble;
 mod protocols;
@@ -75,7 +78,6 @@ mod tunnel;
 mod upstream;
 mod watched;
 mod way;
-mod wire;
 mod worker;
 
 use std::io::Result;

@@ -14,11 +14,10 @@
 //! Both as long as the [`Budget`] lasts, but for what finds its idle connection closed: that is no
 //! failure.
 
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 
-use http::{Method, Request, Response, response};
+use http::request::Parts;
+use http::response;
 
 use super::activity::Activity;
 use super::body::{RequestBody, Upload};
@@ -57,22 +56,20 @@ pub(super) struct Pool {
     meters: Rc<PoolMeters>,
 }
 
+/// An answer's head, and its body.
+pub(super) type Answer = (response::Parts, Download);
+
 /// What an upstream said to a request.
 pub(super) enum Exchange {
-    Answer(Response<Download>),
+    Answer(Answer),
     /// It goes on in the protocol that was asked for.
     Switch(response::Parts, Leg<Link>, Load),
 }
 
-/// A request that does the same when it is done twice (RFC 9110 §9.2.2), without a body that would
-/// have to be kept.
-struct Repeatable(Method);
-
-impl Repeatable {
-    fn of(request: &Request<RequestBody>) -> Option<Self> {
-        let repeats = matches!(request.body(), RequestBody::Empty);
-        (repeats && request.method().is_idempotent()).then(|| Self(request.method().clone()))
-    }
+/// Whether a request does the same when it is done twice (RFC 9110 §9.2.2), and has no body that
+/// would have to be kept.
+fn is_repeatable(head: &Parts, body: &RequestBody) -> bool {
+    matches!(body, RequestBody::Empty) && head.method.is_idempotent()
 }
 
 /// Whose request it is.
@@ -108,10 +105,11 @@ impl Pool {
     /// What the client is to be told.
     pub(super) async fn exchange(
         &self,
-        mut request: Request<RequestBody>,
+        head: &Parts,
+        mut body: RequestBody,
         preamble: &[u8],
         caller: Caller<'_>,
-    ) -> Result<Response<Download>, Fault> {
+    ) -> Result<Answer, Fault> {
         self.budget.request();
         let now = caller.upload.progress();
         let load = match self.roster.choose(&[], now) {
@@ -119,81 +117,82 @@ impl Pool {
             None => Box::pin(self.roster.wait(self.timeouts.connect)).await?,
         };
         while let Some(mut connection) = load.take(now) {
-            connection.preamble().set(preamble);
-            let repeatable = Repeatable::of(&request);
-            match connection.send(request, caller, &self.timeouts).await {
-                Sent::Unsent(unsent) => request = *unsent,
-                Sent::Unheard(head) => {
+            match connection.send(head, preamble, &mut body, caller, &self.timeouts).await {
+                Sent::Unsent => {}
+                Sent::Unheard => {
                     load.failed(RESET);
-                    let repeatable = repeatable.ok_or(RESET)?;
+                    if !is_repeatable(head, &body) {
+                        return Err(RESET);
+                    }
                     // Boxed, as what is rare: its state would be carried by every request.
-                    return Box::pin(self.repeat(repeatable, head, load, caller)).await;
+                    return Box::pin(self.repeat(head, preamble, load, caller)).await;
                 }
-                sent => return self.answered(sent, connection, load, caller),
+                sent => return self.answered(sent, connection, body, load, caller),
             }
         }
-        Box::pin(self.exchange_anew(request, preamble, load, caller)).await
+        Box::pin(self.exchange_anew(head, body, preamble, load, caller)).await
     }
 
     /// The same on a new connection, or on a shared one.
     async fn exchange_anew(
         &self,
-        request: Request<RequestBody>,
+        head: &Parts,
+        body: RequestBody,
         preamble: &[u8],
         load: Load,
         caller: Caller<'_>,
-    ) -> Result<Response<Download>, Fault> {
+    ) -> Result<Answer, Fault> {
         let (opened, load) = self.open(vec![load], None).await?;
         match opened {
             Opened::Alone(connection) => {
-                self.exchange_alone(request, preamble, connection, load, caller).await
+                self.exchange_alone(head, body, preamble, connection, load, caller).await
             }
             Opened::Shared(stream) => {
-                self.exchange_shared(request, preamble, stream, load, caller).await
+                self.exchange_shared(head, body, preamble, stream, load, caller).await
             }
         }
     }
 
     async fn exchange_alone(
         &self,
-        request: Request<RequestBody>,
+        head: &Parts,
+        mut body: RequestBody,
         preamble: &[u8],
         mut connection: Box<Connection>,
         load: Load,
         caller: Caller<'_>,
-    ) -> Result<Response<Download>, Fault> {
-        connection.preamble().set(preamble);
-        let repeatable = Repeatable::of(&request).filter(|_| self.roster.is_plural());
-        match connection.send(request, caller, &self.timeouts).await {
-            Sent::Unheard(head) if let Some(repeatable) = repeatable => {
+    ) -> Result<Answer, Fault> {
+        match connection.send(head, preamble, &mut body, caller, &self.timeouts).await {
+            Sent::Unheard if is_repeatable(head, &body) && self.roster.is_plural() => {
                 load.failed(RESET);
-                self.repeat(repeatable, head, load, caller).await
+                self.repeat(head, preamble, load, caller).await
             }
-            sent => self.answered(sent, connection, load, caller),
+            sent => self.answered(sent, connection, body, load, caller),
         }
     }
 
     async fn exchange_shared(
         &self,
-        request: Request<RequestBody>,
+        head: &Parts,
+        body: RequestBody,
         preamble: &[u8],
         mut stream: Stream,
         mut load: Load,
         caller: Caller<'_>,
-    ) -> Result<Response<Download>, Fault> {
-        let (head, body) = request.into_parts();
+    ) -> Result<Answer, Fault> {
         let body = Original::new(body);
         let is_repeatable = body.is_empty() && head.method.is_idempotent();
         let (mut tries, mut turns) = (1, 0);
         loop {
             let mut is_free = false;
             let held = body.send().ok_or(RESET)?;
-            let request = shared::request(&head, held, preamble, &load.scheme()).ok_or(PROTOCOL)?;
+            let request = shared::request(head, held, preamble, &load.scheme()).ok_or(PROTOCOL)?;
             match stream.send(request, caller, &self.timeouts).await {
                 Heard::Answered(response) => {
                     load.succeeded();
+                    let (head, incoming) = response.into_parts();
                     let limit = self.timeouts.body;
-                    return Ok(Download::shared(response, stream, load, caller, limit));
+                    return Ok((head, Download::shared(incoming, stream, load, caller, limit)));
                 }
                 // That is its right, and no failure.
                 Heard::Unprocessed => {}
@@ -225,8 +224,9 @@ impl Pool {
                 (Opened::Shared(other), at) => (stream, load) = (other, at),
                 (Opened::Alone(connection), load) => {
                     let body = body.into_untouched().ok_or(RESET)?;
-                    let request = Request::from_parts(head, body);
-                    return self.exchange_alone(request, preamble, connection, load, caller).await;
+                    return self
+                        .exchange_alone(head, body, preamble, connection, load, caller)
+                        .await;
                 }
             }
         }
@@ -234,23 +234,20 @@ impl Pool {
 
     async fn repeat(
         &self,
-        Repeatable(method): Repeatable,
-        head: Vec<u8>,
+        head: &Parts,
+        preamble: &[u8],
         failed: Load,
         caller: Caller<'_>,
-    ) -> Result<Response<Download>, Fault> {
+    ) -> Result<Answer, Fault> {
         if !self.budget.take() {
             return Err(RESET);
         }
         self.meters.retried();
         let (opened, load) = self.open_beside(failed, Some(Spoken::Http1)).await?;
         let Opened::Alone(mut connection) = opened else { return Err(RESET) };
-        connection.preamble().set_head(head);
-        let mut request = Request::new(RequestBody::Empty);
-        // By its method it is known whether its answer has a body.
-        *request.method_mut() = method;
-        let sent = connection.send(request, caller, &self.timeouts).await;
-        self.answered(sent, connection, load, caller)
+        let mut body = RequestBody::Empty;
+        let sent = connection.send(head, preamble, &mut body, caller, &self.timeouts).await;
+        self.answered(sent, connection, body, load, caller)
     }
 
     /// What came on a connection that is the last to be tried.
@@ -258,17 +255,17 @@ impl Pool {
         &self,
         sent: Sent,
         connection: Box<Connection>,
+        body: RequestBody,
         load: Load,
         caller: Caller<'_>,
-    ) -> Result<Response<Download>, Fault> {
+    ) -> Result<Answer, Fault> {
         let fault = match sent {
-            Sent::Answered(response) => {
+            Sent::Answered(head) => {
                 load.succeeded();
-                let limit = self.timeouts.body;
-                return Ok(Download::new(response, connection, load, caller, limit));
+                return Ok((head, Download::new(connection, body, load, caller, &self.timeouts)));
             }
             Sent::Failed(fault) => fault,
-            Sent::Unsent(_) | Sent::Unheard(_) => RESET,
+            Sent::Unsent | Sent::Unheard => RESET,
             Sent::Switched(_) => PROTOCOL,
         };
         load.failed(fault);
@@ -282,7 +279,8 @@ impl Pool {
     /// What the client is to be told.
     pub(super) async fn switch(
         &self,
-        request: Request<RequestBody>,
+        head: &Parts,
+        mut body: RequestBody,
         preamble: &[u8],
         caller: Caller<'_>,
     ) -> Result<Exchange, Fault> {
@@ -295,14 +293,12 @@ impl Pool {
         // There is a way for it in HTTP/2 (RFC 8441), which is not gone here.
         let Opened::Alone(mut connection) = opened else { return Err(PROTOCOL) };
         connection.set_last();
-        connection.preamble().set(preamble);
-        match connection.send(request, caller, &self.timeouts).await {
-            Sent::Switched(response) if headers::is_websocket(response.headers()) => {
-                let leg = poll_fn(|cx| Poll::Ready(connection.end(cx))).await.ok_or(PROTOCOL)?;
+        match connection.send(head, preamble, &mut body, caller, &self.timeouts).await {
+            Sent::Switched(head) if headers::is_websocket(&head.headers) => {
                 load.succeeded();
-                Ok(Exchange::Switch(response.into_parts().0, leg, load))
+                Ok(Exchange::Switch(head, connection.into_leg(), load))
             }
-            sent => self.answered(sent, connection, load, caller).map(Exchange::Answer),
+            sent => self.answered(sent, connection, body, load, caller).map(Exchange::Answer),
         }
     }
 

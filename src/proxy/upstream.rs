@@ -1,110 +1,113 @@
-//! A connection to an upstream, and an exchange on it.
+//! A connection to an upstream, and an exchange on it, over HTTP/1.1.
 //!
 //! A connection is driven by the future that waits for its answer, then by the body that carries
 //! it on: no task of its own, no wake from one task to another. Only where an answer comes before
 //! the request's body is whole does the connection get a task, so that reading the answer and
 //! sending the rest cannot wait for each other.
 
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
+use http::request::Parts;
+use http::{StatusCode, response};
+use http_body::Frame;
+use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio::sync::mpsc;
 
-use super::body::{RequestBody, Upload};
+use super::answer::{Head, Intake};
+use super::body::RequestBody;
 use super::endpoint::Load;
 use super::fault::Fault;
 use super::link::Link;
+use super::outlet::Outlet;
 use super::pool::Caller;
 use super::settings::Timeouts;
 use super::timer::deadline;
 use super::tunnel::Leg;
-use super::wire::{Preamble, Wire};
 use crate::telemetry::UpstreamErrorKind;
-
-/// Bytes of an answer's head that are taken from an upstream.
-const ANSWER_HEAD_BYTES: usize = 128 * 1024;
 
 /// It closed before its answer was there.
 pub(super) const RESET: Fault = Fault::Upstream(UpstreamErrorKind::Reset);
 /// What it said is no answer to what it was asked.
 pub(super) const PROTOCOL: Fault = Fault::Upstream(UpstreamErrorKind::Protocol);
 
+/// Parts of an answer that wait for their client, where a task reads them.
+const AHEAD: usize = 1;
+
 /// A connection to an upstream. Its waits end by the timer of the client whose request it has.
 #[derive(Debug)]
 pub(super) struct Connection {
-    sender: SendRequest<RequestBody>,
-    driver: Driver,
-    preamble: Preamble,
+    link: Link,
+    outlet: Outlet,
+    intake: Intake,
     /// Whether it takes no request after this one.
     is_last: bool,
 }
 
-/// What reads and writes.
-#[derive(Debug, Default)]
-struct Driver {
-    /// Gone when it has ended: with it go requests that wait in its queue.
-    running: Option<http1::Connection<Wire, RequestBody>>,
-    /// What it has left.
-    ended: Option<http1::Parts<Wire>>,
-}
+/// A part of an answer's body; nothing where it is whole.
+pub(super) type Part = Option<Result<Frame<Bytes>, Fault>>;
 
 /// What became of a request on one connection.
 pub(super) enum Sent {
-    Answered(Response<Incoming>),
+    Answered(response::Parts),
     /// With 101: what follows is not HTTP any more.
-    Switched(Response<Incoming>),
+    Switched(response::Parts),
     /// Nothing of it was written: it can go on another connection.
-    Unsent(Box<Request<RequestBody>>),
-    /// Its head was written, this one, and then the connection closed without a byte.
-    Unheard(Vec<u8>),
+    Unsent,
+    /// It was written, in part at least, and then the connection closed without a byte.
+    Unheard,
     Failed(Fault),
 }
 
 impl Connection {
-    pub(super) async fn over(link: Link) -> hyper::Result<Box<Self>> {
-        let preamble = Preamble::default();
-        let (sender, driver) = http1::Builder::new()
-            .max_header_size(ANSWER_HEAD_BYTES)
-            .handshake(Wire::new(link, preamble.clone()))
-            .await?;
-        let driver = Driver { running: Some(driver), ended: None };
-        Ok(Box::new(Self { sender, driver, preamble, is_last: false }))
+    pub(super) fn over(link: Link) -> Box<Self> {
+        let (outlet, intake) = (Outlet::default(), Intake::default());
+        Box::new(Self { link, outlet, intake, is_last: false })
     }
 
-    /// What the next request says of us: see [`Preamble`].
-    pub(super) fn preamble(&self) -> &Preamble {
-        &self.preamble
-    }
-
-    /// Sends a request and waits for the head of its answer.
+    /// Sends a request and waits for the head of its answer. What is to be said of who asks is in
+    /// `preamble`.
     pub(super) async fn send(
         &mut self,
-        request: Request<RequestBody>,
+        head: &Parts,
+        preamble: &[u8],
+        body: &mut RequestBody,
         Caller { upload, activity }: Caller<'_>,
         timeouts: &Timeouts,
     ) -> Sent {
-        let mut answer = pin!(self.sender.try_send_request(request));
-        let driver = &mut self.driver;
+        let Self { link, outlet, intake, is_last } = self;
+        let mut is_begun = false;
         poll_fn(|cx| {
-            driver.drive(cx);
-            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+            if !is_begun {
+                if !is_quiet(link, cx) {
+                    return Poll::Ready(Sent::Unsent);
+                }
+                if let Err(fault) = outlet.begin(head, preamble, body) {
+                    return Poll::Ready(Sent::Failed(fault));
+                }
+                is_begun = true;
+            }
+            if let Poll::Ready(Err(fault)) = outlet.poll(link, body, cx) {
+                return Poll::Ready(Sent::Failed(upload.fault().unwrap_or(fault)));
+            }
+            if let Poll::Ready(answer) = intake.poll_head(link, &head.method, cx) {
                 return Poll::Ready(match answer {
-                    Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                        Sent::Switched(response)
+                    Ok(Some(Head { parts, is_last: ends })) => {
+                        *is_last |= ends;
+                        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+                            Sent::Switched(parts)
+                        } else {
+                            Sent::Answered(parts)
+                        }
                     }
-                    Ok(response) if has_one_framing(response.headers()) => Sent::Answered(response),
-                    Ok(_) => Sent::Failed(PROTOCOL),
-                    Err(mut error) => match error.take_message() {
-                        Some(request) => Sent::Unsent(Box::new(request)),
-                        None => match (fault_of(error.error(), upload), driver.unheard()) {
-                            (RESET, Some(head)) => Sent::Unheard(head),
-                            (fault, _) => Sent::Failed(fault),
-                        },
-                    },
+                    Ok(None) if outlet.is_untouched() => Sent::Unsent,
+                    Ok(None) => Sent::Unheard,
+                    Err(fault) => Sent::Failed(fault),
                 });
             }
             let (wait, fault) = upload.patience(timeouts);
@@ -117,17 +120,45 @@ impl Connection {
         .await
     }
 
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
-        self.driver.drive(cx);
+    /// The next part of the answer's body. Nothing once it is whole.
+    ///
+    /// # Errors
+    ///
+    /// When it breaks off.
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Part> {
+        self.intake.poll_frame(&mut self.link, cx)
     }
 
-    pub(super) fn is_closed(&self) -> bool {
-        self.driver.running.is_none()
+    /// The whole body of the answer, if it is short and here.
+    pub(super) fn take_body(&mut self) -> Option<Bytes> {
+        self.intake.take_whole()
     }
 
-    /// Whether the answer was read to its end and another request can be sent.
-    pub(super) fn is_idle(&self) -> bool {
-        !self.is_last && !self.is_closed() && self.sender.is_ready()
+    /// Whether all of the request is written.
+    pub(super) fn is_sent(&self) -> bool {
+        self.outlet.is_over()
+    }
+
+    /// Whether the answer was read to its end.
+    pub(super) fn is_over(&self) -> bool {
+        self.intake.is_over()
+    }
+
+    /// How many bytes of the answer's body are to come, where that is known.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.intake.length()
+    }
+
+    /// Makes it ready for another request. `false` where it takes none.
+    pub(super) fn rest(&mut self) -> bool {
+        let is_ready = !self.is_last && self.outlet.is_over() && self.intake.is_empty();
+        self.intake.rest();
+        is_ready
+    }
+
+    /// Whether the other side has left it open and has said nothing, as long as it is idle.
+    pub(super) fn is_quiet(&mut self, cx: &mut Context<'_>) -> bool {
+        is_quiet(&mut self.link, cx)
     }
 
     /// Closes it after one request, whatever the answer.
@@ -135,40 +166,69 @@ impl Connection {
         self.is_last = true;
     }
 
-    /// What hyper leaves of a connection that has switched. Nothing if it was not done with it.
-    pub(super) fn end(&mut self, cx: &mut Context<'_>) -> Option<Leg<Link>> {
-        self.driver.drive(cx);
-        let http1::Parts { io, read_buf, .. } = self.driver.ended.take()?;
-        Some(Leg { stream: io.into_link(), read: read_buf })
+    /// What is left of a connection that has switched.
+    pub(super) fn into_leg(self) -> Leg<Link> {
+        Leg { stream: self.link, read: self.intake.into_bytes() }
     }
 
-    /// Lets the connection end by itself, in a task of its own.
-    pub(super) fn detach(self: Box<Self>, load: Load) {
-        let Self { sender, driver, .. } = *self;
-        drop(sender);
-        if let Some(running) = driver.running {
-            tokio::task::spawn_local(async move {
-                // Whoever reads the answer's body is told of an error there.
-                let _ = running.await;
-                drop(load);
-            });
+    /// Lets the rest of `body` and the answer go on at once, in a task of its own, and says where
+    /// the answer comes. What is left of the body when the answer is whole may take `limit` longer.
+    pub(super) fn detach(
+        self: Box<Self>,
+        body: RequestBody,
+        load: Load,
+        limit: Duration,
+    ) -> mpsc::Receiver<Part> {
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        tokio::task::spawn_local(async move {
+            self.both_ways(body, sender, limit).await;
+            drop(load);
+        });
+        receiver
+    }
+
+    async fn both_ways(
+        self: Box<Self>,
+        mut body: RequestBody,
+        answer: mpsc::Sender<Part>,
+        limit: Duration,
+    ) {
+        let Self { link, mut outlet, mut intake, .. } = *self;
+        let (link, is_whole) = (RefCell::new(link), Cell::new(false));
+        let mut upload = pin!(poll_fn(|cx| outlet.poll(&mut link.borrow_mut(), &mut body, cx)));
+        let mut download = pin!(async {
+            loop {
+                let frame = poll_fn(|cx| intake.poll_frame(&mut link.borrow_mut(), cx)).await;
+                is_whole.set(intake.is_over());
+                let is_last = !matches!(frame, Some(Ok(_)));
+                if answer.send(frame).await.is_err() || is_last {
+                    return;
+                }
+            }
+        });
+        let mut is_uploading = true;
+        loop {
+            tokio::select! {
+                () = &mut download => break,
+                result = &mut upload, if is_uploading => match result {
+                    Ok(()) => is_uploading = false,
+                    // The answer is to a request that never was.
+                    Err(_) => return,
+                },
+                // Its reader has enough, or is gone.
+                () = answer.closed() => break,
+            }
+        }
+        if is_uploading && is_whole.get() {
+            let _ = tokio::time::timeout(limit, upload).await;
         }
     }
 }
 
-impl Driver {
-    fn drive(&mut self, cx: &mut Context<'_>) {
-        let Some(running) = &mut self.running else { return };
-        if running.poll_without_shutdown(cx).is_ready() {
-            self.ended = self.running.take().map(http1::Connection::into_parts);
-        }
-    }
-
-    /// The last request's head, if nothing came since.
-    fn unheard(&mut self) -> Option<Vec<u8>> {
-        let ended = self.ended.take_if(|ended| ended.read_buf.is_empty())?;
-        Some(ended.io.into_head()).filter(|head| !head.is_empty())
-    }
+/// Whether nothing can be read: neither an end, nor what nobody asked for.
+fn is_quiet(link: &mut Link, cx: &mut Context<'_>) -> bool {
+    let mut byte = [0];
+    Pin::new(link).poll_read(cx, &mut ReadBuf::new(&mut byte)).is_pending()
 }
 
 /// An answer ends in one way only (RFC 9112 §6.3).
@@ -185,11 +245,4 @@ pub(super) fn has_one_framing(headers: &HeaderMap) -> bool {
             lengths.next().is_none() && length.as_bytes().iter().all(u8::is_ascii_digit)
         }
     }
-}
-
-fn fault_of(error: &hyper::Error, upload: &Upload) -> Fault {
-    if let Some(fault) = upload.fault() {
-        return fault;
-    }
-    if error.is_parse() { PROTOCOL } else { RESET }
 }

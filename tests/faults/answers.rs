@@ -2,8 +2,8 @@
 
 use sidegate::clock;
 
+use crate::script::Scripted;
 use crate::script::Step::{self, Behave, Bytes, Close, Freeze, Head, Repeat, Reset, Say, Whole};
-use crate::script::{OK, Scripted};
 use crate::stage::{Ask, Client, Saw, Stage, Table};
 
 /// What a client has to see.
@@ -104,7 +104,7 @@ fn no_answer() {
             &[Head, Say("HTTP/1.1 103 Early Hints\r\n\r\n"), Freeze],
             Late,
         ),
-        ("1xx without end", Ask::Get, &[Head, Repeat("HTTP/1.1 102 Processing\r\n\r\n")], Late),
+        ("1xx without end", Ask::Get, &[Head, Repeat("HTTP/1.1 102 Processing\r\n\r\n")], Wrong),
     ]);
 }
 
@@ -290,7 +290,14 @@ fn more_than_was_asked_for() {
         (
             "an answer behind its answer",
             Ask::Get,
-            &[Head, Say(OK), Say("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"), Behave],
+            // At once: what comes when the next request is on its way cannot be told from its answer.
+            &[
+                Head,
+                Say(
+                    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged",
+                ),
+                Behave,
+            ],
             Its(200, "ok"),
         ),
         (

@@ -12,6 +12,7 @@
     reason = "a test that cannot go on should stop"
 )]
 
+mod decided;
 mod difference;
 mod draft;
 mod judge;
@@ -25,10 +26,9 @@ use std::collections::BTreeMap;
 
 use proptest::collection::vec;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
-use sidegate::policy::{Decision, DenyReason, Query, Snapshot, UnixSeconds, Upgrade, compile};
+use sidegate::policy::{DenyReason, compile};
 
-use judge::Answer;
-use model::Request;
+use decided::decided;
 
 const POLICIES: u32 = 1000;
 const REQUESTS: usize = 120;
@@ -87,37 +87,5 @@ fn decide_equals_the_oracle_on_random_policies() {
     for code in reasons.map(DenyReason::code).chain(["full", "view", "public"]) {
         let count = outcomes.get(code).copied().unwrap_or_default();
         assert!(count >= FEWEST, "`{code}` occurred {count} times: the generator misses it");
-    }
-}
-
-fn decided(snapshot: &Snapshot, request: &Request) -> Answer {
-    let query = Query {
-        method: request.method,
-        host: &request.host,
-        target: &request.target,
-        credential: request.credential.as_deref(),
-        upgrade: match request.upgrade {
-            None => Upgrade::None,
-            Some("websocket") => Upgrade::WebSocket,
-            Some(_) => Upgrade::Unknown,
-        },
-        preflight: request.preflight,
-    };
-    match snapshot.decide(&query, UnixSeconds(request.now)) {
-        Decision::Allow(permit) => {
-            let level = snapshot.describe(&permit.facts()).level;
-            let forwarded = permit.rewritten_target().unwrap_or(&request.target).to_owned();
-            let route = permit.route().name().to_owned();
-            Answer {
-                code: level.map_or("public", |level| level.name()),
-                status: None,
-                forwarded: Some((route, forwarded)),
-            }
-        }
-        Decision::Deny(denial) => Answer {
-            code: denial.reason.code(),
-            status: Some(denial.reason.status(snapshot.hide_none())),
-            forwarded: None,
-        },
     }
 }

@@ -1,5 +1,6 @@
 //! Answers that come before the request's body is whole, and upstreams that do not read it.
 
+use std::thread;
 use std::time::Duration;
 
 use sidegate::clock;
@@ -67,6 +68,25 @@ fn an_answer_of_an_upstream_that_closes_at_once_goes_through() {
         }
     }
     assert!(lost.is_empty(), "{lost:#?}");
+}
+
+/// The client has said everything, and most of that is still on its way.
+#[test]
+fn an_answer_does_not_stop_what_is_still_to_be_written() {
+    const LENGTH: usize = 8_000_000;
+    let mut rig = Rig::new("");
+    let head = format!("POST /app HTTP/1.1\r\n{WRITER}Content-Length: {LENGTH}\r\n\r\n");
+    let mut client = rig.sent(head);
+    let mut peer = rig.upstream.next();
+    peer.through(b"\r\n\r\n");
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    let writer = thread::spawn(move || {
+        client.send(vec![b'x'; LENGTH]);
+        client
+    });
+    assert!(peer.bytes(LENGTH).iter().all(|byte| *byte == b'x'));
+    peer.send("hello");
+    assert_eq!(writer.join().unwrap().answer().body, b"hello");
 }
 
 #[test]

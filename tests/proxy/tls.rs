@@ -255,7 +255,7 @@ fn http_2_is_spoken_where_it_is_wanted() {
         config.alpn_protocols = vec![protocol.into()];
         let server = Server::secure(config);
         let rig = Rig::new(&format!(
-            "timeouts.upstream = \"500ms\"\nupstream.other.ca = \"{}/ca.pem\"\n\
+            "timeouts.upstream = \"5s\"\nupstream.other.ca = \"{}/ca.pem\"\n\
              upstream.other.urls = [\"{}\"]\n",
             folder.path().display(),
             server.url

@@ -3,10 +3,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sidegate::policy::{Decision, Query, Snapshot, UnixSeconds, Upgrade, compile};
+use sidegate::policy::compile;
 
 mod draw;
 
+#[path = "../../../oracle/decided.rs"]
+mod decided;
 #[path = "../../../oracle/draft.rs"]
 mod draft;
 #[path = "../../../oracle/judge.rs"]
@@ -16,9 +18,8 @@ mod model;
 #[path = "../../../oracle/target.rs"]
 mod target;
 
+use decided::decided;
 use draw::Source;
-use judge::Answer;
-use model::Request;
 
 const REQUESTS: usize = 16;
 
@@ -38,34 +39,3 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(got, expected, "decide and the oracle: {request:?} of {model:#?}");
     }
 });
-
-fn decided(snapshot: &Snapshot, request: &Request) -> Answer {
-    let query = Query {
-        method: request.method,
-        host: &request.host,
-        target: &request.target,
-        credential: request.credential.as_deref(),
-        upgrade: match request.upgrade {
-            None => Upgrade::None,
-            Some("websocket") => Upgrade::WebSocket,
-            Some(_) => Upgrade::Unknown,
-        },
-        preflight: request.preflight,
-    };
-    match snapshot.decide(&query, UnixSeconds(request.now)) {
-        Decision::Allow(permit) => {
-            let level = snapshot.describe(&permit.facts()).level;
-            let target = permit.rewritten_target().unwrap_or(&request.target).to_owned();
-            Answer {
-                code: level.map_or("public", |level| level.name()),
-                status: None,
-                forwarded: Some((permit.route().name().to_owned(), target)),
-            }
-        }
-        Decision::Deny(denial) => Answer {
-            code: denial.reason.code(),
-            status: Some(denial.reason.status(snapshot.hide_none())),
-            forwarded: None,
-        },
-    }
-}

@@ -1,0 +1,461 @@
+//! An upstream's answer over HTTP/1.1 (RFC 9112): its head, how its body ends, and what is read of it.
+//!
+//! INVARIANTS: an answer ends in one way only (§6.3), or it is none. A body that breaks off is never
+//! made to look whole.
+
+use std::future::Future as _;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
+};
+use http::{Method, Response, StatusCode, response};
+use http_body::Frame;
+use httparse::{ParserConfig, Status};
+use hyper::ext::ReasonPhrase;
+use tokio::io::AsyncReadExt as _;
+
+use super::chunks::{Piece, Pieces};
+use super::fault::Fault;
+use super::link::Link;
+use super::upstream::{PROTOCOL, RESET};
+
+/// Bytes of an answer's head that are taken from an upstream.
+const HEAD_BYTES: usize = 128 * 1024;
+/// Fields of a head, or of trailers.
+const FIELDS: usize = 100;
+/// Answers before the answer (RFC 9110 §15.2).
+const INFORMATIONAL: u32 = 32;
+/// What is read at once: at first, and as long as all of it is filled.
+const READ: usize = 8 * 1024;
+const LARGE_READ: usize = 256 * 1024;
+
+/// What comes from an upstream.
+#[derive(Debug)]
+pub(super) struct Intake {
+    bytes: BytesMut,
+    /// How many of them are known not to end a head.
+    searched: usize,
+    room: usize,
+    informational: u32,
+    rest: Rest,
+}
+
+/// What is left of an answer's body.
+#[derive(Debug)]
+enum Rest {
+    Nothing,
+    Length(u64),
+    Chunks(Pieces),
+    /// All that comes.
+    UntilEnd,
+}
+
+/// The head of an answer.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) parts: response::Parts,
+    /// Whether the connection takes no other request.
+    pub(super) is_last: bool,
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        Self {
+            bytes: BytesMut::new(),
+            searched: 0,
+            room: READ,
+            informational: 0,
+            rest: Rest::Nothing,
+        }
+    }
+}
+
+impl Intake {
+    /// Whether nothing is left, of an answer or behind it.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self.rest, Rest::Nothing) && self.bytes.is_empty()
+    }
+
+    /// Whether the answer is whole.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.rest, Rest::Nothing)
+    }
+
+    /// How many bytes the rest of the body has, where that is known.
+    pub(super) fn length(&self) -> Option<u64> {
+        match self.rest {
+            Rest::Nothing => Some(0),
+            Rest::Length(left) => Some(left),
+            Rest::Chunks(_) | Rest::UntilEnd => None,
+        }
+    }
+
+    /// All that was read and not understood.
+    pub(super) fn into_bytes(self) -> Bytes {
+        self.bytes.freeze()
+    }
+
+    /// Before another request: nothing is kept for a connection that is idle.
+    pub(super) fn rest(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The whole body, if it is short and here.
+    pub(super) fn take_whole(&mut self) -> Option<Bytes> {
+        let length = match self.rest {
+            Rest::Nothing => 0,
+            Rest::Length(left) => usize::try_from(left).ok()?,
+            Rest::Chunks(_) | Rest::UntilEnd => return None,
+        };
+        if self.bytes.len() < length {
+            return None;
+        }
+        self.rest = Rest::Nothing;
+        Some(self.bytes.split_to(length).freeze())
+    }
+
+    /// The head of the answer to a request with that method. Nothing where the connection ended
+    /// before its first byte.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ends within it, or it is no head.
+    pub(super) fn poll_head(
+        &mut self,
+        link: &mut Link,
+        method: &Method,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Head>, Fault>> {
+        loop {
+            while let Some(end) = self.end_of_head()? {
+                self.searched = 0;
+                let (head, rest) = read_head(self.bytes.split_to(end).freeze(), method)?;
+                if head.parts.status.is_informational()
+                    && head.parts.status != StatusCode::SWITCHING_PROTOCOLS
+                {
+                    self.informational += 1;
+                    if self.informational > INFORMATIONAL {
+                        return Poll::Ready(Err(PROTOCOL));
+                    }
+                    continue;
+                }
+                self.rest = rest;
+                return Poll::Ready(Ok(Some(head)));
+            }
+            let is_begun = !self.bytes.is_empty() || self.informational > 0;
+            match ready!(self.poll_read(link, cx)) {
+                Ok(0) | Err(_) if is_begun => return Poll::Ready(Err(RESET)),
+                Ok(0) | Err(_) => return Poll::Ready(Ok(None)),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// The next part of the body. Nothing once it is whole.
+    ///
+    /// # Errors
+    ///
+    /// When it breaks off.
+    pub(super) fn poll_frame(
+        &mut self,
+        link: &mut Link,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        loop {
+            match self.next_piece() {
+                Ok(Some(Piece::Data(data))) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Ok(Some(Piece::End(trailers))) => {
+                    self.rest = Rest::Nothing;
+                    return Poll::Ready(match trailers.is_empty() {
+                        true => None,
+                        false => Some(read_trailers(&trailers).map(Frame::trailers)),
+                    });
+                }
+                Ok(None) if matches!(self.rest, Rest::Nothing) => return Poll::Ready(None),
+                Ok(None) => {}
+                Err(fault) => return Poll::Ready(Some(Err(fault))),
+            }
+            match ready!(self.poll_read(link, cx)) {
+                Ok(0) if matches!(self.rest, Rest::UntilEnd) => self.rest = Rest::Nothing,
+                Ok(0) | Err(_) => return Poll::Ready(Some(Err(RESET))),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// What of the body is here. Nothing where more has to be read.
+    fn next_piece(&mut self) -> Result<Option<Piece>, Fault> {
+        if self.bytes.is_empty() {
+            return Ok(None);
+        }
+        match &mut self.rest {
+            Rest::Nothing => Ok(None),
+            Rest::UntilEnd => Ok(Some(Piece::Data(self.bytes.split().freeze()))),
+            Rest::Chunks(chunks) => chunks.take(&mut self.bytes).map_err(|_| RESET),
+            Rest::Length(left) => {
+                let here = usize::try_from(*left).unwrap_or(usize::MAX).min(self.bytes.len());
+                *left -= here as u64;
+                if *left == 0 {
+                    self.rest = Rest::Nothing;
+                }
+                Ok(Some(Piece::Data(self.bytes.split_to(here).freeze())))
+            }
+        }
+    }
+
+    fn poll_read(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.bytes.reserve(self.room);
+        let read = ready!(pin!(link.read_buf(&mut self.bytes)).poll(cx))?;
+        if read >= self.room {
+            self.room = (self.room * 2).min(LARGE_READ);
+        } else if read < self.room / 4 {
+            self.room = (self.room / 2).max(READ);
+        }
+        Poll::Ready(Ok(read))
+    }
+
+    /// Where the head ends that the bytes begin with, if all of it is here.
+    fn end_of_head(&mut self) -> Result<Option<usize>, Fault> {
+        if self.bytes.is_empty() {
+            return Ok(None);
+        }
+        if !could_begin(&self.bytes) {
+            return Err(PROTOCOL);
+        }
+        while let Some(found) =
+            memchr::memchr(b'\n', self.bytes.get(self.searched..).unwrap_or_default())
+        {
+            let after = self.searched + found + 1;
+            match self.bytes.get(after..).unwrap_or_default() {
+                [b'\n', ..] => return Ok(Some(after + 1)),
+                [b'\r', b'\n', ..] => return Ok(Some(after + 2)),
+                [] | [b'\r'] => break,
+                _ => self.searched = after,
+            }
+        }
+        if self.bytes.len() > HEAD_BYTES {
+            return Err(PROTOCOL);
+        }
+        Ok(None)
+    }
+}
+
+/// Whether an answer of HTTP/1 can begin so: what is not HTTP at all is not waited for.
+fn could_begin(bytes: &[u8]) -> bool {
+    const START: &[u8] = b"HTTP/1.";
+    bytes.iter().zip(START).all(|(byte, expected)| byte == expected)
+}
+
+fn read_head(bytes: Bytes, method: &Method) -> Result<(Head, Rest), Fault> {
+    if bytes.len() > HEAD_BYTES {
+        return Err(PROTOCOL);
+    }
+    let mut fields = [const { MaybeUninit::uninit() }; FIELDS];
+    let mut parsed = httparse::Response::new(&mut []);
+    let status = ParserConfig::default()
+        .parse_response_with_uninit_headers(&mut parsed, &bytes, &mut fields)
+        .map_err(|_| PROTOCOL)?;
+    if status != Status::Complete(bytes.len()) {
+        return Err(PROTOCOL);
+    }
+    let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(PROTOCOL)?;
+    let is_old = parsed.version == Some(0);
+    let mut parts = Response::new(()).into_parts().0;
+    parts.status = status;
+    if let Some(reason) = parsed.reason.filter(|it| Some(*it) != status.canonical_reason()) {
+        parts.extensions.insert(ReasonPhrase::try_from(reason.as_bytes()).map_err(|_| PROTOCOL)?);
+    }
+    let (mut length, mut is_chunked) = (None, false);
+    let (mut is_kept, mut is_closed) = (!is_old, false);
+    parts.headers.reserve(parsed.headers.len());
+    for field in parsed.headers.iter() {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| PROTOCOL)?;
+        let value =
+            HeaderValue::from_maybe_shared(bytes.slice_ref(field.value)).map_err(|_| PROTOCOL)?;
+        if name == CONTENT_LENGTH {
+            if length.replace(number(field.value).ok_or(PROTOCOL)?).is_some() {
+                return Err(PROTOCOL);
+            }
+        } else if name == TRANSFER_ENCODING {
+            let is_second = std::mem::replace(&mut is_chunked, true);
+            if is_second || is_old || !field.value.eq_ignore_ascii_case(b"chunked") {
+                return Err(PROTOCOL);
+            }
+        } else if name == CONNECTION {
+            is_closed |= names(field.value, b"close");
+            is_kept |= names(field.value, b"keep-alive");
+        }
+        parts.headers.append(name, value);
+    }
+    let has_no_body = *method == Method::HEAD
+        || status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let rest = match (is_chunked, length) {
+        (true, Some(_)) => return Err(PROTOCOL),
+        _ if has_no_body => Rest::Nothing,
+        (true, None) => Rest::Chunks(Pieces::new()),
+        (false, Some(0)) => Rest::Nothing,
+        (false, Some(length)) => Rest::Length(length),
+        (false, None) => Rest::UntilEnd,
+    };
+    let is_last = is_closed || !is_kept || matches!(rest, Rest::UntilEnd);
+    Ok((Head { parts, is_last }, rest))
+}
+
+fn read_trailers(bytes: &[u8]) -> Result<HeaderMap, Fault> {
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
+    let Ok(Status::Complete((_, parsed))) = httparse::parse_headers(bytes, &mut fields) else {
+        return Err(RESET);
+    };
+    let mut trailers = HeaderMap::with_capacity(parsed.len());
+    for field in parsed {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| RESET)?;
+        let value = HeaderValue::from_bytes(field.value).map_err(|_| RESET)?;
+        trailers.append(name, value);
+    }
+    Ok(trailers)
+}
+
+/// Whether a list names that option (RFC 9110 §7.6.1).
+fn names(list: &[u8], option: &[u8]) -> bool {
+    list.split(|byte| *byte == b',').any(|named| named.trim_ascii().eq_ignore_ascii_case(option))
+}
+
+/// `1*DIGIT` (RFC 9110 §8.6).
+fn number(digits: &[u8]) -> Option<u64> {
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Status, what is left of the body, and whether the connection is used up.
+    type Read = Option<(u16, &'static str, bool)>;
+
+    /// The same however it comes: whole, or a byte at a time.
+    fn read(text: &str, method: &Method) -> Read {
+        let whole = begun(text.as_bytes(), text.len(), method);
+        assert_eq!(begun(text.as_bytes(), 1, method), whole, "{text:?} by bytes");
+        whole
+    }
+
+    fn begun(text: &[u8], at_once: usize, method: &Method) -> Read {
+        let mut intake = Intake::default();
+        for part in text.chunks(at_once) {
+            intake.bytes.extend_from_slice(part);
+            let Some(end) = intake.end_of_head().ok()? else { continue };
+            let (head, rest) = read_head(intake.bytes.split_to(end).freeze(), method).ok()?;
+            let rest = match rest {
+                Rest::Nothing => "nothing",
+                Rest::Length(_) => "length",
+                Rest::Chunks(_) => "chunks",
+                Rest::UntilEnd => "until the end",
+            };
+            return Some((head.parts.status.as_u16(), rest, head.is_last));
+        }
+        None
+    }
+
+    #[test]
+    fn an_answer_ends_in_one_way_or_is_none() {
+        let cases: &[(&str, Read)] = &[
+            ("Content-Length: 5\r\n", Some((200, "length", false))),
+            ("content-length:\t0 \r\n", Some((200, "nothing", false))),
+            ("Transfer-Encoding: Chunked\r\n", Some((200, "chunks", false))),
+            ("Content-Length: 5\r\nConnection: x, CLOSE\r\n", Some((200, "length", true))),
+            ("Content-Length: 5\r\nConnection: keep-alive\r\n", Some((200, "length", false))),
+            ("Content-Length: 5\r\nConnection: closed\r\n", Some((200, "length", false))),
+            ("", Some((200, "until the end", true))),
+            ("Connection: keep-alive\r\n", Some((200, "until the end", true))),
+            ("Content-Length: 5\r\nContent-Length: 5\r\n", None),
+            ("Content-Length: 5, 5\r\n", None),
+            ("Content-Length: +5\r\n", None),
+            ("Content-Length: \r\n", None),
+            ("Content-Length: 18446744073709551616\r\n", None),
+            ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", None),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", None),
+            ("Transfer-Encoding: gzip, chunked\r\n", None),
+            ("Transfer-Encoding: identity\r\n", None),
+            ("A: b\r\n c\r\n", None),
+            ("A : b\r\n", None),
+            ("A\r\n", None),
+            ("A: \0\r\n", None),
+        ];
+        for (fields, expected) in cases {
+            let text = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
+            assert_eq!(read(&text, &Method::GET), *expected, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn some_answers_have_no_body_and_old_ones_end_their_connection() {
+        let cases: &[(&str, Method, Read)] = &[
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
+                Method::HEAD,
+                Some((200, "nothing", false)),
+            ),
+            ("HTTP/1.1 200 OK\r\n\r\n", Method::HEAD, Some((200, "nothing", false))),
+            ("HTTP/1.1 204 No Content\r\n\r\n", Method::GET, Some((204, "nothing", false))),
+            (
+                "HTTP/1.1 304 \r\nContent-Length: 5\r\n\r\n",
+                Method::GET,
+                Some((304, "nothing", false)),
+            ),
+            (
+                "HTTP/1.1 101 S\r\nUpgrade: websocket\r\n\r\n",
+                Method::GET,
+                Some((101, "nothing", false)),
+            ),
+            (
+                "HTTP/1.1 404\r\nContent-Length: 1\r\n\r\n",
+                Method::GET,
+                Some((404, "length", false)),
+            ),
+            (
+                "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n",
+                Method::GET,
+                Some((200, "length", true)),
+            ),
+            (
+                "HTTP/1.0 200 OK\r\nContent-Length: 5\r\nConnection: Keep-Alive\r\n\r\n",
+                Method::GET,
+                Some((200, "length", false)),
+            ),
+            ("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", Method::GET, None),
+            ("HTTP/1.1 200 OK\nContent-Length: 1\n\n", Method::GET, Some((200, "length", false))),
+            ("\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n", Method::GET, None),
+            ("HTTP/2.0 200 OK\r\n\r\n", Method::GET, None),
+            ("HTTP/1.1 2000 OK\r\n\r\n", Method::GET, None),
+            ("HTTP/1.1 099 OK\r\n\r\n", Method::GET, None),
+            ("SSH-2.0-OpenSSH_9.2\r\n", Method::GET, None),
+            ("ICY 200 OK\r\n\r\n", Method::GET, None),
+            ("{\"status\": 200}", Method::GET, None),
+        ];
+        for (text, method, expected) in cases {
+            assert_eq!(read(text, method), *expected, "{text:?}");
+        }
+        let long = format!("HTTP/1.1 200 OK\r\nA: {}", "x".repeat(HEAD_BYTES));
+        let mut intake = Intake { bytes: long.as_bytes().into(), ..Intake::default() };
+        assert_eq!(intake.end_of_head(), Err(PROTOCOL));
+    }
+
+    #[test]
+    fn a_reason_of_its_own_goes_on() {
+        for (text, expected) in [("OK", None), ("Fine by me", Some("Fine by me"))] {
+            let bytes = Bytes::from(format!("HTTP/1.1 200 {text}\r\n\r\n"));
+            let (head, _) = read_head(bytes, &Method::GET).unwrap();
+            let reason = head.parts.extensions.get::<ReasonPhrase>();
+            assert_eq!(reason.map(ReasonPhrase::as_bytes), expected.map(str::as_bytes));
+        }
+    }
+}

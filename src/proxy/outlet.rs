@@ -1,0 +1,266 @@
+//! What goes to an upstream of HTTP/1.1: a request's head, and its body as it comes (RFC 9112).
+//!
+//! INVARIANT: the body ends where the head says. One that turns out longer or shorter is never made
+//! to look whole.
+
+use std::io::{self, IoSlice, Write as _};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
+    HOST, HeaderName, MAX_FORWARDS, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING,
+};
+use http::request::Parts;
+use http_body::{Body as _, Frame};
+use tokio::io::AsyncWrite;
+
+use super::body::RequestBody;
+use super::fault::Fault;
+use super::link::Link;
+
+/// Bytes that are copied behind each other, to go in one piece. What is longer goes by itself.
+const TOGETHER: usize = 16 * 1024;
+/// What is kept of a buffer for the next request.
+const KEPT: usize = 4 * 1024;
+
+/// What is still to be written of a request.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    /// Goes first.
+    bytes: Vec<u8>,
+    /// How much of it has.
+    written: usize,
+    /// A part of the body that is too long to be copied goes behind it, and then its end.
+    part: Bytes,
+    end: &'static [u8],
+    framing: Framing,
+    /// Names of trailers that were promised.
+    promised: Vec<HeaderName>,
+    /// Whether any of the request has left, or its body was begun.
+    is_touched: bool,
+    /// It takes no more. What it said before that is still read.
+    is_deaf: bool,
+}
+
+/// What of the body is to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    Over,
+    Length(u64),
+    Chunked,
+}
+
+impl Default for Outlet {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::new(),
+            written: 0,
+            part: Bytes::new(),
+            end: b"",
+            framing: Framing::Over,
+            promised: Vec::new(),
+            is_touched: false,
+            is_deaf: false,
+        }
+    }
+}
+
+impl Outlet {
+    /// Makes the head ready to go. `preamble` is said right behind the first line.
+    ///
+    /// # Errors
+    ///
+    /// Where the head says another length of the body than there is.
+    pub(super) fn begin(
+        &mut self,
+        head: &Parts,
+        preamble: &[u8],
+        body: &RequestBody,
+    ) -> Result<(), Fault> {
+        let Self { bytes, .. } = self;
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        for part in [head.method.as_str(), " ", target, " HTTP/1.1\r\n"] {
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        bytes.extend_from_slice(preamble);
+        let (mut length, mut is_chunked) = (None, false);
+        for (name, value) in &head.headers {
+            bytes.extend_from_slice(name.as_str().as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend_from_slice(value.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+            if *name == CONTENT_LENGTH {
+                let value = value.to_str().ok().and_then(|value| value.parse().ok());
+                length = Some(value.ok_or(Fault::BodyBroken)?);
+            } else if *name == TRANSFER_ENCODING {
+                is_chunked = true;
+            }
+        }
+        bytes.extend_from_slice(b"\r\n");
+        self.is_touched = false;
+        self.framing = match (body, length, is_chunked) {
+            (RequestBody::Empty, None | Some(0), false) => Framing::Over,
+            (RequestBody::Streaming(_), Some(length), false) => Framing::Length(length),
+            (RequestBody::Streaming(_), None, true) => Framing::Chunked,
+            _ => return Err(Fault::BodyBroken),
+        };
+        if self.framing == Framing::Chunked {
+            self.promised = promised(&head.headers);
+        }
+        Ok(())
+    }
+
+    /// Ready once all of the request is written, or nothing more of it is taken.
+    ///
+    /// # Errors
+    ///
+    /// Why there will not be more of the body.
+    pub(super) fn poll(
+        &mut self,
+        link: &mut Link,
+        body: &mut RequestBody,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Fault>> {
+        loop {
+            if self.is_deaf {
+                return Poll::Ready(Ok(()));
+            }
+            self.gather(body, cx)?;
+            if self.written == self.bytes.len() && self.part.is_empty() && self.end.is_empty() {
+                // TLS has a buffer of its own.
+                if ready!(Pin::new(&mut *link).poll_flush(cx)).is_err() {
+                    self.is_deaf = true;
+                    continue;
+                }
+                self.written = 0;
+                self.bytes.clear();
+                self.bytes.shrink_to(KEPT);
+                return match self.framing {
+                    Framing::Over => Poll::Ready(Ok(())),
+                    Framing::Length(_) | Framing::Chunked => Poll::Pending,
+                };
+            }
+            match ready!(self.poll_write(link, cx)) {
+                Ok(()) => self.is_touched = true,
+                Err(_) => self.is_deaf = true,
+            }
+        }
+    }
+
+    /// Whether all of the request is written, and the other side took it.
+    pub(super) fn is_over(&self) -> bool {
+        self.framing == Framing::Over && self.bytes.is_empty() && !self.is_deaf
+    }
+
+    /// Whether the same request can be sent elsewhere, as if it had not been tried here.
+    pub(super) fn is_untouched(&self) -> bool {
+        !self.is_touched
+    }
+
+    /// Takes of the body what has come and what there is room for.
+    fn gather(&mut self, body: &mut RequestBody, cx: &mut Context<'_>) -> Result<(), Fault> {
+        while self.framing != Framing::Over && self.part.is_empty() && self.bytes.len() < TOGETHER {
+            let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else { break };
+            self.is_touched = true;
+            match frame.transpose()?.map(Frame::into_data) {
+                Some(Ok(data)) => self.data(data)?,
+                Some(Err(frame)) => self.over(frame.trailers_ref())?,
+                None => self.over(None)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn data(&mut self, data: Bytes) -> Result<(), Fault> {
+        // A chunk of nothing would be the last one.
+        if data.is_empty() {
+            return Ok(());
+        }
+        self.end = match &mut self.framing {
+            Framing::Length(left) => {
+                *left = left.checked_sub(data.len() as u64).ok_or(Fault::BodyBroken)?;
+                b""
+            }
+            Framing::Chunked => {
+                write!(self.bytes, "{:x}\r\n", data.len()).map_err(|_| Fault::BodyBroken)?;
+                b"\r\n"
+            }
+            Framing::Over => return Err(Fault::BodyBroken),
+        };
+        if self.bytes.len() + data.len() <= TOGETHER {
+            self.bytes.extend_from_slice(&data);
+            self.bytes.extend_from_slice(std::mem::take(&mut self.end));
+        } else {
+            self.part = data;
+        }
+        Ok(())
+    }
+
+    fn over(&mut self, trailers: Option<&HeaderMap>) -> Result<(), Fault> {
+        match self.framing {
+            Framing::Length(1..) => return Err(Fault::BodyBroken),
+            Framing::Length(0) | Framing::Over => {}
+            Framing::Chunked => {
+                self.bytes.extend_from_slice(b"0\r\n");
+                let trailers = trailers.into_iter().flatten();
+                for (name, value) in trailers.filter(|(name, _)| self.promised.contains(name)) {
+                    for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                        self.bytes.extend_from_slice(part);
+                    }
+                }
+                self.bytes.extend_from_slice(b"\r\n");
+            }
+        }
+        self.framing = Framing::Over;
+        Ok(())
+    }
+
+    fn poll_write(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let head = self.bytes.get(self.written..).unwrap_or_default();
+        let link = Pin::new(link);
+        let mut count = if self.part.is_empty() && self.end.is_empty() {
+            ready!(link.poll_write(cx, head))?
+        } else {
+            let parts = [head, &self.part, self.end].map(IoSlice::new);
+            ready!(link.poll_write_vectored(cx, &parts))?
+        };
+        if count == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        let of_head = count.min(head.len());
+        self.written += of_head;
+        count -= of_head;
+        let of_part = count.min(self.part.len());
+        let _ = self.part.split_to(of_part);
+        count -= of_part;
+        self.end = self.end.get(count..).unwrap_or_default();
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The trailers that a head names, but for those that would change what was said (RFC 9110 §6.5.1).
+fn promised(headers: &HeaderMap) -> Vec<HeaderName> {
+    const REFUSED: [HeaderName; 12] = [
+        AUTHORIZATION,
+        CACHE_CONTROL,
+        CONTENT_ENCODING,
+        CONTENT_LENGTH,
+        CONTENT_RANGE,
+        CONTENT_TYPE,
+        HOST,
+        MAX_FORWARDS,
+        SET_COOKIE,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+    ];
+    let named = headers.get_all(TRAILER).iter().filter_map(|value| value.to_str().ok());
+    let names = named.flat_map(|value| value.split(','));
+    names
+        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+        .filter(|name| !REFUSED.contains(name))
+        .collect()
+}
