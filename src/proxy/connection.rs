@@ -25,8 +25,9 @@ use crate::clock;
 use crate::policy::{Denial, DenyReason, Description, Facts};
 use crate::telemetry::RequestEvent;
 
-/// What a read takes at most. Larger than any head that is allowed by default: bodies use it, too.
-const READ_BUFFER_BYTES: usize = 256 * 1024;
+/// What a read takes at most, and what is kept for a client that does not read. Larger than any head
+/// that is allowed by default: bodies use it, too.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 /// hyper as this data plane wants it. Its own timeouts are off: [`serve`] has one timer for all.
 pub(super) fn builder(limits: &Limits) -> http1::Builder {
