@@ -27,6 +27,8 @@ mod frames;
 mod grpc;
 #[path = "edge/http2.rs"]
 mod http2;
+#[path = "edge/load.rs"]
+mod load;
 #[path = "edge/rest.rs"]
 mod rest;
 #[path = "proxy/rig.rs"]
