@@ -76,7 +76,7 @@ async fn connection(stream: TcpStream, state: Arc<State>) {
         async move {
             Ok::<_, Infallible>(match answer {
                 Answer::Ready(response) => response,
-                Answer::Look => looked(look(&state).await),
+                Answer::Look(accept) => looked(look(&state, accept.as_ref()).await),
             })
         }
     });

@@ -17,7 +17,7 @@ use crate::config::{self, Config, Loaded, Report};
 use crate::current::Current;
 use crate::keystore::Permissions;
 use crate::proxy::{Address, Control, Listeners, Proxy, Tls};
-use crate::reload::{self, Fingerprint};
+use crate::reload::{self, Beginning, Fallback, Fingerprint, NoBeginning};
 use crate::telemetry::{self, Telemetry};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -32,6 +32,8 @@ pub(super) struct ServeArgs {
 pub(super) enum Failure {
     Broke(String),
     Invalid(Report),
+    /// With the reason for which there is no last good copy either.
+    NotEvenCopied(Report, String),
 }
 
 pub(super) fn run(args: &ServeArgs) -> Exit {
@@ -42,12 +44,18 @@ pub(super) fn run(args: &ServeArgs) -> Exit {
             eprintln!("{what}");
             Exit::Broke
         }
-        Err(Failure::Invalid(report)) => {
-            eprint!("{report}");
-            eprintln!("nothing is served: mend the above; `sidegate check` says whether it is");
-            Exit::Invalid
+        Err(Failure::Invalid(report)) => refused(&report),
+        Err(Failure::NotEvenCopied(report, why)) => {
+            eprintln!("no last good copy can be served: {why}");
+            refused(&report)
         }
     }
+}
+
+fn refused(report: &Report) -> Exit {
+    eprint!("{report}");
+    eprintln!("nothing is served: mend the above; `sidegate check` says whether it is");
+    Exit::Invalid
 }
 
 fn serve(args: &ServeArgs) -> Result<bool, Failure> {
@@ -90,14 +98,18 @@ pub(super) struct Plane {
     listeners: Listeners,
     operators: TcpListener,
     warnings: Vec<String>,
+    fallback: Option<Fallback>,
 }
 
 impl Plane {
     pub(super) fn bind(config: Config, permissions: Permissions) -> Result<Self, Failure> {
-        // Taken before the files are read: an edit during the load is seen afterwards.
-        let seen = Fingerprint::of(&config);
-        let Loaded { snapshot, tls, report } =
-            config::load(&config, permissions).map_err(Failure::Invalid)?;
+        let begun = reload::begin(&config, permissions);
+        let Beginning { loaded, seen, fallback, warnings } =
+            begun.map_err(|NoBeginning { report, last_good }| match last_good {
+                None => Failure::Invalid(report),
+                Some(why) => Failure::NotEvenCopied(report, why),
+            })?;
+        let Loaded { snapshot, tls, report } = loaded;
         let operators = admin::bind(&config.admin)
             .map_err(|error| taken("[admin] address", &config.admin.listen, &error))?;
         let listeners = alone(&config.proxy.listen)
@@ -106,7 +118,7 @@ impl Plane {
         let telemetry = Telemetry::new(VERSION)
             .map_err(|error| Failure::Broke(format!("the metrics cannot be set up: {error}")))?;
         let current = Current::new(snapshot, tls.as_ref().map(Tls::config), clock::now());
-        let warnings = report.lines();
+        let warnings = [report.lines(), warnings].concat();
         Ok(Self {
             config,
             permissions,
@@ -117,6 +129,7 @@ impl Plane {
             listeners,
             operators,
             warnings,
+            fallback,
         })
     }
 
@@ -126,6 +139,9 @@ impl Plane {
         let admin_address = self.operators.local_addr()?;
         for warning in &self.warnings {
             tracing::warn!(warning, "policy warning");
+        }
+        if let Some(fallback) = self.fallback {
+            fallback.tell(&self.current);
         }
         let generation = self.current.load();
         tracing::info!(
@@ -155,7 +171,10 @@ impl Plane {
             current,
             telemetry: self.telemetry,
             readiness: Arc::new(Readiness::default()),
-            look: Look::new(settings, move |settled| asker.ask(settled)),
+            look: Look::new(settings, move |accept, settled| match accept {
+                Some(id) => asker.accept(id, settled),
+                None => asker.ask(settled),
+            }),
             started,
             version: VERSION,
         };

@@ -20,6 +20,7 @@ mod limits;
 mod listen;
 mod page;
 mod pepper;
+mod reload;
 mod report;
 mod settings;
 mod suite;
@@ -36,6 +37,7 @@ mod value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub use self::reload::{Percent, ReloadRules};
 pub use self::report::Report;
 pub use self::suite::{Case, Expect, Suite, Who, read_suite};
 pub use self::tls::{CertificateFiles, TlsFiles};
@@ -66,6 +68,8 @@ pub struct Config {
     pub environment: Option<String>,
     /// The certificates, where clients speak TLS.
     pub tls: Option<TlsFiles>,
+    /// Which changes are refused, and what is kept on disk.
+    pub reload: ReloadRules,
     /// What the data plane is told.
     pub proxy: proxy::Settings,
     /// What the operator's plane is told.

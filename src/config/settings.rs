@@ -11,7 +11,7 @@ use super::files::{Files, Reading};
 use super::limits::{limits, timeouts};
 use super::listen::listeners;
 use super::page::{Notes, Page};
-use super::{trusted, upstream};
+use super::{reload, trusted, upstream};
 use crate::policy::Problem;
 use crate::proxy::Upstream;
 use crate::{admin, proxy, telemetry};
@@ -66,6 +66,7 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         limits: limits(&mut fields),
     };
     let log = log(&mut fields);
+    let reload = reload::rules(&mut fields, folder);
     let guessed = fields.finish();
     if FILES.iter().any(|field| guessed.contains(field)) {
         return None;
@@ -77,6 +78,7 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         pepper: pepper?,
         environment,
         tls: tls.flatten(),
+        reload,
         proxy,
         admin: admin::Settings { listen: admin },
         log,

@@ -34,6 +34,19 @@ impl Fingerprint {
         })
     }
 
+    /// The files of the policy; with their names in it where it is a folder.
+    pub(super) fn policy_files<'a>(
+        &'a self,
+        policy: &'a Path,
+    ) -> impl Iterator<Item = (&'a Path, Option<&'a Path>)> {
+        let files = self.prints.iter().filter(|(_, print)| matches!(print, Print::File { .. }));
+        files.filter_map(move |(path, _)| {
+            let name = path.strip_prefix(policy).ok()?;
+            let name = (name != Path::new("")).then_some(name);
+            Some((path.as_path(), name))
+        })
+    }
+
     pub(super) fn print(&self, path: &Path) -> Print {
         self.prints.get(path).copied().unwrap_or(Print::Missing)
     }
@@ -131,11 +144,15 @@ impl Sources {
             trails.insert(path.clone(), Trail::of(path));
         }
         if prints.get(&self.policy) == Some(&Print::Folder) {
-            let real = Trail::of(&self.policy).end().to_owned();
+            let folder = Trail::of(&self.policy);
+            let real = folder.end().to_owned();
             for name in policy_files(&real) {
                 let path = self.policy.join(&name);
                 prints.insert(path.clone(), Print::of(fs::metadata(&path)));
-                trails.insert(path, Trail::within(real.clone(), &name));
+                // A folder that is swapped as a whole swaps each of its files.
+                let mut trail = folder.clone();
+                trail.names.extend(Trail::within(real.clone(), &name).names);
+                trails.insert(path, trail);
             }
             folders.insert(real);
         }

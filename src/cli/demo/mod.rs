@@ -49,7 +49,7 @@ fn demo(args: &DemoArgs, out: &mut impl Write) -> Result<bool, String> {
     let config = config::read(&folder.config()).map_err(|report| report.to_string())?;
     let plane = Plane::bind(config, Permissions::Private).map_err(|failure| match failure {
         Failure::Broke(what) => what,
-        Failure::Invalid(report) => report.to_string(),
+        Failure::Invalid(report) | Failure::NotEvenCopied(report, _) => report.to_string(),
     })?;
     let service = plane.start().map_err(broke)?;
     let requests = requests::all(&folder.keys);
