@@ -36,6 +36,8 @@ mod health;
 mod hosts;
 #[path = "proxy/hygiene.rs"]
 mod hygiene;
+#[path = "proxy/lasting.rs"]
+mod lasting;
 #[path = "proxy/leftovers.rs"]
 mod leftovers;
 #[path = "proxy/life.rs"]

@@ -42,16 +42,14 @@ pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, activity: Rc
 /// Waits for the client's next byte. Nothing, where it does not come in time, or need not come.
 async fn rest(worker: &Worker, mut transport: Transport, activity: &Activity) -> Option<Transport> {
     let end = deadline(activity.since(), worker.timeouts().idle);
-    let drain = worker.drain().notified();
-    if !worker.is_draining() {
-        tokio::select! {
-            biased;
-            first = poll_fn(|cx| poll_first(&mut transport, cx)) => {
-                return Some(transport.put_back(first.ok()??));
-            }
-            () = tokio::time::sleep_until(end.into()) => {}
-            () = drain => {}
+    tokio::select! {
+        biased;
+        first = poll_fn(|cx| poll_first(&mut transport, cx)) => {
+            return Some(transport.put_back(first.ok()??));
         }
+        () = tokio::time::sleep_until(end.into()) => {}
+        // Who has not heard of a drain may bring one more request.
+        () = worker.drain().lingered() => {}
     }
     // TLS has a word for it, which is not waited for.
     poll_fn(|cx| Poll::Ready(Pin::new(&mut transport).poll_shutdown(cx).is_ready())).await;

@@ -111,6 +111,9 @@ impl Connection {
                     Err(fault) => Sent::Failed(fault),
                 });
             }
+            if activity.right.lost().is_some() {
+                return Poll::Ready(Sent::Failed(Fault::Lost));
+            }
             let (wait, fault) = upload.patience(timeouts);
             if activity.is_overdue() {
                 return Poll::Ready(Sent::Failed(fault));

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::trail::Trail;
-use crate::config::{Config, TlsFiles};
+use crate::config::{Config, TlsFiles, TrustFiles};
 
 /// What the files of a policy looked like at one moment. Two that are equal mean that nothing was
 /// changed in between.
@@ -130,8 +130,9 @@ impl Look {
 impl Sources {
     pub(super) fn of(config: &Config) -> Self {
         let certificates = config.tls.iter().flat_map(TlsFiles::paths);
+        let trusts = config.trusts.iter().flatten().flat_map(TrustFiles::paths);
         let secrets = std::iter::once(&config.keys).chain(&config.pepper);
-        let files = secrets.chain(certificates).cloned().collect();
+        let files = secrets.chain(certificates).chain(trusts).cloned().collect();
         Self { policy: config.policy.clone(), files }
     }
 

@@ -82,9 +82,10 @@ pub fn spawn(
     let mut folders = Folders::new(Arc::clone(&mailbox));
     folders.follow(&sources.look().folders);
     let upstreams = config.proxy.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
+    let trusts: Vec<_> = config.proxy.upstreams.iter().map(|it| it.trust.clone()).collect();
     let rules = config.reload.clone();
     let guard = Guard { rules, sources: sources.clone(), consents: mailbox.consents() };
-    let mut publisher = Publisher::new(current, upstreams, tls, guard, keeper);
+    let mut publisher = Publisher::new(current, upstreams, tls, trusts, guard, keeper);
     let load = move || load(&config, permissions);
     let publish = move |news| publisher.publish(news);
     let patience = Patience::DEFAULT;

@@ -521,8 +521,10 @@ fn a_refusal_is_counted_each_time_and_logged_once() {
         let sources = Sources { policy: PathBuf::new(), files: Vec::new() };
         let seen = sources.look().fingerprint;
         let guard = Guard { rules: <_>::default(), sources, consents: <_>::default() };
-        let mut publisher = Publisher::new(Arc::clone(&current), Vec::new(), None, guard, None);
-        let loaded = Loaded { snapshot: first(), tls: None, report: Report::default() };
+        let mut publisher =
+            Publisher::new(Arc::clone(&current), Vec::new(), None, Vec::new(), guard, None);
+        let loaded =
+            Loaded { snapshot: first(), tls: None, trusts: Vec::new(), report: Report::default() };
         for news in [
             News::Waiting,
             refused("one"),

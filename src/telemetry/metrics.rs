@@ -104,7 +104,7 @@ impl Telemetry {
             )?,
             streams_terminated: made.counters(
                 "streams_terminated_total",
-                "WebSockets ended from here: what let them through no longer does, or a drain.",
+                "Live streams ended from here: what let them through no longer does, or a drain.",
                 &["reason"],
             )?,
             refused_connections: made
@@ -121,7 +121,10 @@ impl Telemetry {
             )?,
             connections: made.gauge("connections_active", "Client connections.")?,
             in_flight: made.gauge("requests_in_flight", "Requests being answered.")?,
-            streams: made.gauge("streams_active", "WebSockets that are open.")?,
+            streams: made.gauge(
+                "streams_active",
+                "WebSockets, and requests that last longer than a moment.",
+            )?,
             log_dropped: made.counter(
                 "log_events_dropped_total",
                 "Events that the log could not keep up with.",
