@@ -31,6 +31,10 @@ mod grpc;
 mod http2;
 #[path = "edge/lasting.rs"]
 mod lasting;
+#[path = "edge/load.rs"]
+mod load;
+#[path = "edge/rest.rs"]
+mod rest;
 #[path = "proxy/rig.rs"]
 #[expect(dead_code, reason = "shared with the tests of HTTP/1")]
 mod rig;

@@ -18,8 +18,8 @@
 //! - What `[reload]` calls too much is held back between compiled and in force (`guard.rs`); an
 //!   operator's consent is to one content, by its id.
 //! - Changes act at once, and storms cost at most a fifth of a core: loads have a
-//!   [`Credit`](credit::Credit) of two seconds, which grows by a fifth of the time. However long one
-//!   took, it delays the next by no more than a second.
+//!   credit of two seconds, which grows by a fifth of the time (`credit.rs`). However long one took,
+//!   it delays the next by no more than a second.
 //! - Where only the keys changed, only what changed of them is read and put in place; where that is
 //!   not certain to be all, everything is loaded, which is the truth.
 //!
