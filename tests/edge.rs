@@ -33,8 +33,12 @@ mod handshake;
 mod http2;
 #[path = "edge/lasting.rs"]
 mod lasting;
+#[path = "edge/load.rs"]
+mod load;
 #[path = "edge/origin.rs"]
 mod origin;
+#[path = "edge/rest.rs"]
+mod rest;
 #[path = "proxy/rig.rs"]
 #[expect(dead_code, reason = "shared with the tests of HTTP/1")]
 mod rig;

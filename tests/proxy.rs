@@ -56,6 +56,8 @@ mod nasty;
 mod pool;
 #[path = "proxy/reading.rs"]
 mod reading;
+#[path = "proxy/rest.rs"]
+mod rest;
 #[path = "proxy/rig.rs"]
 mod rig;
 #[path = "proxy/secrets.rs"]

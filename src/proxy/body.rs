@@ -137,6 +137,9 @@ impl Body for RequestBody {
         upload.progress.set(clock::instant());
         let mut is_last = incoming.is_end_stream();
         let result = match polled {
+            // For hyper, a reset without an error is an end, too (RFC 9113 §8.1): of an answer that
+            // comes early, not of a request.
+            None if activity.is_stream() && !is_last => Some(Err(Fault::BodyBroken)),
             None => None,
             Some(Err(_)) => Some(Err(Fault::BodyBroken)),
             Some(Ok(mut frame)) => {

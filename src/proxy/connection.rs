@@ -17,6 +17,7 @@ use super::gate;
 use super::head::Flaw;
 use super::io::ClientIo;
 use super::respond;
+use super::rest;
 use super::settings::{Limits, Timeouts};
 use super::timer::{LazyTimer, deadline};
 use super::transport::Transport;
@@ -26,8 +27,9 @@ use crate::clock;
 use crate::policy::{Denial, DenyReason, Description, Facts};
 use crate::telemetry::{Limit, RequestEvent};
 
-/// What a read takes at most. Larger than any head that is allowed by default: bodies use it, too.
-const READ_BUFFER_BYTES: usize = 256 * 1024;
+/// What a read takes at most, and what is kept for a client that does not read. Larger than any head
+/// that is allowed by default: bodies use it, too.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 /// hyper as this data plane wants it. Its own timeouts are off: [`serve`] has one timer for all.
 pub(super) fn builder(limits: &Limits) -> http1::Builder {
@@ -44,6 +46,8 @@ pub(super) fn builder(limits: &Limits) -> http1::Builder {
 enum End {
     Closed(hyper::Result<()>),
     TimedOut,
+    /// No request has come for a moment.
+    Resting,
     /// Its request lost what let it through, and did not end.
     Cut,
 }
@@ -57,8 +61,13 @@ impl Drop for Stays<'_> {
     }
 }
 
-/// Serves a connection until it is closed, times out, or is drained.
-pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Activity>) {
+/// Serves a connection until it is closed, times out, or is drained; or until it has nothing to do,
+/// and then it is given back.
+pub(super) async fn serve(
+    worker: Rc<Worker>,
+    stream: Transport,
+    activity: Rc<Activity>,
+) -> Option<Transport> {
     let requests = {
         let (worker, activity) = (Rc::clone(&worker), Rc::clone(&activity));
         service_fn(move |request| {
@@ -77,7 +86,8 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Ac
     let io = ClientIo::new(stream, Rc::clone(&activity));
     let mut connection = worker.http().serve_connection(io, requests);
     let timeouts = *worker.timeouts();
-    let mut timer = LazyTimer::new(deadline(activity.since(), timeouts.idle));
+    let first = timeouts.idle.min(rest::MOMENT);
+    let mut timer = LazyTimer::new(deadline(clock::instant(), first));
     let mut drain = pin!(worker.drain().begins());
     let mut listening = false;
     let end = poll_fn(|cx| {
@@ -96,6 +106,7 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Ac
             ready!(timer.poll(cx, due));
             match whose {
                 Wait::Connection => return Poll::Ready(End::TimedOut),
+                Wait::Rest => return Poll::Ready(End::Resting),
                 // The request answers for itself.
                 Wait::Request => activity.set_overdue(),
                 Wait::Moment => worker.lasting().enter(&worker, &activity, cx.waker()),
@@ -130,7 +141,14 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Ac
             refuse_slow_head(&worker, &mut stream, &activity);
         }
         End::TimedOut => {}
+        End::Resting => {
+            let parts = connection.into_parts();
+            let (stream, beyond) = parts.io.into_parts();
+            // As long as not a byte of a head has come, hyper has none.
+            return (parts.read_buf.is_empty() && beyond.is_empty()).then_some(stream);
+        }
     }
+    None
 }
 
 /// Ends a connection whose client has begun a head and not ended it.
@@ -184,6 +202,8 @@ fn head_refused(worker: &Worker, status: u16, activity: &Activity) {
 /// Who waits.
 enum Wait {
     Connection,
+    /// Nobody, before the connection rests.
+    Rest,
     Request,
     /// Nobody: a request begins to last.
     Moment,
@@ -218,8 +238,13 @@ fn patience(worker: &Worker, activity: &Activity, timeouts: &Timeouts) -> Option
         Phase::Idle => {
             let idle = deadline(activity.since(), timeouts.idle);
             // A client that has not heard that an answer was its last may have asked again.
-            let last = worker.drain().lingers_until(activity.since());
-            Some((last.map_or(idle, |last| last.min(idle)), Wait::Connection))
+            match worker.drain().lingers_until(activity.since()) {
+                Some(last) => Some((last.min(idle), Wait::Connection)),
+                None if timeouts.idle > rest::MOMENT => {
+                    Some((deadline(activity.since(), rest::MOMENT), Wait::Rest))
+                }
+                None => Some((idle, Wait::Connection)),
+            }
         }
         Phase::Head => Some((deadline(activity.since(), timeouts.header), Wait::Connection)),
         Phase::Busy => activity.due().map(|due| (due, Wait::Request)),

@@ -5,7 +5,8 @@
 //! `worker` accepts → `door` takes an `origin` where proxies tell of one, shakes hands where clients
 //! speak TLS, and sees which HTTP they speak →
 //! `connection` runs hyper and every timeout on one timer, and `inlet` gives hyper one message at a
-//! time, and none whose framing is in doubt (`head` says what that is); `http2` has a timer for each
+//! time, and none whose framing is in doubt (`head` says what that is); between requests it may `rest`;
+//! `http2` has a timer for each
 //! `stream`, and watches the `frames` → `gate` has the request: `extract` makes of it a policy query
 //! (the only reader of credential headers), the snapshot decides, `respond` refuses, or `headers` cleans it,
 //! `preamble` says who asks, and `pool` exchanges it: its `roster` chooses an `endpoint`, which has
@@ -73,6 +74,7 @@ mod protocols;
 mod rate;
 mod record;
 mod respond;
+mod rest;
 mod right;
 mod roster;
 mod scout;

@@ -24,6 +24,7 @@ use super::listen::Listener;
 use super::pool::Pool;
 use super::rate::Rates;
 use super::respond;
+use super::rest;
 use super::scout::Source;
 use super::settings::{Limits, Settings, Timeouts};
 use super::trace::Trace;
@@ -339,7 +340,7 @@ impl Worker {
             match opened {
                 None => {}
                 Some((transport, Protocol::Http1, peer)) => {
-                    connection::serve(worker, transport, Activity::new(peer)).await;
+                    rest::serve(worker, transport, Activity::new(peer)).await;
                 }
                 Some((transport, Protocol::Http2, peer)) => {
                     Box::pin(http2::serve(worker, transport, peer)).await;
