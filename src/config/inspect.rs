@@ -32,7 +32,7 @@ pub fn inspect(path: &Path, permissions: Permissions) -> Inspection {
         return Inspection { snapshot: None, report, allowed: 0 };
     };
     let (mut draft, Notes { problems, lost, hollow }, files) =
-        collect(&config, Some(permissions), &notes);
+        collect(&config, Some(permissions.into()), &notes);
     let mut lists = [&mut config.allows, &mut draft.allows].map(|list| {
         let list = std::mem::take(list);
         Allowed::new(list)

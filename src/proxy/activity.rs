@@ -3,10 +3,15 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
 
 use super::door::Peer;
 use super::head::Flaw;
+use super::hints;
+use super::right::Right;
+use super::timer::deadline;
 use super::tunnel::Tunnel;
 use crate::clock;
 
@@ -29,6 +34,10 @@ pub(super) struct Activity {
     phase: Cell<Phase>,
     since: Cell<Instant>,
     stalled: Cell<Option<Instant>>,
+    end: Cell<Option<Instant>>,
+    /// Whether its request may have an answer before the answer, and what is to be said of one.
+    takes_hints: Cell<bool>,
+    hint: RefCell<Option<Vec<u8>>>,
     /// Names the connection where there is no request that could be named.
     id: u128,
     uploading: Cell<bool>,
@@ -42,24 +51,30 @@ pub(super) struct Activity {
     is_stream: bool,
     cut: Cell<bool>,
     upload: RefCell<Option<Waker>>,
+    /// By what right the request goes on.
+    pub(super) right: Right,
 }
 
 impl Activity {
     pub(super) fn new(peer: Peer) -> Rc<Self> {
-        Rc::new(Self::of(peer, false))
+        Rc::new(Self::of(peer, false, Vec::new()))
     }
 
-    /// Of one HTTP/2 stream: its connection is watched elsewhere.
-    pub(super) fn stream(peer: Peer) -> Rc<Self> {
-        Rc::new(Self::of(peer, true))
+    /// Of one HTTP/2 stream: its connection is watched elsewhere. `room` is an empty buffer, which is
+    /// to be had back from [`Right::take_room`].
+    pub(super) fn stream(peer: Peer, room: Vec<u8>) -> Rc<Self> {
+        Rc::new(Self::of(peer, true, room))
     }
 
-    fn of(peer: Peer, is_stream: bool) -> Self {
+    fn of(peer: Peer, is_stream: bool, room: Vec<u8>) -> Self {
         Self {
             peer,
             phase: Cell::new(Phase::Idle),
             since: Cell::new(clock::instant()),
             stalled: Cell::new(None),
+            end: Cell::new(None),
+            takes_hints: Cell::new(false),
+            hint: RefCell::default(),
             id: fastrand::u128(..),
             uploading: Cell::new(false),
             due: Cell::new(None),
@@ -71,6 +86,7 @@ impl Activity {
             is_stream,
             cut: Cell::new(false),
             upload: RefCell::default(),
+            right: Right::new(room),
         }
     }
 
@@ -94,6 +110,37 @@ impl Activity {
 
     pub(super) fn set_stalled(&self, stalled: Option<Instant>) {
         self.stalled.set(stalled);
+    }
+
+    /// When the answer has to be whole, even to a client that does not read.
+    pub(super) fn set_end(&self, end: Instant) {
+        self.end.set(Some(end));
+    }
+
+    /// When a client that has not read since `stalled` is not waited for any more.
+    pub(super) fn patience(&self, stalled: Instant, most: Duration) -> Instant {
+        let due = deadline(stalled, most);
+        self.end.get().map_or(due, |end| end.min(due))
+    }
+
+    /// Whether the client of the request hears hints: one of HTTP/1.0 would take them for the answer.
+    pub(super) fn set_takes_hints(&self, takes: bool) {
+        self.takes_hints.set(takes && !self.is_stream);
+    }
+
+    /// Has this said before the answer, if the one before has been. `false` where nobody hears it.
+    pub(super) fn hint(&self, fields: &HeaderMap) -> bool {
+        let hint = self.hint.take();
+        let is_heard = hint.is_none() && self.takes_hints.get();
+        let hint = hint.or_else(|| if is_heard { hints::head(fields) } else { None });
+        let is_said = is_heard && hint.is_some();
+        self.hint.replace(hint);
+        is_said
+    }
+
+    /// What is to be said now. Nothing, once the answer is there.
+    pub(super) fn take_hint(&self) -> Option<Vec<u8>> {
+        self.hint.take()
     }
 
     /// The stream is over: what of its request's body has not come is not waited for.
@@ -195,6 +242,17 @@ impl Activity {
         self.flaw.get()
     }
 
+    /// Whether it is one stream of a connection.
+    pub(super) fn is_stream(&self) -> bool {
+        self.is_stream
+    }
+
+    /// Whether the request goes on behind its answer: a body that is still to come. Where there are
+    /// streams, it ends with its answer.
+    pub(super) fn outlasts_its_answer(&self) -> bool {
+        self.uploading.get() && !self.is_stream
+    }
+
     /// A head is whole. Returns when its first byte came.
     pub(super) fn begin(&self) -> Instant {
         self.phase.set(Phase::Busy);
@@ -208,6 +266,10 @@ impl Activity {
         self.due.set(None);
         self.overdue.set(false);
         self.engaged.set(false);
+        self.end.set(None);
+        if !self.outlasts_its_answer() {
+            self.right.end();
+        }
         if let Some(waker) = self.turn.take() {
             waker.wake();
         }

@@ -1,33 +1,28 @@
 //! A WebSocket after its handshake (RFC 6455 §4): bytes both ways, until both sides have ended, or
-//! what let it through no longer does.
-//!
-//! It is judged again at every change of the policy and once a second, for what ends by the clock.
+//! what let it through no longer does: it lasts from its first moment.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::claim::Claim;
 use super::endpoint::Load;
 use super::farewell::Farewell;
+use super::lasting::GRACE;
 use super::link::Link;
 use super::record::Record;
 use super::timer::{LazyTimer, deadline};
-use super::transport::Transport;
 use super::way::Way;
 use super::worker::Worker;
 use crate::clock;
 
 /// What one read takes at most. All tunnels of a worker read into the same bytes.
 pub(super) const SCRATCH_BYTES: usize = 64 * 1024;
-/// How long a tunnel that is ended from here may take to end.
-const GRACE: Duration = Duration::from_millis(500);
 
 /// One side of a handshake that succeeded, and what it said behind its part of it.
 #[derive(Debug)]
@@ -40,7 +35,6 @@ pub(super) struct Leg<S> {
 pub(super) struct Tunnel {
     upstream: Leg<Link>,
     worker: Rc<Worker>,
-    claim: Claim,
     _load: Load,
     /// Its request is over when the tunnel is.
     record: Record,
@@ -53,37 +47,32 @@ impl fmt::Debug for Tunnel {
 }
 
 impl Tunnel {
-    pub(super) fn new(
-        upstream: Leg<Link>,
-        load: Load,
-        worker: Rc<Worker>,
-        claim: Claim,
-        record: Record,
-    ) -> Self {
-        worker.meters().streams(1);
-        Self { upstream, worker, claim, _load: load, record }
+    pub(super) fn new(upstream: Leg<Link>, load: Load, worker: Rc<Worker>, record: Record) -> Self {
+        Self { upstream, worker, _load: load, record }
     }
 
     /// Carries bytes until both sides have ended, were silent for too long, or are told to end.
-    pub(super) async fn run(mut self, mut client: Leg<Transport>) {
+    pub(super) async fn run<S>(mut self, mut client: Leg<S>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let worker = Rc::clone(&self.worker);
         let mut up = Way::new(&client.read);
         let mut down = Way::new(&self.upstream.read);
         let end = {
-            let mut again = pin!(worker.judge_again().notified());
-            let mut drain = pin!(worker.drain().notified());
+            let mut drain = pin!(worker.drain().begins());
             let silence = worker.timeouts().tunnel;
             let mut last = clock::instant();
             let mut timer = LazyTimer::new(deadline(last, silence));
             poll_fn(|cx| {
-                if drain.as_mut().poll(cx).is_ready() || worker.is_draining() {
-                    return Poll::Ready(End::Told(Farewell::GoingAway, "drain"));
+                let activity = self.record.activity();
+                worker.lasting().enter(&worker, activity, cx.waker());
+                if activity.right.lost().is_some() {
+                    return Poll::Ready(End::Told(Farewell::Policy));
                 }
-                while again.as_mut().poll(cx).is_ready() {
-                    again.set(worker.judge_again().notified());
-                    if let Err(reason) = self.judge() {
-                        return Poll::Ready(End::Told(Farewell::Policy, reason));
-                    }
+                if drain.as_mut().poll(cx).is_ready() || worker.drain().has_begun() {
+                    worker.meters().stream_terminated("drain");
+                    return Poll::Ready(End::Told(Farewell::GoingAway));
                 }
                 ready_or(self.carry(cx, &mut client, &mut up, &mut down, &mut last), || {
                     timer.poll(cx, deadline(last, silence)).map(|()| End::Silent)
@@ -94,8 +83,7 @@ impl Tunnel {
         match end {
             End::Both => {}
             End::Silent => worker.meters().stream_terminated("idle"),
-            End::Told(farewell, reason) => {
-                worker.meters().stream_terminated(reason);
+            End::Told(farewell) => {
                 up.end_with(&farewell.to_upstream());
                 down.end_with(&farewell.to_client());
                 self.part(&mut client, up, down).await;
@@ -103,29 +91,17 @@ impl Tunnel {
         }
     }
 
-    /// Judges by the policy in force now, which is then the one that let it through.
-    fn judge(&mut self) -> Result<(), &'static str> {
-        let generation = self.worker.generation();
-        match self.claim.judge(&generation.snapshot, clock::now()) {
-            Ok(facts) => {
-                self.record.judged_again(generation, facts);
-                Ok(())
-            }
-            Err(reason) => {
-                self.record.cut(reason);
-                Err(reason.code())
-            }
-        }
-    }
-
-    fn carry(
+    fn carry<S>(
         &mut self,
         cx: &mut Context<'_>,
-        client: &mut Leg<Transport>,
+        client: &mut Leg<S>,
         up: &mut Way,
         down: &mut Way,
         last: &mut Instant,
-    ) -> Poll<End> {
+    ) -> Poll<End>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let (near, far) = (&mut client.stream, &mut self.upstream.stream);
         let mut scratch = self.worker.scratch();
         let up = up.poll(cx, near, far, &mut scratch, last);
@@ -135,7 +111,10 @@ impl Tunnel {
 
     /// Lets both sides hear why, as soon as the message that they are hearing is whole. What a client
     /// still says is read, so that closing does not take from it what it was told.
-    async fn part(&mut self, client: &mut Leg<Transport>, mut up: Way, mut down: Way) {
+    async fn part<S>(&mut self, client: &mut Leg<S>, mut up: Way, mut down: Way)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let due = deadline(clock::instant(), GRACE);
         let mut timer = LazyTimer::new(due);
         let mut last = clock::instant();
@@ -158,18 +137,11 @@ impl Tunnel {
     }
 }
 
-impl Drop for Tunnel {
-    fn drop(&mut self) {
-        self.worker.meters().streams(-1);
-    }
-}
-
 /// Why a tunnel ends.
 enum End {
     Both,
     Silent,
-    /// And what it is counted as.
-    Told(Farewell, &'static str),
+    Told(Farewell),
 }
 
 fn ready_or<T>(first: Poll<T>, other: impl FnOnce() -> Poll<T>) -> Poll<T> {

@@ -92,6 +92,18 @@ impl Session {
         Asked { body, answer }
     }
 
+    /// Asks for a WebSocket (RFC 8441 §4), once the other side has said that it takes that.
+    pub(crate) fn connect(&mut self, request: Request<()>, last: bool) -> Asked {
+        let sender = self.sender.clone();
+        self.wait(async {
+            let sender = sender.ready().await.unwrap();
+            while !sender.is_extended_connect_protocol_enabled() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        self.ask(request, last)
+    }
+
     /// Waits for the head of an answer.
     pub(crate) fn head(&self, asked: Asked) -> Result<Response<RecvStream>, h2::Error> {
         self.wait(asked.answer)
@@ -148,7 +160,7 @@ impl Session {
 }
 
 /// A runtime that turns on a thread of its own.
-fn runtime() -> (Handle, oneshot::Sender<()>) {
+pub(crate) fn runtime() -> (Handle, oneshot::Sender<()>) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let (end, ended) = oneshot::channel::<()>();
     let handle = runtime.handle().clone();
