@@ -24,6 +24,7 @@
 mod api_key;
 mod canonical;
 mod damage;
+mod last_used;
 mod permissions;
 mod read;
 mod record;
@@ -34,6 +35,7 @@ mod text;
 mod timestamp;
 
 pub use api_key::ApiKey;
+pub use last_used::{LastUsed, Uses};
 pub use permissions::Permissions;
 pub use read::{read, records};
 pub use record::{Ceiling, Record, State};

@@ -33,6 +33,7 @@ mod tests;
 use super::snapshot::Snapshot;
 use super::time::UnixSeconds;
 use holders::Holders;
+pub(super) use reach::scopes;
 pub use reach::{Reach, ScopeName};
 pub use row::{Effect, Field, Kind, LevelChange, Row, Subject, Value};
 pub use summary::{Counts, Summary};

@@ -66,6 +66,7 @@ mod level;
 mod method;
 mod problem;
 mod reason;
+pub mod review;
 mod segment;
 mod snapshot;
 mod target;
