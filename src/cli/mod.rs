@@ -17,6 +17,7 @@ mod review;
 mod serve;
 mod status;
 mod test;
+mod uses;
 
 use std::borrow::Cow;
 use std::io::{self, Write};

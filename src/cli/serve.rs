@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -10,6 +11,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+use super::uses::Keeper;
 use super::{Exit, FileArgs};
 use crate::admin::{self, Look, Readiness, State};
 use crate::clock;
@@ -105,7 +107,11 @@ impl Plane {
             .map_err(|error| taken("[listen] address", &config.proxy.listen, &error))?;
         let telemetry = Telemetry::new(VERSION)
             .map_err(|error| Failure::Broke(format!("the metrics cannot be set up: {error}")))?;
-        let current = Current::new(snapshot, tls.as_ref().map(Tls::config), clock::now());
+        let begin = match config.last_used {
+            Some(_) => Current::keeping_uses,
+            None => Current::new,
+        };
+        let current = begin(snapshot, tls.as_ref().map(Tls::config), clock::now());
         let warnings = report.lines();
         Ok(Self {
             config,
@@ -148,6 +154,8 @@ impl Plane {
         )?;
         let settings = self.config.path.canonicalize().unwrap_or_else(|_| self.config.path.clone());
         let current = Arc::clone(&self.current);
+        let keeper = |path: &PathBuf| Keeper::start(Arc::clone(&current), path.clone());
+        let keeper = self.config.last_used.as_ref().map(keeper).transpose()?;
         let reload =
             reload::spawn(self.config, self.permissions, self.current, self.seen, self.tls)?;
         let asker = reload.asker();
@@ -160,7 +168,8 @@ impl Plane {
             version: VERSION,
         };
         state.readiness.ready();
-        Ok(Service { address, admin_address, operators: self.operators, state, proxy, reload })
+        let operators = self.operators;
+        Ok(Service { address, admin_address, operators, state, proxy, reload, keeper })
     }
 }
 
@@ -189,6 +198,7 @@ pub(super) struct Service {
     state: State,
     proxy: Proxy,
     reload: reload::Handle,
+    keeper: Option<Keeper>,
 }
 
 impl Service {
@@ -205,7 +215,7 @@ impl Service {
     }
 
     async fn signalled(self) -> io::Result<bool> {
-        let Self { operators, state, proxy, reload, .. } = self;
+        let Self { operators, state, proxy, reload, keeper, .. } = self;
         let mut signals = Signals::new()?;
         let readiness = Arc::clone(&state.readiness);
         let (stop, stopped) = watch::channel(false);
@@ -227,6 +237,7 @@ impl Service {
                 }
             }
         };
+        drop(keeper);
         tracing::info!("stopped");
         stop.send_replace(true);
         // Its connections end within ten seconds; nobody waits for them.

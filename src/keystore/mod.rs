@@ -35,7 +35,7 @@ mod text;
 mod timestamp;
 
 pub use api_key::ApiKey;
-pub use last_used::{LastUsed, Uses};
+pub use last_used::LastUsed;
 pub use permissions::Permissions;
 pub use read::{read, records};
 pub use record::{Ceiling, Record, State};

@@ -26,6 +26,7 @@ use super::trace::Trace;
 use super::tunnel::Tunnel;
 use super::worker::Worker;
 use crate::clock;
+use crate::current::Generation;
 use crate::policy::{Decision, Denial, DenyReason, Facts, Permit, Snapshot};
 
 /// A refused request's body up to this length does not cost its client the connection.
@@ -51,7 +52,7 @@ pub(super) async fn answer(
     {
         return fail(fault, &parts, &trace, record);
     }
-    let (decision, decided) = decide(&worker, snapshot, &parts, &incoming);
+    let (decision, decided) = decide(&worker, &generation, &parts, &incoming);
     let permit = match decision {
         Decision::Allow(permit) => permit,
         Decision::Deny(denial) => {
@@ -148,7 +149,7 @@ pub(super) async fn answer(
 /// The decision, and when it was made.
 fn decide<'s>(
     worker: &Worker,
-    snapshot: &'s Snapshot,
+    generation: &'s Generation,
     parts: &Parts,
     incoming: &Incoming,
 ) -> (Decision<'s>, Instant) {
@@ -158,7 +159,12 @@ fn decide<'s>(
         Ok(mut query) => {
             // No field tells of a body in HTTP/2.
             query.preflight &= incoming.is_end_stream();
-            snapshot.decide(&query, clock::now())
+            let now = clock::now();
+            let decision = generation.snapshot.decide(&query, now);
+            if let Decision::Allow(permit) = &decision {
+                generation.used.mark(&permit.facts(), now);
+            }
+            decision
         }
         Err(reason) => Decision::Deny(Denial { reason, facts: Facts::default() }),
     };

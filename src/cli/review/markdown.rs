@@ -15,7 +15,8 @@ pub(super) fn write(review: &Review, out: &mut impl Write) -> io::Result<()> {
     if let Some(at) = review.at {
         writeln!(out, "\nAs of {at}.")?;
     }
-    for rows in review.findings.list.chunk_by(|one, other| one.code == other.code) {
+    let kind = |it: &Finding| (it.severity, it.code);
+    for rows in review.findings.list.chunk_by(|one, other| kind(one) == kind(other)) {
         let Some(Finding { code, severity, .. }) = rows.first() else { continue };
         let severity = severity.name();
         writeln!(out, "\n**{severity}: `{code}`** {}\n", escaped(code.remedy()))?;

@@ -259,6 +259,11 @@ impl Keys {
         self.records.iter().filter(|key| !key.is_vacant())
     }
 
+    /// What the number of every record is below.
+    pub(in crate::policy) fn numbers(&self) -> usize {
+        self.records.len()
+    }
+
     pub(in crate::policy) fn len(&self) -> usize {
         self.count
     }
