@@ -3,11 +3,8 @@
 use super::pairs::pairs;
 use super::reach::{Class, Life, Tables};
 use super::row::{Effect, Field, Kind, Levels, Row, Subject};
-use crate::policy::snapshot::{AccessId, Key, Member, Snapshot, Times, ToldKey};
+use crate::policy::snapshot::{Key, Member, Snapshot, Times, ToldKey};
 use crate::policy::time::UnixSeconds;
-
-/// The ceiling that a holder has who has none.
-const OPEN: u32 = 0;
 
 /// Both snapshots' members and keys.
 pub(super) struct Holders<'s> {
@@ -20,28 +17,45 @@ pub(super) struct Holders<'s> {
 /// One snapshot's, and the numbers that its names have in the other.
 struct Half<'s> {
     snapshot: &'s Snapshot,
+    there: Option<Numbers>,
+}
+
+/// What the numbers of one snapshot are in another.
+struct Numbers {
     workspaces: Vec<Option<u32>>,
     accounts: Vec<Option<u32>>,
 }
 
-impl<'s> Half<'s> {
-    fn new(snapshot: &'s Snapshot, other: &Snapshot) -> Self {
+impl Numbers {
+    fn new(snapshot: &Snapshot, other: &Snapshot) -> Self {
         let names = &other.workspaces.names;
         let (accounts, others) = (snapshot.workspaces.accounts(), other.workspaces.accounts());
         let exact = |name: &str| others.find(name).filter(|number| others.name(*number) == name);
         Self {
-            snapshot,
             workspaces: snapshot.workspaces().map(|name| names.number(name)).collect(),
             accounts: accounts.iter().map(exact).collect(),
         }
     }
+}
+
+impl<'s> Half<'s> {
+    fn new(snapshot: &'s Snapshot, other: &Snapshot) -> Self {
+        let there = (!snapshot.shares_policy(other)).then(|| Numbers::new(snapshot, other));
+        Self { snapshot, there }
+    }
 
     fn account_there(&self, number: u32) -> Option<u32> {
-        self.accounts.get(number as usize).copied().flatten()
+        match &self.there {
+            Some(there) => there.accounts.get(number as usize).copied().flatten(),
+            None => Some(number),
+        }
     }
 
     fn workspace_there(&self, number: u32) -> Option<u32> {
-        self.workspaces.get(number as usize).copied().flatten()
+        match &self.there {
+            Some(there) => there.workspaces.get(number as usize).copied().flatten(),
+            None => Some(number),
+        }
     }
 
     fn account(&self, number: u32) -> &'s str {
@@ -50,20 +64,6 @@ impl<'s> Half<'s> {
 
     fn workspace(&self, number: u32) -> &'s str {
         self.snapshot.workspaces.names.text(number)
-    }
-
-    /// Nothing where no scope is reached whatever the table says.
-    fn class(
-        &self,
-        workspace: u32,
-        account: u32,
-        access: Option<AccessId>,
-        ceiling: u32,
-    ) -> Option<Class> {
-        let found = self.snapshot.workspaces.workspace_at(workspace)?;
-        let pinned = self.snapshot.pin.is_none_or(|pin| found.environment == pin);
-        let open = pinned && !self.is_suspended(workspace, account);
-        open.then_some(Class { workspace, access: access?, ceiling })
     }
 
     fn is_suspended(&self, workspace: u32, account: u32) -> bool {
@@ -115,7 +115,7 @@ impl<'s> Holders<'s> {
 
     fn member(&mut self, was: Option<(u32, Member)>, is: Option<(u32, Member)>) -> Option<Row<'s>> {
         let class = |half: &Half<'_>, (workspace, member): (u32, Member)| {
-            half.class(workspace, member.account, Some(member.access), OPEN)
+            Class::of(half.snapshot, workspace, member.account, Some(member.access))
         };
         let before = was.and_then(|was| class(&self.was, was));
         let after = is.and_then(|is| class(&self.is, is));
@@ -153,10 +153,15 @@ impl<'s> Holders<'s> {
     }
 
     pub(super) fn keys(&mut self) -> Vec<Row<'s>> {
-        let named = |half: &Half<'s>| -> Vec<(&'s str, ToldKey<'s>)> {
-            half.snapshot.keys.told().map(|told| (told.id, told)).collect()
+        let (before, after) = (&self.was.snapshot.keys, &self.is.snapshot.keys);
+        let (was, is) = before
+            .apart(after)
+            .filter(|_| self.was.there.is_none())
+            .unwrap_or_else(|| (before.told().collect(), after.told().collect()));
+        let named = |told: Vec<ToldKey<'s>>| -> Vec<(&'s str, ToldKey<'s>)> {
+            told.into_iter().map(|told| (told.id, told)).collect()
         };
-        let (was, is) = (named(&self.was), named(&self.is));
+        let (was, is) = (named(was), named(is));
         let mut rows = Vec::new();
         pairs(&was, &is, |was, is| rows.extend(self.key(was, is)));
         rows
@@ -164,7 +169,8 @@ impl<'s> Holders<'s> {
 
     fn key(&mut self, was: Option<ToldKey<'s>>, is: Option<ToldKey<'s>>) -> Option<Row<'s>> {
         let class = |half: &Half<'_>, key: &Key| {
-            half.class(key.workspace, key.account, key.access, key.ceiling_number())
+            Class::of(half.snapshot, key.workspace, key.account, key.access)
+                .map(|class| class.under(key.ceiling_number()))
         };
         let before = was.and_then(|told| class(&self.was, told.key));
         let after = is.and_then(|told| class(&self.is, told.key));
