@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use crate::harness::until;
+use crate::harness::{record, until};
 use crate::rig::{GET, NOBODY, OK, READER, Rig, WRITER};
 
 fn draining(rig: &Rig) {
@@ -153,9 +153,17 @@ fn which_keys_were_used_is_kept_over_a_reload_and_the_end() {
     let used = |id: &str| fs::read_to_string(&file).is_ok_and(|text| text.contains(id));
     assert!(!used("k_reader"), "a request that was refused is no use");
     assert_eq!(status(&format!("GET /app HTTP/1.1\r\n{READER}")), 200);
+    // A key that comes by itself is not compiled with the others.
+    let keys = rig.folder.path().join("keys.jsonl");
+    let text = fs::read_to_string(&keys).unwrap();
+    fs::write(&keys, format!("{text}{}\n", record("late", "writer"))).unwrap();
+    until("the key", || rig.gate.metric("sidegate_policy_generation", "") == 3.0);
+    let late = WRITER.replace("key-writer", "key-late");
+    assert_eq!(status(&format!("GET /app HTTP/1.1\r\n{late}")), 200);
     rig.gate.running.send("TERM");
     assert_eq!(rig.gate.running.end(), Some(0));
     assert!(used("{\"id\":\"k_writer\",\"used\":\"") && used("{\"id\":\"k_reader\",\"used\":\""));
-    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 3);
+    assert!(used("{\"id\":\"k_late\",\"used\":\""));
+    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 4);
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 }

@@ -67,8 +67,10 @@ impl Findings {
         self.list.iter().filter(|finding| finding.severity == severity).count()
     }
 
+    /// Where there is something to mend.
     pub(super) fn places(&self) -> BTreeSet<Place> {
-        self.list.iter().map(|finding| finding.place).collect()
+        let faults = self.list.iter().filter(|finding| finding.severity > Severity::Info);
+        faults.map(|finding| finding.place).collect()
     }
 
     /// `2 high, 5 medium, 9 low, 6 info`

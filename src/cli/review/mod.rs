@@ -1,7 +1,6 @@
 //! `sidegate review`: who holds what, and what of it somebody should look at.
 //!
-//! The seeds' advice, "review access regularly", as a report over the policy as it is compiled and
-//! the key records: every finding with a code, a severity, the place where it can be mended and a
+//! "Review roles regularly", as a report over the policy as it is compiled and the key records: every finding with a code, a severity, the place where it can be mended and a
 //! sentence that says what to do. What makes a policy wrong or suspicious by itself is
 //! [`check`](super::check)'s to say; here it is counted only.
 //!

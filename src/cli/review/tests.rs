@@ -351,6 +351,10 @@ fn read(folder: &TempDir, name: &str) -> String {
 
 /// Exit, standard output and standard error, without the folder's path.
 fn reviewed(folder: &TempDir, options: &[&str]) -> (Exit, String, String) {
+    shown(folder, options, false)
+}
+
+fn shown(folder: &TempDir, options: &[&str], colours: bool) -> (Exit, String, String) {
     let at = |name: &str| folder.path().join(name).display().to_string();
     let (config, tests) = (at("sidegate.toml"), at("tests.toml"));
     let line = [&["review", "-c", &config], options].concat();
@@ -359,7 +363,7 @@ fn reviewed(folder: &TempDir, options: &[&str]) -> (Exit, String, String) {
     let matches = command.try_get_matches_from(line).unwrap();
     let args = <ReviewArgs as clap::FromArgMatches>::from_arg_matches(&matches).unwrap();
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let exit = print(&args, &mut out, &mut err, false, NOW).unwrap();
+    let exit = print(&args, &mut out, &mut err, colours, NOW).unwrap();
     let prefix = format!("{}/", folder.path().display());
     let [out, err] = [out, err].map(|it| String::from_utf8(it).unwrap().replace(&prefix, ""));
     (exit, out, err)
@@ -429,6 +433,20 @@ fn the_exit_code_is_that_of_the_most_urgent() {
     {
         assert_eq!(reviewed(&folder, &["--fail-on", least]).0, expected, "{least}");
     }
+}
+
+#[test]
+fn colours_add_nothing_but_colours() {
+    let folder = copy("atomyx");
+    let (_, plain, _) = reviewed(&folder, &[]);
+    let (_, coloured, _) = shown(&folder, &[], true);
+    assert!(coloured.starts_with("\u{1b}[1;33mMEDIUM\u{1b}[0m\n"), "{coloured}");
+    let parts = coloured.split('\u{1b}');
+    let bare = parts.map(|part| match part.split_once('m') {
+        Some((code, rest)) if code.starts_with('[') => rest,
+        _ => part,
+    });
+    assert_eq!(bare.collect::<String>(), plain);
 }
 
 #[test]
