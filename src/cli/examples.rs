@@ -4,7 +4,7 @@
 /// By command: lines and what they do.
 type Examples = &'static [(&'static str, &'static str)];
 
-const EXAMPLES: [(&str, Examples); 18] = [
+const EXAMPLES: [(&str, Examples); 19] = [
     (
         "check",
         &[
@@ -71,6 +71,13 @@ const EXAMPLES: [(&str, Examples); 18] = [
         &[
             ("sidegate reload", "and waits until the files are in force, or refused"),
             ("sidegate reload --accept", "lets in what the guard rails hold back, and prints it"),
+        ],
+    ),
+    (
+        "review",
+        &[
+            ("sidegate review", "who holds what, and what of it somebody should look at"),
+            ("sidegate review --fail-on high --output markdown", "weekly, for an issue tracker"),
         ],
     ),
     (

@@ -18,12 +18,14 @@ mod life;
 mod manager;
 mod plane;
 mod reload;
+mod review;
 mod schema;
 mod serve;
 mod shell;
 mod sockets;
 mod status;
 mod test;
+mod uses;
 mod version;
 
 use std::borrow::Cow;
@@ -61,6 +63,8 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Make, show and revoke keys
     Key(key::KeyArgs),
+    /// Say who holds what, and what of it somebody should look at: exits 4 at `--fail-on` or above
+    Review(review::ReviewArgs),
     /// Test a policy: exits 4 if it does not do what the tests say
     Test(test::TestArgs),
     /// Have a running sidegate look at its files now, and wait until they are in force
@@ -156,6 +160,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Key(args) => key::run(&args),
+        Command::Review(args) => review::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Schema(args) => schema::run(&args),

@@ -71,6 +71,7 @@ mod lint;
 mod method;
 mod problem;
 mod reason;
+pub mod review;
 mod segment;
 mod snapshot;
 mod target;
