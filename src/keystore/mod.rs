@@ -2,8 +2,9 @@
 //!
 //! `keys.jsonl` holds one [`Record`] a line: a JSON object with `id`, `hash`, `workspace`, `account`,
 //! `environment`, `created` and, each of them null or left out where there is nothing to say,
-//! `label`, `not_before`, `expires`, `revoked` and `ceiling` (`level`, `products`, `areas`). Times
-//! are RFC 3339 in whole seconds.
+//! `label`, `owner` (who is asked about it), `not_before`, `expires`, `revoked`, `reason` (why it was)
+//! and `ceiling` (`level`, `products`, `areas`). Times are RFC 3339 in whole seconds. `owner` and
+//! `reason` are written only where there is something to say.
 //!
 //! What holds:
 //! - A damaged line is a problem with its number, never skipped. Damaged is also: blank, without the
@@ -38,6 +39,6 @@ pub use permissions::Permissions;
 pub use read::{read, records};
 pub use record::{Ceiling, Record, State};
 pub use refusal::Refusal;
-pub use store::{NewRecord, Revocation, Store};
+pub use store::{NewRecord, Revocation, Revoked, Rotated, Store, Whom};
 pub use text::Text;
 pub use timestamp::Timestamp;

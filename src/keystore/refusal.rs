@@ -9,6 +9,8 @@ use crate::policy::Problem;
 /// Why nothing was changed.
 #[derive(Debug)]
 pub enum Refusal {
+    /// Another process changed the record with this id since it was read.
+    Changed(String),
     /// The file is not whole, or others can read it.
     Damaged(Vec<Problem>),
     /// The system refused.
@@ -38,6 +40,12 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Changed(id) => {
+                write!(
+                    f,
+                    "the record of `{id}` was changed by somebody else just now — run it again"
+                )
+            }
             Self::Damaged(problems) => write!(f, "{} problems in the key records", problems.len()),
             Self::Io { what, error } => write!(f, "{what}: {error}"),
             Self::Locked(folder) => write!(

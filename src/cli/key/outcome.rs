@@ -41,7 +41,9 @@ impl Failure {
             Refusal::Damaged(problems) => Self::of_problems(path, &problems)
                 .unwrap_or_else(|| Self::Invalid(format!("{}: damaged", path.display()))),
             Refusal::Unknown { .. } => Self::Invalid(refusal.to_string()),
-            Refusal::Io { .. } | Refusal::Locked(_) => Self::Broke(refusal.to_string()),
+            Refusal::Changed(_) | Refusal::Io { .. } | Refusal::Locked(_) => {
+                Self::Broke(refusal.to_string())
+            }
         }
     }
 }
