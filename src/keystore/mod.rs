@@ -25,6 +25,7 @@
 mod api_key;
 mod canonical;
 mod damage;
+mod foreign;
 mod permissions;
 mod read;
 mod record;
@@ -35,10 +36,11 @@ mod text;
 mod timestamp;
 
 pub use api_key::ApiKey;
+pub use foreign::{Column, Format, Row, Secret, Wrong};
 pub use permissions::Permissions;
 pub use read::{read, records};
 pub use record::{Ceiling, Record, State};
 pub use refusal::Refusal;
-pub use store::{NewRecord, Revocation, Revoked, Rotated, Store, Whom};
+pub use store::{Imported, NewRecord, Revocation, Revoked, Rotated, Store, Terms, Whom};
 pub use text::Text;
 pub use timestamp::Timestamp;

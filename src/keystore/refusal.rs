@@ -13,6 +13,8 @@ pub enum Refusal {
     Changed(String),
     /// The file is not whole, or others can read it.
     Damaged(Vec<Problem>),
+    /// Rows that were to be taken up are wrong.
+    Foreign(Vec<Problem>),
     /// The system refused.
     Io {
         /// What could not be done.
@@ -47,6 +49,7 @@ impl fmt::Display for Refusal {
                 )
             }
             Self::Damaged(problems) => write!(f, "{} problems in the key records", problems.len()),
+            Self::Foreign(problems) => write!(f, "{} problems in the rows", problems.len()),
             Self::Io { what, error } => write!(f, "{what}: {error}"),
             Self::Locked(folder) => write!(
                 f,

@@ -1,6 +1,7 @@
 //! Changes to the key file.
 
 mod edit;
+mod import;
 mod prune;
 mod revoke;
 mod rotate;
@@ -20,6 +21,7 @@ use super::replace::Target;
 use super::text::Text;
 use super::timestamp::Timestamp;
 
+pub use import::{Imported, Terms};
 pub use revoke::{Revoked, Whom};
 pub use rotate::Rotated;
 

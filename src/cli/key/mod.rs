@@ -12,9 +12,11 @@
 
 mod create;
 mod hash;
+mod import;
 mod known;
 mod list;
 mod outcome;
+mod progress;
 mod prune;
 mod revoke;
 mod rotate;
@@ -27,7 +29,7 @@ mod wait;
 mod when;
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal as _, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -70,6 +72,8 @@ enum KeyCommand {
     Verify(verify::VerifyArgs),
     /// Print what is stored of a key that is read from standard input
     Hash(hash::HashArgs),
+    /// Take up keys from elsewhere: all of them, or none where anything is wrong with one
+    Import(import::ImportArgs),
     /// Remove records of keys that were revoked or have expired long ago
     Prune(prune::PruneArgs),
 }
@@ -88,6 +92,8 @@ struct Terminal<'a> {
     input: &'a mut dyn Read,
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
+    /// Whether `err` is a terminal, where somebody may want to see how far long work is.
+    watched: bool,
 }
 
 /// Runs `sidegate key …` on the process's own input and output.
@@ -100,7 +106,8 @@ pub(super) fn run(args: &KeyArgs) -> Exit {
         return Exit::Broke;
     };
     let mut err = io::stderr();
-    let mut terminal = Terminal { input: &mut input, out: &mut out, err: &mut err };
+    let watched = err.is_terminal();
+    let mut terminal = Terminal { input: &mut input, out: &mut out, err: &mut err, watched };
     match execute(args, &mut terminal, clock::now()) {
         Ok(exit) => exit,
         Err(failure) => {
@@ -120,6 +127,7 @@ fn execute(args: &KeyArgs, terminal: &mut Terminal<'_>, now: UnixSeconds) -> Res
         KeyCommand::Revoke(args) => revoke::run(args, common, terminal, now),
         KeyCommand::Verify(args) => return verify::run(args, common, terminal, now),
         KeyCommand::Hash(args) => hash::run(args, common, terminal),
+        KeyCommand::Import(args) => import::run(args, common, terminal, now),
         KeyCommand::Prune(args) => prune::run(args, common, terminal, now),
     };
     done.map(|()| Exit::Fine)

@@ -1,10 +1,12 @@
 mod create;
 mod files;
 mod hash;
+mod import;
 mod list;
 mod prune;
 mod revoke;
 mod rotate;
+mod sequence;
 
 mod verify;
 
@@ -110,7 +112,8 @@ impl Place {
             }
         };
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let mut terminal = Terminal { input: &mut input, out: &mut out, err: &mut err };
+        let mut terminal =
+            Terminal { input: &mut input, out: &mut out, err: &mut err, watched: false };
         let code = match execute(&args, &mut terminal, now) {
             Ok(exit) => exit as u8,
             Err(failure) => {
