@@ -7,6 +7,7 @@ mod prune;
 mod revoke;
 mod rotate;
 mod sequence;
+mod shapes;
 
 mod verify;
 
