@@ -11,7 +11,7 @@ use crate::clock;
 use crate::keystore::{
     Column, Format, Imported, Refusal, Row, Store, Terms, Text, Timestamp, Wrong,
 };
-use crate::policy::{Problem, UnixSeconds};
+use crate::policy::{Problem, UnixSeconds, nearest};
 
 use super::known::{About, Names, admit};
 use super::list::write_json;
@@ -116,6 +116,7 @@ impl Admitted<'_> {
             return Ok(known.clone());
         }
         let ceiling = row.ceiling.as_ref();
+        self.check_unnamed(row)?;
         let names = Names { workspace: &row.workspace, account: &row.account, ceiling };
         let environment = admit(names, self.rules.snapshot(), self.now).map_err(wrong)?;
         let environment =
@@ -123,6 +124,28 @@ impl Admitted<'_> {
         let accounts = self.environments.entry(row.workspace.to_string()).or_default();
         accounts.insert(row.account.to_string(), environment.clone());
         Ok(environment)
+    }
+}
+
+impl Admitted<'_> {
+    /// Names that are not even nearly the policy's are not repeated: where columns are mixed up, one
+    /// of them may be a key.
+    fn check_unnamed(&self, row: &Row) -> Result<(), Wrong> {
+        let snapshot = self.rules.snapshot();
+        let name = &*row.workspace;
+        let Some(workspace) = snapshot.workspace(name) else {
+            return match nearest(name, snapshot.workspaces()) {
+                Some(_) => Ok(()),
+                None => Err(Wrong::new(Column::Workspace, "the policy has no such workspace")),
+            };
+        };
+        let is_known = workspace.role_of(&row.account).is_some()
+            || nearest(&row.account, workspace.members()).is_some();
+        if is_known {
+            return Ok(());
+        }
+        Err(Wrong::new(Column::Account, format!("it is not a member of workspace `{name}`"))
+            .hint(format!("give it a role under `[workspace.{name}.members]` of the policy")))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::keystore::api_key::ApiKey;
 use crate::keystore::record::Ceiling;
 use crate::keystore::text::Text;
 use crate::keystore::timestamp::Timestamp;
-use crate::policy::key::KeyDigest;
+use crate::policy::key::{DigestKind, KeyDigest};
 use crate::policy::{Place, Problem};
 
 /// What a row can say.
@@ -163,9 +163,7 @@ impl Raw<'_> {
             (Some(key), None) => {
                 Secret::Key(ApiKey::parse(key).map_err(|why| Wrong::new(Column::Key, why))?)
             }
-            (None, Some(hash)) => {
-                Secret::Hash(KeyDigest::parse(&hash).map_err(|why| Wrong::new(Column::Hash, why))?)
-            }
+            (None, Some(hash)) => Secret::Hash(digest(&hash)?),
             (None, None) => return Err(Wrong::of_row(0, "it has neither `key` nor `hash`")),
             (Some(_), Some(_)) => return Err(Wrong::of_row(0, "it has both `key` and `hash`")),
         };
@@ -194,6 +192,13 @@ impl Raw<'_> {
         }
         Ok(row)
     }
+}
+
+fn digest(text: &str) -> Result<KeyDigest, Wrong> {
+    // What begins otherwise is not repeated: it may be a key.
+    let kind = text.split_once(':').map(|(kind, _)| kind);
+    let is_hash = DigestKind::ALL.iter().any(|known| Some(known.name()) == kind);
+    KeyDigest::parse(if is_hash { text } else { "" }).map_err(|why| Wrong::new(Column::Hash, why))
 }
 
 /// The text is not repeated: where columns are mixed up, it may be a key.

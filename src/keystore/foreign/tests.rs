@@ -73,6 +73,11 @@ fn every_damage_is_told_with_its_row_and_column_and_never_the_key() {
         ),
         (Format::Csv, csv("SECRET word,w,a,,"), "3:1: `key`: a key has at most 512 visible"),
         (Format::Csv, csv("sg_SECRET,w,a,,"), "3:1: `key`: this is not a whole key of ours"),
+        (
+            Format::Csv,
+            "hash,workspace,account\nSECRET:SECRET,w,a\n".into(),
+            "2:1: `hash`: a hash starts with one of `blake3:`",
+        ),
         (Format::Csv, csv(",w,a,,"), "3:0: it has neither `key` nor `hash`"),
         (Format::Csv, csv("SECRET,w,a"), "3:0: the row has 3 fields and the header 5"),
         (Format::Csv, csv("SECRET,w,a,b,c,"), "3:0: the row has 6 fields and the header 5"),

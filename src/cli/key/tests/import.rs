@@ -81,7 +81,7 @@ fn a_damaged_row_refuses_all_and_names_the_row_and_the_column() {
         ),
         (
             format!("{},acme-dev,svc-reporting,,", hash("x")),
-            "3:82: `account`: account `svc-reporting` is not a member of workspace `acme-dev` — give it a role",
+            "3:82: `account`: it is not a member of workspace `acme-dev` — give it a role",
         ),
         (
             format!("{},acme-prod,svc-reporting,,soon", hash("x")),
@@ -186,4 +186,18 @@ fn import_refuses_what_cannot_be() {
     }
     let done = place.run_with("import - --format csv", b"key\n", NOW);
     assert!(done.err.starts_with("standard input:1: the header has no `workspace`"), "{done:?}");
+}
+
+/// Where columns are mixed up, a key of elsewhere is in the place of a name.
+#[test]
+fn a_key_in_the_wrong_column_is_not_said_again() {
+    let place = Place::new("");
+    for row in ["tk_live_SECRET,acme-prod", "acme-prod,tk_live_SECRET"] {
+        for head in ["workspace,account,key", "account,workspace,key", "key,account,workspace"] {
+            let text = format!("{head}\n{row},tk_live_SECRET\n");
+            let done = place.run_with("import - --format csv", text.as_bytes(), NOW);
+            assert_eq!(done.code, 3, "{done:?}");
+            assert!(!done.err.contains("SECRET"), "{done:?}");
+        }
+    }
 }
