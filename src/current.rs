@@ -4,6 +4,7 @@
 //! one; nothing that a request needs is kept in a second cell. Only this file names `arc_swap`.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,6 +40,8 @@ pub struct ReloadStatus {
     pub failures: u64,
     /// Set while the files on disk are not what is in force.
     pub failing: Option<Failure>,
+    /// Set while what is in force was read from the last good copy on disk: when that was kept.
+    pub last_good: Option<UnixSeconds>,
     /// What the last ten reloads changed, the latest first. One that has just come into force is not
     /// among them until it was compared.
     pub changes: VecDeque<Change>,
@@ -53,6 +56,35 @@ pub struct Failure {
     pub at: UnixSeconds,
     /// One rendered problem a line.
     pub problems: Vec<String>,
+    /// Set where the files have no fault, and a guard rail keeps them from being in force: what an
+    /// operator names to let exactly them in.
+    pub waiting: Option<ChangeId>,
+}
+
+/// The content of all files that are loaded, in 32 hexadecimal digits: what stands for one change in
+/// an operator's words. So many that nobody makes two contents with one id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeId(String); // INVARIANT: 32 of `0` to `9` and `a` to `f`
+
+impl ChangeId {
+    const DIGITS: usize = 32;
+
+    /// The first half of a hash.
+    pub fn of(hash: &blake3::Hash) -> Self {
+        Self(hash.to_hex().chars().take(Self::DIGITS).collect())
+    }
+
+    /// Reads an id as it is shown.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
+        (text.len() == Self::DIGITS && digits).then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for ChangeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// What one reload changed.
@@ -87,9 +119,18 @@ impl Current {
             successes: 1,
             failures: 0,
             failing: None,
+            last_good: None,
             changes: VecDeque::new(),
         };
         Arc::new(Self { cell: ArcSwap::from_pointee(first), status: Mutex::new(status) })
+    }
+
+    /// Notes that what is in force is not that of the files, but was kept on disk at `kept`.
+    pub fn is_last_good(&self, kept: UnixSeconds) {
+        let mut status = self.lock();
+        status.last_good = Some(kept);
+        status.succeeded_at = kept;
+        status.successes = 0;
     }
 
     /// Puts `snapshot` in force for every request from now on, `tls` for every handshake, and
@@ -106,15 +147,17 @@ impl Current {
         status.succeeded_at = now;
         status.successes += 1;
         status.failing = None;
+        status.last_good = None;
         number
     }
 
-    /// Notes that an attempt failed; what is in force stays. Returns its generation.
-    pub fn keep(&self, problems: Vec<String>, now: UnixSeconds) -> u64 {
+    /// Notes that an attempt failed; what is in force stays. Returns its generation. Where the files
+    /// have no fault, `waiting` is what lets them in.
+    pub fn keep(&self, problems: Vec<String>, waiting: Option<ChangeId>, now: UnixSeconds) -> u64 {
         let mut status = self.lock();
         let since = status.failing.as_ref().map_or(now, |failing| failing.since);
         status.failures += 1;
-        status.failing = Some(Failure { since, at: now, problems });
+        status.failing = Some(Failure { since, at: now, problems, waiting });
         self.cell.load().number
     }
 

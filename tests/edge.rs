@@ -17,6 +17,8 @@ mod harness;
 mod authority;
 #[path = "edge/certificates.rs"]
 mod certificates;
+#[path = "edge/crowd.rs"]
+mod crowd;
 #[path = "edge/curl.rs"]
 mod curl;
 #[path = "edge/floods.rs"]
@@ -27,6 +29,12 @@ mod frames;
 mod grpc;
 #[path = "edge/http2.rs"]
 mod http2;
+#[path = "edge/lasting.rs"]
+mod lasting;
+#[path = "edge/load.rs"]
+mod load;
+#[path = "edge/rest.rs"]
+mod rest;
 #[path = "proxy/rig.rs"]
 #[expect(dead_code, reason = "shared with the tests of HTTP/1")]
 mod rig;

@@ -24,3 +24,5 @@ mod example;
 mod matrix;
 #[path = "examples/mutants.rs"]
 mod mutants;
+#[path = "examples/versions.rs"]
+mod versions;

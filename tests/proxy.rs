@@ -36,6 +36,8 @@ mod health;
 mod hosts;
 #[path = "proxy/hygiene.rs"]
 mod hygiene;
+#[path = "proxy/lasting.rs"]
+mod lasting;
 #[path = "proxy/leftovers.rs"]
 mod leftovers;
 #[path = "proxy/life.rs"]
@@ -50,6 +52,8 @@ mod nasty;
 mod pool;
 #[path = "proxy/reading.rs"]
 mod reading;
+#[path = "proxy/rest.rs"]
+mod rest;
 #[path = "proxy/rig.rs"]
 mod rig;
 #[path = "proxy/secrets.rs"]

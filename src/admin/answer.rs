@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::look::Unsettled;
 use super::{Looked, Stage, State, Status};
 use crate::clock;
+use crate::current::ChangeId;
 
 const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -29,8 +30,8 @@ enum Page {
 pub(super) enum Answer {
     /// What is there.
     Ready(Response<String>),
-    /// What comes of a look at the files: [`looked`].
-    Look,
+    /// What comes of a look at the files, [`looked`]; a change of that id is let in.
+    Look(Option<ChangeId>),
 }
 
 impl Page {
@@ -81,9 +82,19 @@ pub(super) fn answer(request: &Request<impl Body>, state: &State) -> Answer {
         Page::Reload if request.headers().contains_key(ORIGIN) => {
             problem(StatusCode::FORBIDDEN, "this is not for pages in browsers")
         }
-        Page::Reload => return Answer::Look,
+        Page::Reload => match accepted(request.uri().query()) {
+            Ok(accept) => return Answer::Look(accept),
+            Err(why) => problem(StatusCode::BAD_REQUEST, why),
+        },
         Page::Status => json(StatusCode::OK, &Status::of(state, clock::now())),
     })
+}
+
+/// The id of the change that is to be let in, if there is one.
+fn accepted(query: Option<&str>) -> Result<Option<ChangeId>, &'static str> {
+    let Some(query) = query else { return Ok(None) };
+    let id = query.strip_prefix("accept=").ok_or("all that can be asked for is `accept=ID`")?;
+    ChangeId::parse(id).map(Some).ok_or("an id has 32 digits from `0` to `f`")
 }
 
 /// The answer to who asked for a look at the files.

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::State;
 use super::status::{Failing, Generation};
+use crate::current::ChangeId;
 
 /// How long an answer may wait: less than a connection lives.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -21,29 +22,37 @@ const WAITING: usize = 16;
 /// that never comes to be.
 pub type Settled = Box<dyn FnOnce() + Send>;
 
+/// Has somebody look, and let in the change of that id where there is one.
+type Ask = dyn Fn(Option<&ChangeId>, Settled) + Send + Sync;
+
 /// How to ask for a look at the files.
 #[derive(Clone)]
 pub struct Look {
-    ask: Arc<dyn Fn(Settled) + Send + Sync>,
+    ask: Arc<Ask>,
     settings: Arc<PathBuf>,
     waiting: Arc<Semaphore>,
 }
 
 impl Look {
-    /// `ask` has somebody look; `settings` says whose files that are.
-    pub fn new(settings: PathBuf, ask: impl Fn(Settled) + Send + Sync + 'static) -> Self {
+    /// `ask` has somebody look, and let in the change of that id where there is one; `settings` says
+    /// whose files that are.
+    pub fn new(
+        settings: PathBuf,
+        ask: impl Fn(Option<&ChangeId>, Settled) + Send + Sync + 'static,
+    ) -> Self {
         let waiting = Arc::new(Semaphore::new(WAITING));
         Self { ask: Arc::new(ask), settings: Arc::new(settings), waiting }
     }
 
     /// Waits until it is settled, as long as an answer may wait.
-    async fn settled(&self) -> Result<(), Unsettled> {
+    async fn settled(&self, accept: Option<&ChangeId>) -> Result<(), Unsettled> {
         let _turn = self.waiting.try_acquire().map_err(|_| Unsettled::Crowded)?;
         let (sender, receiver) = oneshot::channel();
-        (self.ask)(Box::new(move || {
+        let settled = Box::new(move || {
             // Who asked may be gone.
             let _ = sender.send(());
-        }));
+        });
+        (self.ask)(accept, settled);
         match timeout(PATIENCE, receiver).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Unsettled::Ended),
@@ -90,8 +99,8 @@ pub struct Looked {
 }
 
 /// What comes of a look.
-pub(super) async fn look(state: &State) -> Result<Looked, Unsettled> {
-    let settled = match state.look.settled().await {
+pub(super) async fn look(state: &State, accept: Option<&ChangeId>) -> Result<Looked, Unsettled> {
+    let settled = match state.look.settled(accept).await {
         Ok(()) => true,
         Err(Unsettled::Waiting) => false,
         Err(why) => return Err(why),

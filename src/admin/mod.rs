@@ -8,9 +8,12 @@
 //! | `/status` | 200 and a [`Status`] as JSON |
 //! | `POST /reload` | 200 and a [`Looked`] as JSON once the files as they are were taken up or refused; 202 and the same while they are not |
 //!
+//! `POST /reload?accept=ID` lets in a change that a guard rail holds back, if that is still what the
+//! files say: [`Failing::waiting`] is its id.
+//!
 //! GET and HEAD but for the last; any other path is 404, any other method 405, a body 413: as
-//! `application/problem+json`. Nothing here changes anything, and no answer holds a secret: a look at
-//! the files loads them only where they differ from what was loaded, as it would come to be anyway. A
+//! `application/problem+json`. Nothing else here changes anything, and no answer holds a secret: a look
+//! at the files loads them only where they differ from what was loaded, as it would come to be anyway. A
 //! browser's page that asks for one is refused with 403.
 //!
 //! INVARIANT: every connection carries one request, has its head within a second and ends within

@@ -27,8 +27,10 @@ use crate::telemetry::EndpointState;
 ///     "failing": {
 ///       "since": "2026-11-21T09:00:00Z",
 ///       "at": "2026-11-21T09:05:00Z",
-///       "problems": ["policy.toml:14:12: unknown field `prefx` — did you mean `prefix`?"]
-///     }
+///       "problems": ["policy.toml:14:12: unknown field `prefx` — did you mean `prefix`?"],
+///       "waiting": null
+///     },
+///     "last_good": null
 ///   },
 ///   "changes": [
 ///     {
@@ -122,6 +124,10 @@ pub struct LastReload {
     pub failures: u64,
     /// Null, or why the files are not what is in force.
     pub failing: Option<Failing>,
+    /// Null, or when it was kept where what is in force is the last good copy on disk: the files were
+    /// bad at the start.
+    #[serde(default)]
+    pub last_good: Option<String>,
 }
 
 /// Why the files are not what is in force.
@@ -133,6 +139,10 @@ pub struct Failing {
     pub at: String,
     /// One problem a line.
     pub problems: Vec<String>,
+    /// Null, or the id of the change where the files have no fault and a guard rail holds them back:
+    /// `sidegate reload --accept` takes it.
+    #[serde(default)]
+    pub waiting: Option<String>,
 }
 
 /// What one reload changed.
@@ -201,7 +211,13 @@ impl Generation {
 
 impl Failing {
     pub(super) fn of(failure: current::Failure) -> Self {
-        Self { since: rfc3339(failure.since), at: rfc3339(failure.at), problems: failure.problems }
+        let current::Failure { since, at, problems, waiting } = failure;
+        Self {
+            since: rfc3339(since),
+            at: rfc3339(at),
+            problems,
+            waiting: waiting.map(|id| id.to_string()),
+        }
     }
 }
 
@@ -231,6 +247,7 @@ impl Status {
                 successes: reload.successes,
                 failures: reload.failures,
                 failing: reload.failing.map(Failing::of),
+                last_good: reload.last_good.map(rfc3339),
             },
             changes: reload.changes.iter().map(Change::of).collect(),
             upstreams: state.telemetry.endpoints().into_iter().map(Upstream::from).collect(),

@@ -22,7 +22,7 @@ struct Plane {
 
 impl Plane {
     fn new() -> Self {
-        Self::with(Look::new("/etc/sidegate.toml".into(), |settled| settled()))
+        Self::with(Look::new("/etc/sidegate.toml".into(), |_, settled| settled()))
     }
 
     fn with(look: Look) -> Self {
@@ -124,6 +124,11 @@ fn every_path_and_method() {
         ("GET", "/", "404", problem, r#""status":404"#),
         ("GET", "/healthz/", "404", problem, r#""title":"Not Found""#),
         ("POST", "/reload", "200", json, r#""settled": true"#),
+        ("POST", "/reload?accept=0123456789abcdef0123456789abcdef", "200", json, "settled"),
+        ("POST", "/reload?accept=0123456789ABCDEF0123456789ABCDEF", "400", problem, "32 digits"),
+        ("POST", "/reload?accept=", "400", problem, "32 digits"),
+        ("POST", "/reload?accept", "400", problem, "all that can be asked for is `accept=ID`"),
+        ("POST", "/reload?force=1", "400", problem, "all that can be asked for is `accept=ID`"),
         ("GET", "/reload", "405", problem, r#""status":405"#),
         ("HEAD", "/reload", "405", problem, ""),
         ("POST", "/load", "404", problem, r#""type":"about:blank""#),
@@ -131,7 +136,7 @@ fn every_path_and_method() {
     ] {
         let answer = plane.ask(method, path);
         let case = format!("{method} {path}: {}\n{}", answer.head, answer.body);
-        let allow = if path == "/reload" { "POST" } else { "GET, HEAD" };
+        let allow = if path.starts_with("/reload") { "POST" } else { "GET, HEAD" };
         assert_eq!(answer.code(), code, "{case}");
         assert_eq!(answer.header("content-type"), Some(kind), "{case}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{case}");
@@ -177,8 +182,8 @@ fn status_says_since_when_the_files_are_bad() {
     assert_eq!(status.last_reload.failing, None);
 
     let line = "policy.toml:3:1: unknown field `rout`".to_owned();
-    plane.state.current.keep(vec![line.clone()], UnixSeconds(STARTED.0 + 60));
-    plane.state.current.keep(vec![line.clone()], UnixSeconds(STARTED.0 + 120));
+    plane.state.current.keep(vec![line.clone()], None, UnixSeconds(STARTED.0 + 60));
+    plane.state.current.keep(vec![line.clone()], None, UnixSeconds(STARTED.0 + 120));
     let status = plane.status();
     let failing = status.last_reload.failing.unwrap();
     assert!(!status.last_reload.successful);
@@ -211,7 +216,7 @@ fn who_asks_for_a_look_is_told_what_is_in_force() {
     let looked = asked();
     assert_eq!((looked.generation.number, looked.failing), (1, None));
     assert_eq!(looked.settings, "/etc/sidegate.toml");
-    plane.state.current.keep(vec!["policy.toml:3:1: no".to_owned()], STARTED);
+    plane.state.current.keep(vec!["policy.toml:3:1: no".to_owned()], None, STARTED);
     assert_eq!(asked().failing.unwrap().problems, ["policy.toml:3:1: no"]);
     plane.state.current.swap(compile(Draft::default()).unwrap(), None, STARTED);
     let looked = asked();
@@ -219,8 +224,28 @@ fn who_asks_for_a_look_is_told_what_is_in_force() {
 }
 
 #[test]
+fn who_accepts_a_change_has_its_id_passed_on() {
+    let (sender, given) = std::sync::mpsc::channel();
+    let plane = Plane::with(Look::new("sidegate.toml".into(), move |accept, settled| {
+        sender.send(accept.map(ToString::to_string)).unwrap();
+        settled();
+    }));
+    let id = "0123456789abcdef0123456789abcdef";
+    assert_eq!(plane.ask("POST", &format!("/reload?accept={id}")).code(), "200");
+    assert_eq!(plane.ask("POST", "/reload").code(), "200");
+    let page = format!("POST /reload?accept={id} HTTP/1.1\r\nhost: a\r\norigin: http://a\r\n\r\n");
+    assert_eq!(plane.send(&page).code(), "403");
+    assert_eq!(given.try_iter().collect::<Vec<_>>(), [Some(id.to_owned()), None]);
+
+    let id = crate::current::ChangeId::parse(id);
+    plane.state.current.keep(vec!["too much".to_owned()], id.clone(), STARTED);
+    let failing = plane.status().last_reload.failing.unwrap();
+    assert_eq!(failing.waiting, id.map(|id| id.to_string()));
+}
+
+#[test]
 fn a_look_is_refused_to_pages_and_where_nobody_looks() {
-    let plane = Plane::with(Look::new("sidegate.toml".into(), drop));
+    let plane = Plane::with(Look::new("sidegate.toml".into(), |_, settled| drop(settled)));
     assert_eq!(plane.ask("POST", "/reload").code(), "503");
     let page = "POST /reload HTTP/1.1\r\nhost: a\r\norigin: http://evil.example\r\n\r\n";
     assert_eq!(plane.send(page).code(), "403");
@@ -232,7 +257,7 @@ fn a_look_is_refused_to_pages_and_where_nobody_looks() {
 #[test]
 fn who_waits_for_a_look_keeps_nobody_else_waiting() {
     let (sender, asked) = std::sync::mpsc::channel();
-    let plane = Plane::with(Look::new("sidegate.toml".into(), move |settled| {
+    let plane = Plane::with(Look::new("sidegate.toml".into(), move |_, settled| {
         sender.send(settled).unwrap()
     }));
     let wait = || {

@@ -9,11 +9,16 @@ mod check;
 mod demo;
 mod diff;
 mod explain;
+mod handover;
+mod inherit;
 mod init;
 mod key;
+mod life;
+mod manager;
 mod plane;
 mod reload;
 mod serve;
+mod sockets;
 mod status;
 mod test;
 

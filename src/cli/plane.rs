@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::admin::Looked;
 use crate::clock;
 use crate::config::Config;
+use crate::current::ChangeId;
 
 /// Bytes of an answer at most.
 const LONGEST: usize = 4 << 20;
@@ -51,9 +52,18 @@ pub(super) enum Whose {
 /// Has the process that has these settings look at the files now, and waits until it has taken them
 /// up or refused them, but no longer than `patience`.
 pub(super) fn look(config: &Config, patience: Duration) -> Look {
+    posted(config, "/reload", patience)
+}
+
+/// As [`look`], and lets in the change of that id.
+pub(super) fn accept(config: &Config, id: &ChangeId, patience: Duration) -> Look {
+    posted(config, &format!("/reload?accept={id}"), patience)
+}
+
+fn posted(config: &Config, path: &str, patience: Duration) -> Look {
     let (address, due) = (address(config), clock::instant() + patience);
     loop {
-        match ask(address, "POST", "/reload", due) {
+        match ask(address, "POST", path, due) {
             Ok((200, body)) => match serde_json::from_str::<Looked>(&body) {
                 Ok(looked) => return settled(config, looked),
                 Err(_) => return Look::Unanswered("this is not sidegate".to_owned()),

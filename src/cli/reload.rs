@@ -1,5 +1,8 @@
 //! `sidegate reload`: has a running process look at its files now, and waits for what comes of it.
 //!
+//! With `--accept`, a change that a guard rail holds back is let in: the one that is named, or the one
+//! that waits when it is asked for. If the files are another change by then, that waits in turn.
+//!
 //! Exit codes: 0 the files as they are, are in force; 1 nobody could be asked, or not in time; 3 they
 //! are refused.
 
@@ -12,6 +15,8 @@ use serde_json::json;
 
 use super::plane::{self, Look, Whose, duration};
 use super::{Exit, Output};
+use crate::admin::Looked;
+use crate::current::ChangeId;
 use crate::{clock, config};
 
 #[derive(Debug, Args)]
@@ -19,12 +24,19 @@ pub(super) struct ReloadArgs {
     /// Its settings [default: config/sidegate.toml, then /etc/sidegate/sidegate.toml]
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Let in the change that waits for it, as `status` shows it; with ID, that one and no other
+    #[arg(long, value_name = "ID", num_args = 0..=1, value_parser = id)]
+    accept: Option<Option<ChangeId>>,
     /// How long to wait at most
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u32,
     /// For people or for scripts
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
+}
+
+fn id(text: &str) -> Result<ChangeId, &'static str> {
+    ChangeId::parse(text).ok_or("an id has 32 digits from `0` to `f`: `sidegate status` shows it")
 }
 
 pub(super) fn run(args: &ReloadArgs) -> Exit {
@@ -42,7 +54,22 @@ fn print(args: &ReloadArgs, out: &mut impl Write, err: &mut impl Write) -> io::R
     };
     let address = plane::address(&config);
     let began = clock::instant();
-    let look = plane::look(&config, Duration::from_secs(args.timeout.into()));
+    let patience = Duration::from_secs(args.timeout.into());
+    let (look, accepted) = match &args.accept {
+        None => (plane::look(&config, patience), None),
+        Some(Some(id)) => (plane::accept(&config, id, patience), Some(id.clone())),
+        Some(None) => match plane::look(&config, patience) {
+            Look::Settled(looked, whose) => match waiting(&looked) {
+                Some(id) => {
+                    writeln!(err, "accepting {id}:")?;
+                    told(&looked, err)?;
+                    (plane::accept(&config, &id, patience), Some(id))
+                }
+                None => (Look::Settled(looked, whose), None),
+            },
+            other => (other, None),
+        },
+    };
     let took = clock::instant() - began;
     let (looked, whose) = match look {
         Look::Settled(looked, whose) => (looked, whose),
@@ -91,15 +118,36 @@ fn print(args: &ReloadArgs, out: &mut impl Write, err: &mut impl Write) -> io::R
             )?;
         }
         (Output::Text, Some(failing)) => {
-            for problem in &failing.problems {
-                writeln!(err, "{problem}")?;
-            }
+            told(&looked, err)?;
             let took = duration(took);
-            writeln!(err, "refused; generation {number} stays in force ({took})")?;
+            let other = accepted.filter(|id| Some(id) != waiting(&looked).as_ref());
+            match (other, args.accept.is_some() && failing.waiting.is_none()) {
+                (Some(id), _) => writeln!(
+                    err,
+                    "the files are not what {id} stands for any more, and were refused again; \
+                     generation {number} stays in force ({took})"
+                )?,
+                (None, true) => writeln!(
+                    err,
+                    "nothing here can be accepted; generation {number} stays in force ({took})"
+                )?,
+                (None, false) => {
+                    writeln!(err, "refused; generation {number} stays in force ({took})")?;
+                }
+            }
         }
     }
     out.flush()?;
     Ok(exit)
+}
+
+fn waiting(looked: &Looked) -> Option<ChangeId> {
+    ChangeId::parse(looked.failing.as_ref()?.waiting.as_ref()?)
+}
+
+fn told(looked: &Looked, err: &mut impl Write) -> io::Result<()> {
+    let problems = looked.failing.iter().flat_map(|failing| &failing.problems);
+    problems.into_iter().try_for_each(|problem| writeln!(err, "{problem}"))
 }
 
 #[cfg(test)]
@@ -110,6 +158,15 @@ mod tests {
     use crate::cli::plane::tests::{looked, serve};
 
     fn run(admin: SocketAddr, timeout: u32, output: Output) -> (Exit, String, String) {
+        accepting(admin, timeout, output, None)
+    }
+
+    fn accepting(
+        admin: SocketAddr,
+        timeout: u32,
+        output: Output,
+        accept: Option<Option<ChangeId>>,
+    ) -> (Exit, String, String) {
         let folder = tempfile::tempdir().unwrap();
         let config = folder.path().join("sidegate.toml");
         let settings = format!(
@@ -118,7 +175,7 @@ mod tests {
         );
         std::fs::write(&config, settings).unwrap();
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let args = ReloadArgs { config: Some(config.clone()), timeout, output };
+        let args = ReloadArgs { config: Some(config.clone()), accept, timeout, output };
         let exit = print(&args, &mut out, &mut err).unwrap();
         let config = config.canonicalize().unwrap().display().to_string();
         let text = |bytes| String::from_utf8(bytes).unwrap().replace(&config, "CONFIG");
@@ -157,6 +214,43 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    /// What a process says that holds back the change of that id.
+    fn held(id: &str) -> String {
+        let mut said: serde_json::Value =
+            serde_json::from_str(&looked(true, Some("too much"))).unwrap();
+        said["failing"]["waiting"] = id.into();
+        said.to_string()
+    }
+
+    #[test]
+    fn a_change_that_waits_is_let_in_by_its_id_and_no_other() {
+        let [one, other] = ["1", "2"].map(|digit| digit.repeat(32));
+        let [this, broken, fine] = [held(&one), looked(true, Some("broken")), looked(true, None)];
+        let changed = format!("the files are not what {one} stands for any more");
+        let named = || Some(Some(ChangeId::parse(&one).unwrap()));
+        let (ask, accept) =
+            ("POST /reload HTTP/1.1", format!("POST /reload?accept={one} HTTP/1.1"));
+        for (given, answers, asked, exit, told) in [
+            (Some(None), vec![&this, &fine], vec![ask, &accept], Exit::Fine, "too much"),
+            (Some(None), vec![&this, &held(&other)], vec![ask, &accept], Exit::Invalid, &*changed),
+            (Some(None), vec![&this, &broken], vec![ask, &accept], Exit::Invalid, &changed),
+            (Some(None), vec![&fine], vec![ask], Exit::Fine, ""),
+            (Some(None), vec![&broken], vec![ask], Exit::Invalid, "nothing here can be accepted"),
+            (named(), vec![&fine], vec![&*accept], Exit::Fine, ""),
+            (named(), vec![&held(&other)], vec![&accept], Exit::Invalid, &changed),
+            (named(), vec![&this], vec![&accept], Exit::Invalid, "\nrefused; generation 8"),
+            (None, vec![&this], vec![ask], Exit::Invalid, "\nrefused; generation 8"),
+        ] {
+            let answers = answers.into_iter().map(|body| (200, body.clone())).collect();
+            let (admin, server) = serve(answers);
+            let (code, out, err) = accepting(admin, 30, Output::Text, given);
+            assert_eq!(server.join().unwrap(), asked, "{err}");
+            assert_eq!(code, exit, "{err}");
+            assert!(err.contains(told), "{err}");
+            assert_eq!(out.starts_with("generation 8"), exit == Exit::Fine, "{out}");
         }
     }
 

@@ -1,23 +1,23 @@
 //! `sidegate serve`: the only place where all rooms meet.
 
-use std::fmt::Display;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use clap::Args;
-use tokio::runtime::{Builder, LocalOptions};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 
+use super::life::Service;
+use super::manager::Manager;
+use super::sockets::{Opened, Sockets};
 use super::{Exit, FileArgs};
-use crate::admin::{self, Look, Readiness, State};
+use crate::admin::{Look, Readiness, State};
 use crate::clock;
 use crate::config::{self, Config, Loaded, Report};
 use crate::current::Current;
 use crate::keystore::Permissions;
-use crate::proxy::{Address, Control, Listeners, Proxy, Tls};
-use crate::reload::{self, Fingerprint};
+use crate::proxy::{Proxy, Tls};
+use crate::reload::{self, Beginning, Fallback, Fingerprint, NoBeginning};
 use crate::telemetry::{self, Telemetry};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -26,12 +26,19 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(super) struct ServeArgs {
     #[command(flatten)]
     files: FileArgs,
+    /// Take the sockets of the sidegate that serves with these settings, which then drains; where
+    /// none serves, begin as usual. Needs `[handover]`
+    #[arg(long)]
+    take_over: bool,
 }
 
 /// Why serving could not begin.
 pub(super) enum Failure {
     Broke(String),
     Invalid(Report),
+    /// With the reason for which there is no last good copy either.
+    NotEvenCopied(Report, String),
+    Usage(String),
 }
 
 pub(super) fn run(args: &ServeArgs) -> Exit {
@@ -42,15 +49,28 @@ pub(super) fn run(args: &ServeArgs) -> Exit {
             eprintln!("{what}");
             Exit::Broke
         }
-        Err(Failure::Invalid(report)) => {
-            eprint!("{report}");
-            eprintln!("nothing is served: mend the above; `sidegate check` says whether it is");
-            Exit::Invalid
+        Err(Failure::Usage(what)) => {
+            eprintln!("{what}");
+            Exit::Usage
+        }
+        Err(Failure::Invalid(report)) => refused(&report),
+        Err(Failure::NotEvenCopied(report, why)) => {
+            eprintln!("no last good copy can be served: {why}");
+            refused(&report)
         }
     }
 }
 
+fn refused(report: &Report) -> Exit {
+    eprint!("{report}");
+    eprintln!("nothing is served: mend the above; `sidegate check` says whether it is");
+    Exit::Invalid
+}
+
 fn serve(args: &ServeArgs) -> Result<bool, Failure> {
+    let sockets = Sockets::of_process(args.take_over)?;
+    let manager = Manager::from_environment()
+        .map_err(|error| Failure::Broke(format!("`NOTIFY_SOCKET` cannot be used: {error}")))?;
     outlive_hangups().map_err(could_not_start)?;
     let (path, permissions) = (args.files.path(), args.files.permissions());
     let Ok(config) = config::read(&path) else {
@@ -60,12 +80,13 @@ fn serve(args: &ServeArgs) -> Result<bool, Failure> {
             Failure::Broke(format!("{} changed while it was read: try again", path.display()))
         }));
     };
-    let plane = Plane::bind(config, permissions)?;
+    sockets.suits(&config)?;
+    let plane = Plane::bind(config, permissions, sockets)?;
     let log = telemetry::install(&plane.config.log)
         .map_err(|error| Failure::Broke(format!("the log cannot be set up: {error}")))?;
     plane.telemetry.watch_log(&log);
-    let service = plane.start().map_err(could_not_start)?;
-    service.until_signalled().map_err(could_not_start)
+    let service = plane.start(manager).map_err(could_not_start)?;
+    service.until_ended().map_err(could_not_start)
 }
 
 /// SIGHUP asks for a look at the files, which is what a start does: without a handler it would end the
@@ -87,45 +108,52 @@ pub(super) struct Plane {
     tls: Option<Tls>,
     current: Arc<Current>,
     telemetry: Arc<Telemetry>,
-    listeners: Listeners,
-    operators: TcpListener,
+    opened: Opened,
     warnings: Vec<String>,
+    fallback: Option<Fallback>,
 }
 
 impl Plane {
-    pub(super) fn bind(config: Config, permissions: Permissions) -> Result<Self, Failure> {
-        // Taken before the files are read: an edit during the load is seen afterwards.
-        let seen = Fingerprint::of(&config);
-        let Loaded { snapshot, tls, report } =
-            config::load(&config, permissions).map_err(Failure::Invalid)?;
-        let operators = admin::bind(&config.admin)
-            .map_err(|error| taken("[admin] address", &config.admin.listen, &error))?;
-        let listeners = alone(&config.proxy.listen)
-            .and_then(|()| Listeners::bind(&config.proxy))
-            .map_err(|error| taken("[listen] address", &config.proxy.listen, &error))?;
+    pub(super) fn bind(
+        mut config: Config,
+        permissions: Permissions,
+        sockets: Sockets,
+    ) -> Result<Self, Failure> {
+        let begun = reload::begin(&config, permissions);
+        let Beginning { loaded, seen, fallback, warnings } =
+            begun.map_err(|NoBeginning { report, last_good }| match last_good {
+                None => Failure::Invalid(report),
+                Some(why) => Failure::NotEvenCopied(report, why),
+            })?;
+        let Loaded { snapshot, tls, trusts, report } = loaded;
+        config.proxy.trust(trusts);
+        let opened = sockets.open(&config)?;
         let telemetry = Telemetry::new(VERSION)
             .map_err(|error| Failure::Broke(format!("the metrics cannot be set up: {error}")))?;
         let current = Current::new(snapshot, tls.as_ref().map(Tls::config), clock::now());
-        let warnings = report.lines();
-        Ok(Self {
-            config,
-            permissions,
-            seen,
-            tls,
-            current,
-            telemetry,
-            listeners,
-            operators,
-            warnings,
-        })
+        let warnings = [report.lines(), warnings].concat();
+        Ok(Self { config, permissions, seen, tls, current, telemetry, opened, warnings, fallback })
     }
 
     /// Serves from now on.
-    pub(super) fn start(self) -> io::Result<Service> {
-        let address = self.listeners.address().clone();
-        let admin_address = self.operators.local_addr()?;
+    pub(super) fn start(self, manager: Manager) -> io::Result<Service> {
+        let Opened { data, operators, offer, taking } = self.opened;
+        let address = data.address().clone();
+        let admin_address = operators.local_addr()?;
+        if admin_address.port() != self.config.admin.listen.port()
+            && self.config.admin.listen.port() != 0
+        {
+            tracing::warn!(
+                admin = %admin_address,
+                settings = %self.config.admin.listen,
+                "operators' commands ask at the `[admin] address` of the settings, where nobody is"
+            );
+        }
         for warning in &self.warnings {
             tracing::warn!(warning, "policy warning");
+        }
+        if let Some(fallback) = self.fallback {
+            fallback.tell(&self.current);
         }
         let generation = self.current.load();
         tracing::info!(
@@ -139,8 +167,9 @@ impl Plane {
             "serving"
         );
         let started = clock::now();
+        let timeouts = self.config.proxy.timeouts;
         let proxy = Proxy::start(
-            self.listeners,
+            data,
             self.config.proxy.clone(),
             &self.current,
             &self.telemetry,
@@ -155,118 +184,26 @@ impl Plane {
             current,
             telemetry: self.telemetry,
             readiness: Arc::new(Readiness::default()),
-            look: Look::new(settings, move |settled| asker.ask(settled)),
+            look: Look::new(settings, move |accept, settled| match accept {
+                Some(id) => asker.accept(id, settled),
+                None => asker.ask(settled),
+            }),
             started,
             version: VERSION,
         };
         state.readiness.ready();
-        Ok(Service { address, admin_address, operators: self.operators, state, proxy, reload })
-    }
-}
-
-/// Fails where somebody listens on `address`. The workers' listeners share their port, and the system
-/// would let another sidegate in, too: each would then judge a part of the requests by its own policy.
-fn alone(address: &Address) -> io::Result<()> {
-    address.ip().map_or(Ok(()), |address| TcpListener::bind(address).map(drop))
-}
-
-fn taken(field: &str, address: &dyn Display, error: &io::Error) -> Failure {
-    let way_out = match error.kind() {
-        io::ErrorKind::AddrInUse => "another process has it: end that one, or change",
-        io::ErrorKind::PermissionDenied => {
-            "ports below 1024 are the system's, and folders have their owners: change"
-        }
-        _ => "change",
-    };
-    Failure::Broke(format!("cannot listen on {address}: {error} — {way_out} `{field}`"))
-}
-
-/// A sidegate that serves.
-pub(super) struct Service {
-    pub(super) address: Address,
-    pub(super) admin_address: SocketAddr,
-    operators: TcpListener,
-    state: State,
-    proxy: Proxy,
-    reload: reload::Handle,
-}
-
-impl Service {
-    /// Serves until a signal ends it. `true` where no worker had died.
-    ///
-    /// # Errors
-    ///
-    /// When signals cannot be waited for.
-    pub(super) fn until_signalled(self) -> io::Result<bool> {
-        Builder::new_current_thread()
-            .enable_all()
-            .build_local(LocalOptions::default())?
-            .block_on(self.signalled())
-    }
-
-    async fn signalled(self) -> io::Result<bool> {
-        let Self { operators, state, proxy, reload, .. } = self;
-        let mut signals = Signals::new()?;
-        let readiness = Arc::clone(&state.readiness);
-        let (stop, stopped) = watch::channel(false);
-        let operators = tokio::task::spawn_local(admin::serve(operators, state, stopped));
-        let control = proxy.control();
-        let mut workers = tokio::task::spawn_blocking(move || proxy.join());
-        let well = loop {
-            let wish = tokio::select! {
-                well = &mut workers => break well.unwrap_or(false),
-                wish = signals.next() => wish,
-            };
-            match wish {
-                Wish::Reload => reload.trigger(),
-                Wish::End if readiness.stage() == admin::Stage::Draining => control.stop(),
-                Wish::End => {
-                    tracing::info!("draining");
-                    readiness.draining();
-                    control.drain();
-                }
-            }
-        };
-        tracing::info!("stopped");
-        stop.send_replace(true);
-        // Its connections end within ten seconds; nobody waits for them.
-        operators.abort();
-        reload.stop();
-        Ok(well)
-    }
-
-    pub(super) fn control(&self) -> Control {
-        self.proxy.control()
-    }
-}
-
-/// What an operator says by a signal.
-enum Wish {
-    End,
-    Reload,
-}
-
-struct Signals {
-    reload: Signal,
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            reload: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
+        Ok(Service {
+            address,
+            admin_address,
+            operators,
+            offer,
+            taking,
+            manager,
+            timeouts,
+            state,
+            proxy,
+            reload,
         })
-    }
-
-    async fn next(&mut self) -> Wish {
-        tokio::select! {
-            _ = self.reload.recv() => Wish::Reload,
-            _ = self.interrupt.recv() => Wish::End,
-            _ = self.terminate.recv() => Wish::End,
-        }
     }
 }
 
@@ -276,6 +213,7 @@ mod tests {
 
     use super::*;
     use crate::cli::init::{self, InitArgs};
+    use crate::proxy::Address;
 
     #[test]
     fn a_hangup_during_the_start_ends_nothing() {
@@ -293,9 +231,10 @@ mod tests {
         let mut config = config::read(&args.directory.join("sidegate.toml")).unwrap();
         config.admin.listen = "127.0.0.1:0".parse().unwrap();
         config.proxy.listen = Address::Ip(config.admin.listen);
-        let bind = |config: &Config| Plane::bind(config.clone(), Permissions::Private);
+        let bind =
+            |config: &Config| Plane::bind(config.clone(), Permissions::Private, Sockets::default());
         let Ok(first) = bind(&config) else { panic!("the first one could not start") };
-        config.proxy.listen = first.listeners.address().clone();
+        config.proxy.listen = first.opened.data.address().clone();
         let Err(Failure::Broke(told)) = bind(&config) else { panic!("both listen") };
         assert!(told.contains("another process has it"), "{told}");
         assert!(told.ends_with("change `[listen] address`"), "{told}");

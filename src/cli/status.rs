@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::plane::{self, ask};
 use super::{Exit, Output};
-use crate::admin::{Status, Upstream};
+use crate::admin::{Failing, Status, Upstream};
 use crate::{clock, config};
 
 /// From the first connection attempt to the last byte.
@@ -123,14 +123,19 @@ fn print(status: &Status, out: &mut impl Write) -> io::Result<()> {
     for upstream in &status.upstreams {
         print_trouble(upstream, out)?;
     }
+    if let Some(kept) = &last_reload.last_good {
+        writeln!(out, "what is in force is the last good copy on disk, kept {kept}")?;
+    }
     let Some(failing) = &last_reload.failing else {
         return writeln!(out, "last reload: fine, {}", last_reload.succeeded_at);
     };
-    writeln!(
-        out,
-        "last reload: failed {}, the files are bad since {}; generation {} stays in force",
-        failing.at, failing.since, generation.number,
-    )?;
+    let Failing { since, at, waiting, .. } = failing;
+    let since = match waiting {
+        None => format!("the files are bad since {since}"),
+        Some(_) => format!("a change waits for somebody's consent since {since}"),
+    };
+    let number = generation.number;
+    writeln!(out, "last reload: failed {at}, {since}; generation {number} stays in force")?;
     failing.problems.iter().try_for_each(|problem| writeln!(out, "  {problem}"))
 }
 
@@ -266,6 +271,13 @@ mod tests {
             .replace(r#""failing":null"#, failing)
             .replace(r#""warnings":[]"#, r#""warnings":["one owner"]"#)
             .replace(r#""ready":true"#, r#""ready":false"#);
+        let waits = bad
+            .replace(r#"policy.toml:1:2: no"]}"#, r#"too much"],"waiting":"1f"},"last_good":"K""#);
+        let (_, printed) = asked(false, Output::Text, &http(200, &waits), true);
+        let expected = "what is in force is the last good copy on disk, kept K\n\
+             last reload: failed B, a change waits for somebody's consent since A; \
+             generation 7 stays in force\n  too much\n";
+        assert!(printed.ends_with(expected), "{printed}");
         let up = r#","upstreams":[
             {"name":"a","url":"http://a","addresses":0,"healthy":null,"ejected":0},
             {"name":"b","url":"unix:/b","addresses":2,"healthy":1,"ejected":3},

@@ -37,6 +37,8 @@ pub(super) fn timeouts(fields: &mut Fields<'_>) -> Timeouts {
         body: duration(&mut table, "body").unwrap_or(standard.body),
         idle: duration(&mut table, "idle").unwrap_or(standard.idle),
         tunnel: duration(&mut table, "tunnel").unwrap_or(standard.tunnel),
+        drain_delay: duration(&mut table, "drain_delay").unwrap_or(standard.drain_delay),
+        linger: duration(&mut table, "linger").unwrap_or(standard.linger),
         drain: duration(&mut table, "drain").unwrap_or(standard.drain),
     };
     table.finish();

@@ -10,7 +10,7 @@ use crate::policy::{At, Problem};
 use crate::proxy::Address;
 
 /// What a Unix socket's address has room for.
-const LONGEST_SOCKET: usize = 107;
+pub(super) const LONGEST_SOCKET: usize = 107;
 /// Its user and group may connect.
 const SOCKET_MODE: u32 = 0o660;
 

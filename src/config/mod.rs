@@ -16,10 +16,12 @@
 mod draft;
 mod fields;
 mod files;
+mod handover;
 mod limits;
 mod listen;
 mod page;
 mod pepper;
+mod reload;
 mod report;
 mod settings;
 mod suite;
@@ -36,16 +38,17 @@ mod value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub use self::reload::{Percent, ReloadRules};
 pub use self::report::Report;
 pub use self::suite::{Case, Expect, Suite, Who, read_suite};
-pub use self::tls::{CertificateFiles, TlsFiles};
+pub use self::tls::{CertificateFiles, TlsFiles, TrustFiles};
 
 use self::files::Files;
 use self::page::Notes;
 use crate::keystore::{self, Permissions};
 use crate::policy::key::Pepper;
 use crate::policy::{Draft, Problem, Severity, Snapshot, compile};
-use crate::proxy::Tls;
+use crate::proxy::{Tls, Trust};
 use crate::{admin, proxy, telemetry};
 
 /// Where `sidegate.toml` is looked for when nobody says where it is, in this order.
@@ -66,10 +69,16 @@ pub struct Config {
     pub environment: Option<String>,
     /// The certificates, where clients speak TLS.
     pub tls: Option<TlsFiles>,
+    /// Whom to believe, and what to show, for each upstream that speaks TLS.
+    pub trusts: Vec<Option<TrustFiles>>,
+    /// Which changes are refused, and what is kept on disk.
+    pub reload: ReloadRules,
     /// What the data plane is told.
     pub proxy: proxy::Settings,
     /// What the operator's plane is told.
     pub admin: admin::Settings,
+    /// Where a process that is to follow this one asks for its sockets.
+    pub handover: Option<PathBuf>,
     /// What the log is told.
     pub log: telemetry::Settings,
 }
@@ -81,6 +90,8 @@ pub struct Loaded {
     pub snapshot: Snapshot,
     /// What a handshake needs, where clients speak TLS.
     pub tls: Option<Tls>,
+    /// The trust of each upstream, in their order, where it speaks TLS.
+    pub trusts: Vec<Option<Trust>>,
     /// What somebody should look at: warnings only.
     pub report: Report,
 }
@@ -139,7 +150,7 @@ pub fn load_draft(config: &Config, permissions: Permissions) -> Result<(Draft, R
 pub fn load_policy(config: &Config) -> Result<Snapshot, Report> {
     let unpinned = Config { environment: None, ..config.clone() };
     let read = gather(&unpinned, None, &Notes::default());
-    whole(read, (None, Report::default())).map(|loaded| loaded.snapshot)
+    whole(read, (Secured::default(), Report::default())).map(|loaded| loaded.snapshot)
 }
 
 /// Reads the secret of `blake3-keyed` records.
@@ -172,11 +183,14 @@ pub fn open(path: &Path, permissions: Permissions) -> Result<(Config, Loaded), R
 
 fn whole(
     (snapshot, mut report): (Option<Snapshot>, Report),
-    (tls, rest): (Option<Tls>, Report),
+    (secured, rest): (Secured, Report),
 ) -> Result<Loaded, Report> {
     report.append(rest);
     match snapshot {
-        Some(snapshot) if report.errors() == 0 => Ok(Loaded { snapshot, tls, report }),
+        Some(snapshot) if report.errors() == 0 => {
+            let Secured { tls, trusts } = secured;
+            Ok(Loaded { snapshot, tls, trusts, report })
+        }
         _ => Err(report),
     }
 }
@@ -192,12 +206,25 @@ fn gather(
     judge(draft, notes, files)
 }
 
+/// What TLS needs, on both sides.
+#[derive(Default)]
+struct Secured {
+    tls: Option<Tls>,
+    trusts: Vec<Option<Trust>>,
+}
+
 /// Reads the certificates that `config` names.
-fn certificates(config: &Config, permissions: Permissions) -> (Option<Tls>, Report) {
+fn certificates(config: &Config, permissions: Permissions) -> (Secured, Report) {
     let mut files = Files::default();
     let read = config.tls.as_ref().map(|named| tls::read(named, &mut files, permissions));
-    let (tls, problems) = read.unwrap_or_default();
-    (tls, Report::new(files, problems))
+    let (tls, mut problems) = read.unwrap_or_default();
+    let mut trust = |named: &TrustFiles| {
+        let (trust, wrong) = tls::read_trust(named, &mut files, permissions);
+        problems.extend(wrong);
+        trust
+    };
+    let trusts = config.trusts.iter().map(|named| named.as_ref().and_then(&mut trust)).collect();
+    (Secured { tls, trusts }, Report::new(files, problems))
 }
 
 /// Reads what `config` names.

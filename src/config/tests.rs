@@ -1,6 +1,7 @@
 //! The room as a whole: files in, drafts and problems out.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
@@ -351,9 +352,11 @@ fn every_setting_can_be_set() {
         admin = { address = "127.0.0.1:2" }
         upstream.z = { urls = ["http://z:1", "unix:/run/z"], idle_connections = 0, requests = 1, eject_after = 0, dns_refresh = "1m" }
         upstream.a = { urls = ["http://[::1]"], health = { path = "/h", interval = "1s", timeout = "2s", after = 3, host = "a:1" } }
-        timeouts = { handshake = "9s", header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", tunnel = "7s", drain = "6s" }
+        timeouts = { handshake = "9s", header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", tunnel = "7s", drain_delay = "8s", linger = "10s", drain = "6s" }
+        handover = { socket = "handover.sock" }
         limits = { connections = 1, requests = 2, streams = 4, headers = 3, header_bytes = "8KiB", target_bytes = 100, body_bytes = "2GiB", key_rate = 5, key_burst = 6 }
         log = { format = "text", level = "debug", sample = 1 }
+        reload = { max_revoked = "2.5%", keep_owners = true, last_good = "kept" }
     "#;
     let folder = folder(&[("sidegate.toml", settings)]);
     let config = read(&folder.path().join("sidegate.toml")).unwrap();
@@ -367,15 +370,16 @@ fn settings_of_tls_are_judged_with_their_files() {
     let cases = [
         ("urls = [\"https://a\"]\nca = \"a.pem\"", ""),
         ("urls = [\"https://a\"]\nca = \"a.pem\"\ncertificate = \"a.pem\"\nkey = \"a.key\"", ""),
+        ("urls = [\"https://a\"]\nca = \"none.pem\"", "none.pem: "),
+        ("urls = [\"https://a\"]\nca = \"a.key\"", "a.key: has no certificate in it"),
         (
-            "urls = [\"https://a\"]\nca = \"none.pem\"",
-            "4:6: upstream `a`: `none.pem` cannot be read",
+            "urls = [\"https://a\"]\nca = \"a.pem\"\ncertificate = \"a.pem\"\nkey = \"open.key\"",
+            "open.key: mode 0640 lets group or others read or write it",
         ),
-        ("urls = [\"https://a\"]\nca = \"a.key\"", "`a.key` has no certificate in PEM"),
         ("urls = [\"https://a\"]\ncertificate = \"a.pem\"", "`certificate` and `key` go together"),
         (
             "urls = [\"https://a\"]\nca = \"a.pem\"\ncertificate = \"a.pem\"\nkey = \"b.key\"",
-            "5:15: upstream `a`: ",
+            "b.key: is not the key of a.pem",
         ),
         ("urls = [\"http://a\"]\nca = \"a.pem\"", "are for `https://` urls"),
         ("urls = [\"http://a\"]\nserver_name = \"a\"", "are for `https://` urls"),
@@ -389,9 +393,16 @@ fn settings_of_tls_are_judged_with_their_files() {
             ("a.pem", made.0.as_bytes()),
             ("a.key", made.1.as_bytes()),
             ("b.key", other.1.as_bytes()),
+            ("open.key", made.1.as_bytes()),
         ]);
-        let told = read(&folder.path().join("sidegate.toml")).err().map(|it| it.to_string());
-        let told = told.unwrap_or_default().replace(&format!("{}/", folder.path().display()), "");
+        for (key, mode) in [("a.key", 0o600), ("b.key", 0o600), ("open.key", 0o640)] {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(folder.path().join(key), mode).unwrap();
+        }
+        let read = read(&folder.path().join("sidegate.toml"));
+        let report = read.map(|config| certificates(&config, Permissions::Private).1);
+        let told = report.unwrap_or_else(|report| report).lines().join("\n");
+        let told = told.replace(&format!("{}/", folder.path().display()), "");
         assert_eq!(told.is_empty(), expected.is_empty(), "{lines}: {told}");
         assert!(told.contains(expected), "{lines}: {told}");
     }

@@ -22,6 +22,7 @@
 //! Start at [`difference`].
 
 mod holders;
+mod loss;
 mod pairs;
 mod reach;
 mod routes;
@@ -33,6 +34,7 @@ mod tests;
 use super::snapshot::Snapshot;
 use super::time::UnixSeconds;
 use holders::Holders;
+pub use loss::{Loss, loss};
 pub use reach::{Reach, ScopeName};
 pub use row::{Effect, Field, Kind, LevelChange, Row, Subject, Value};
 pub use summary::{Counts, Summary};

@@ -36,6 +36,10 @@ impl Methods {
         }
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.names.0.iter().map(|name| &**name)
+    }
+
     /// As the `Allow` field lists them (RFC 9110 §10.2.1).
     pub(super) fn allow(&self) -> Box<str> {
         let mut names: Vec<&str> = self.names.0.iter().map(|name| &**name).collect();

@@ -192,6 +192,17 @@ impl<'s> WorkspaceView<'s> {
         Some(self.snapshot.catalog.roles.text(member.role))
     }
 
+    /// The accounts of its owners, but for those that are suspended.
+    pub fn owners(&self) -> impl Iterator<Item = &'s str> + use<'s> {
+        let Snapshot { workspaces, catalog, .. } = self.snapshot;
+        let members = workspaces.workspace_at(self.number).into_iter().flat_map(|w| w.members());
+        let accounts = workspaces.accounts();
+        let owners = members.filter(|member| catalog.is_owner(member.role));
+        owners
+            .filter(|member| !accounts.is_suspended(member.account))
+            .map(|member| accounts.name(member.account))
+    }
+
     /// The accounts of its members.
     pub fn members(&self) -> impl Iterator<Item = &'s str> {
         let workspaces = &self.snapshot.workspaces;

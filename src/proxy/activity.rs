@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::door::Peer;
 use super::head::Flaw;
+use super::right::Right;
 use super::tunnel::Tunnel;
 use crate::clock;
 
@@ -42,19 +43,22 @@ pub(super) struct Activity {
     is_stream: bool,
     cut: Cell<bool>,
     upload: RefCell<Option<Waker>>,
+    /// By what right the request goes on.
+    pub(super) right: Right,
 }
 
 impl Activity {
     pub(super) fn new(peer: Peer) -> Rc<Self> {
-        Rc::new(Self::of(peer, false))
+        Rc::new(Self::of(peer, false, Vec::new()))
     }
 
-    /// Of one HTTP/2 stream: its connection is watched elsewhere.
-    pub(super) fn stream(peer: Peer) -> Rc<Self> {
-        Rc::new(Self::of(peer, true))
+    /// Of one HTTP/2 stream: its connection is watched elsewhere. `room` is an empty buffer, which is
+    /// to be had back from [`Right::take_room`].
+    pub(super) fn stream(peer: Peer, room: Vec<u8>) -> Rc<Self> {
+        Rc::new(Self::of(peer, true, room))
     }
 
-    fn of(peer: Peer, is_stream: bool) -> Self {
+    fn of(peer: Peer, is_stream: bool, room: Vec<u8>) -> Self {
         Self {
             peer,
             phase: Cell::new(Phase::Idle),
@@ -71,6 +75,7 @@ impl Activity {
             is_stream,
             cut: Cell::new(false),
             upload: RefCell::default(),
+            right: Right::new(room),
         }
     }
 
@@ -195,6 +200,17 @@ impl Activity {
         self.flaw.get()
     }
 
+    /// Whether it is one stream of a connection.
+    pub(super) fn is_stream(&self) -> bool {
+        self.is_stream
+    }
+
+    /// Whether the request goes on behind its answer: a body that is still to come. Where there are
+    /// streams, it ends with its answer.
+    pub(super) fn outlasts_its_answer(&self) -> bool {
+        self.uploading.get() && !self.is_stream
+    }
+
     /// A head is whole. Returns when its first byte came.
     pub(super) fn begin(&self) -> Instant {
         self.phase.set(Phase::Busy);
@@ -208,6 +224,9 @@ impl Activity {
         self.due.set(None);
         self.overdue.set(false);
         self.engaged.set(false);
+        if !self.outlasts_its_answer() {
+            self.right.end();
+        }
         if let Some(waker) = self.turn.take() {
             waker.wake();
         }

@@ -32,7 +32,7 @@ const FIELDS: usize = 100;
 const INFORMATIONAL: u32 = 32;
 /// What is read at once: at first, and as long as all of it is filled.
 const READ: usize = 8 * 1024;
-const LARGE_READ: usize = 256 * 1024;
+const LARGE_READ: usize = 64 * 1024;
 
 /// What comes from an upstream.
 #[derive(Debug)]

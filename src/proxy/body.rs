@@ -15,6 +15,7 @@ use super::download::Download;
 use super::fault::Fault;
 use super::headers;
 use super::record::Record;
+use super::respond::{self, Form};
 use super::settings::Timeouts;
 use crate::clock;
 use crate::telemetry::UpstreamErrorKind;
@@ -131,6 +132,9 @@ impl Body for RequestBody {
         upload.progress.set(clock::instant());
         let mut is_last = incoming.is_end_stream();
         let result = match polled {
+            // For hyper, a reset without an error is an end, too (RFC 9113 §8.1): of an answer that
+            // comes early, not of a request.
+            None if activity.is_stream() && !is_last => Some(Err(Fault::BodyBroken)),
             None => None,
             Some(Err(_)) => Some(Err(Fault::BodyBroken)),
             Some(Ok(mut frame)) => {
@@ -179,27 +183,44 @@ impl Body for RequestBody {
 #[derive(Debug)]
 pub(super) struct AnswerBody {
     source: Source,
-    _record: Option<Record>,
+    record: Option<Record>,
 }
 
 #[derive(Debug)]
 enum Source {
     Own(Bytes),
-    Upstream(Download),
+    /// And what its client speaks.
+    Upstream(Download, Form),
 }
 
 impl AnswerBody {
     pub(super) fn own(bytes: Bytes, record: Record) -> Self {
-        Self { source: Source::Own(bytes), _record: Some(record) }
+        Self { source: Source::Own(bytes), record: Some(record) }
     }
 
-    pub(super) fn upstream(download: Download, record: Record) -> Self {
-        Self { source: Source::Upstream(download), _record: Some(record) }
+    pub(super) fn upstream(download: Download, record: Record, form: Form) -> Self {
+        Self { source: Source::Upstream(download, form), record: Some(record) }
     }
 
     /// Of an answer that its request is not over with.
     pub(super) fn empty() -> Self {
-        Self { source: Source::Own(Bytes::new()), _record: None }
+        Self { source: Source::Own(Bytes::new()), record: None }
+    }
+
+    /// How what comes from an upstream ends that lost what let it through, if it did. A call of gRPC
+    /// ends in fields that say why, any other body breaks off: nobody takes it for a whole one.
+    fn lost(&mut self) -> Option<Result<Frame<Bytes>, Fault>> {
+        let activity = self.record.as_ref()?.activity();
+        let reason = activity.right.lost()?.denial.reason;
+        let Source::Upstream(download, form) = &self.source else { return None };
+        let has_length = download.size_hint().exact().is_some();
+        let has_fields = activity.is_stream() && *form == Form::Grpc && !has_length;
+        // The upstream is let go of at once.
+        self.source = Source::Own(Bytes::new());
+        Some(match has_fields {
+            true => Ok(Frame::trailers(respond::last_words(reason))),
+            false => Err(Fault::Lost),
+        })
     }
 }
 
@@ -211,24 +232,27 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        if let Some(end) = self.lost() {
+            return Poll::Ready(Some(end));
+        }
         match &mut self.source {
             Source::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
             Source::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Source::Upstream(download) => download.poll_frame(cx),
+            Source::Upstream(download, _) => download.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
             Source::Own(bytes) => bytes.is_empty(),
-            Source::Upstream(download) => download.is_end_stream(),
+            Source::Upstream(download, _) => download.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Upstream(download) => download.size_hint(),
+            Source::Upstream(download, _) => download.size_hint(),
         }
     }
 }

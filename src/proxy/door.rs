@@ -126,7 +126,7 @@ async fn listen(
         biased;
         seen = look => seen.ok().filter(|(seen, _)| *seen > 0)?,
         () = tokio::time::sleep(worker.timeouts().idle) => return None,
-        () = worker.drain().notified() => return None,
+        () = worker.drain().lingered() => return None,
     };
     if let Some(protocol) = Protocol::of(first.get(..seen)?) {
         let taken = Bytes::copy_from_slice(first.get(..taken)?);

@@ -15,6 +15,8 @@ pub(super) enum Fault {
     BodyTimeout,
     /// The head has more fields than the limit.
     HeadTooLarge,
+    /// What let the request through no longer does.
+    Lost,
     /// More requests than the limit are in flight.
     Overloaded,
     /// The target is longer than the limit.
@@ -28,6 +30,7 @@ impl Fault {
     pub(super) fn status(self) -> u16 {
         match self {
             Self::BodyBroken => 400,
+            Self::Lost => 403,
             Self::BodyTimeout => 408,
             Self::BodyTooLarge => 413,
             Self::TargetTooLong => 414,
@@ -53,6 +56,7 @@ impl Fault {
             | Self::BodyTooLarge
             | Self::HeadTooLarge
             | Self::TargetTooLong => "http_request_error",
+            Self::Lost => "http_request_denied",
             Self::Overloaded => "connection_limit_reached",
             Self::Upstream(kind) => match kind {
                 UpstreamErrorKind::Connect => "destination_unavailable",
@@ -74,6 +78,7 @@ impl Fault {
             Self::BodyTimeout => "the request's body did not come in time",
             Self::BodyTooLarge => "the request's body is larger than is taken here",
             Self::HeadTooLarge => "the request has more fields than are taken here",
+            Self::Lost => "what let the request through no longer does",
             Self::Overloaded => "more requests are in flight than are taken at once",
             Self::TargetTooLong => "the request's target is longer than is taken here",
             Self::Upstream(kind) => match kind {

@@ -1,6 +1,8 @@
 //! The life of one request: extract, decide, forward or refuse.
 
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -11,8 +13,7 @@ use http::{Request, Response, Uri, Version};
 use hyper::body::{Body, Incoming};
 
 use super::activity::Activity;
-use super::body::{AnswerBody, RequestBody};
-use super::claim::Claim;
+use super::body::{AnswerBody, RequestBody, Upload};
 use super::extract;
 use super::fault::Fault;
 use super::headers;
@@ -33,8 +34,8 @@ const DRAINED_BYTES: u64 = 4096;
 
 /// Answers one request.
 pub(super) async fn answer(
-    worker: Rc<Worker>,
-    activity: Rc<Activity>,
+    worker: &Rc<Worker>,
+    activity: &Rc<Activity>,
     request: Request<Incoming>,
 ) -> Response<AnswerBody> {
     let started = activity.begin();
@@ -43,7 +44,7 @@ pub(super) async fn answer(
     let (mut parts, incoming) = request.into_parts();
     let trace = worker.trace(&parts.headers);
     let mut record =
-        Record::new(Rc::clone(&worker), Rc::clone(&activity), Rc::clone(&generation), started);
+        Record::new(Rc::clone(worker), Rc::clone(activity), Rc::clone(&generation), started);
     if worker.is_sampled() {
         record.tell(&parts.method, &trace);
     }
@@ -51,7 +52,7 @@ pub(super) async fn answer(
     {
         return fail(fault, &parts, &trace, record);
     }
-    let (decision, decided) = decide(&worker, snapshot, &parts, &incoming);
+    let (decision, decided) = decide(worker, activity, snapshot, &parts, &incoming);
     let permit = match decision {
         Decision::Allow(permit) => permit,
         Decision::Deny(denial) => {
@@ -71,29 +72,31 @@ pub(super) async fn answer(
         }
         return response;
     }
-    record.allowed(permit.facts());
     let form = Form::of(&parts.headers);
     let upstream = permit.route().upstream();
     let Some(pool) = worker.pool(upstream) else {
         let denial = Denial { reason: DenyReason::RouteUnknown, facts: permit.facts() };
         return deny(denial, snapshot, &parts, &trace, record);
     };
-    let claim = if permit.upgrades() { claim(&parts) } else { None };
-    let upgrades = claim.is_some();
+    let upgrades = permit.upgrades();
     let by_protocol = upgrades && protocols::has_key(&parts.headers);
+    let facts = permit.facts();
     let mut preamble = worker.room();
-    if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, &activity, &mut preamble) {
+    if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, activity, &mut preamble) {
         let denial = Denial { reason, facts: Facts::default() };
         return deny(denial, snapshot, &parts, &trace, record);
     }
+    record.allowed(facts);
+    // From here on, only the claim has it: it may wait for longer than that is in force.
+    drop(generation);
     if upgrades {
         headers::name_websocket(&mut parts.headers);
     }
-    let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided, &activity);
+    let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided, activity);
     if matches!(body, RequestBody::Streaming(_)) {
         headers::name_framing(&mut parts.headers);
     }
-    let caller = Caller { upload: &upload, activity: &activity };
+    let caller = Caller { upload: &upload, activity };
     let exchanged = if upgrades {
         Box::pin(pool.switch(&parts, body, &preamble, caller)).await
     } else {
@@ -115,7 +118,8 @@ pub(super) async fn answer(
             if upgrades || !upload.is_whole() {
                 head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Response::from_parts(head, AnswerBody::upstream(download, record))
+            activity.right.set_trace(trace);
+            Response::from_parts(head, AnswerBody::upstream(download, record, form))
         }
         Ok(Exchange::Switch(mut head, leg, load)) => {
             headers::clean_response(&mut head.headers);
@@ -124,21 +128,27 @@ pub(super) async fn answer(
                 protocols::agree(&mut head.headers);
             }
             head.version = Version::HTTP_11;
-            if let Some(claim) = claim {
-                // It lives long and may end for many reasons: it is always told of.
-                record.tell(&parts.method, &trace);
-                record.answered(head.status.as_u16());
-                activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(&worker), claim, record));
-            }
+            // It lives long and may end for many reasons: it is always told of.
+            record.tell(&parts.method, &trace);
+            record.answered(head.status.as_u16());
+            poll_fn(|cx| {
+                worker.lasting().enter(worker, activity, cx.waker());
+                Poll::Ready(())
+            })
+            .await;
+            activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(worker), record));
             Response::from_parts(head, AnswerBody::empty())
         }
         Err(fault) => {
+            record.tell(&parts.method, &trace);
+            if let Some(lost) = activity.right.lost().filter(|_| fault == Fault::Lost) {
+                return lose(lost.denial, worker, form, &trace, record, &upload);
+            }
             let mut error = None;
             if let Fault::Upstream(kind) = fault {
                 worker.meters().upstream_failed(upstream, kind);
                 error = Some(kind.code());
             }
-            record.tell(&parts.method, &trace);
             record.failed(fault.status(), error);
             own(respond::failed(fault, form, &trace), record)
         }
@@ -148,6 +158,7 @@ pub(super) async fn answer(
 /// The decision, and when it was made.
 fn decide<'s>(
     worker: &Worker,
+    activity: &Activity,
     snapshot: &'s Snapshot,
     parts: &Parts,
     incoming: &Incoming,
@@ -158,18 +169,17 @@ fn decide<'s>(
         Ok(mut query) => {
             // No field tells of a body in HTTP/2.
             query.preflight &= incoming.is_end_stream();
-            snapshot.decide(&query, clock::now())
+            let decision = snapshot.decide(&query, clock::now());
+            if matches!(decision, Decision::Allow(_)) {
+                activity.right.ask(&query, &parts.method);
+            }
+            decision
         }
         Err(reason) => Decision::Deny(Denial { reason, facts: Facts::default() }),
     };
     let decided = clock::instant();
     worker.meters().decided(decided.saturating_duration_since(started));
     (decision, decided)
-}
-
-fn claim(parts: &Parts) -> Option<Claim> {
-    let query = extract::query(&parts.method, &parts.uri, parts.version, &parts.headers);
-    query.ok().map(|query| Claim::of(&query))
 }
 
 /// Makes of a permitted request the one that goes on. The permit is used up: what was not
@@ -213,6 +223,27 @@ fn deny(
     let allow = snapshot.allowed_methods(&denial.facts);
     let form = Form::of(&parts.headers);
     own(respond::denied(denial.reason, hide_none, allow, form, trace), record)
+}
+
+/// Tells the client of a request that has no answer yet what one that came now would be told.
+fn lose(
+    denial: Denial,
+    worker: &Worker,
+    form: Form,
+    trace: &Trace,
+    mut record: Record,
+    upload: &Upload,
+) -> Response<AnswerBody> {
+    let generation = worker.generation();
+    let snapshot = &generation.snapshot;
+    let hide_none = snapshot.hide_none();
+    record.lost(denial.reason.status(hide_none));
+    let allow = snapshot.allowed_methods(&denial.facts);
+    let mut response = respond::denied(denial.reason, hide_none, allow, form, trace);
+    if !upload.is_whole() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    own(response, record)
 }
 
 fn fail(fault: Fault, parts: &Parts, trace: &Trace, mut record: Record) -> Response<AnswerBody> {

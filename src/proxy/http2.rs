@@ -58,11 +58,11 @@ enum End {
 pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) {
     let timeouts = *worker.timeouts();
     let wire = Wire::new(transport);
-    let streams = Streams::new(timeouts);
+    let streams = Streams::new(&worker);
     let requests = {
         let (worker, streams) = (Rc::clone(&worker), streams.clone());
         service_fn(move |request| {
-            let activity = Activity::stream(peer.clone());
+            let activity = Activity::stream(peer.clone(), worker.room());
             *streams.0.next.borrow_mut() = Some(Rc::clone(&activity));
             let answer = stream::answer(Rc::clone(&worker), activity, request);
             async { Ok::<_, Infallible>(answer.await) }
@@ -71,14 +71,15 @@ pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
     let mut connection = builder(worker.limits(), streams.clone())
         .serve_connection(TokioIo::new(wire.clone()), requests);
     let mut timer = LazyTimer::new(deadline(clock::instant(), timeouts.header));
-    let mut drain = pin!(worker.drain().notified());
+    let mut drain = pin!(worker.drain().begins());
     let (mut listening, mut closing) = (false, None);
     let end = poll_fn(|cx| {
         if !listening {
             listening = true;
             let _ = drain.as_mut().poll(cx);
         }
-        if worker.is_draining() && closing.is_none() {
+        // Before its first request, a client may not even have said what it speaks.
+        if worker.drain().has_begun() && closing.is_none() && streams.has_begun() {
             closing = Some(clock::instant());
             Pin::new(&mut connection).graceful_shutdown();
         }
@@ -92,7 +93,7 @@ pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
                     })
                 }));
             }
-            let due = due(&wire, &streams, closing, &timeouts);
+            let due = due(&worker, &wire, &streams, closing);
             let Some((due, wait)) = due else { return Poll::Pending };
             ready!(timer.poll(cx, due));
             match wait {
@@ -108,12 +109,18 @@ pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
     .await;
     // With it go what streams there are.
     drop(connection);
-    if let End::Cut(kind) = end {
-        worker.meters().connection_cut(kind);
-        tracing::debug!(kind = kind.code(), "http/2 connection cut");
-        if matches!(kind, CutKind::Flood | CutKind::Resets) {
-            let _ = tokio::time::timeout(GRACE, wire.last_word()).await;
+    match end {
+        End::Cut(kind) => {
+            worker.meters().connection_cut(kind);
+            tracing::debug!(kind = kind.code(), "http/2 connection cut");
+            if matches!(kind, CutKind::Flood | CutKind::Resets) {
+                let _ = tokio::time::timeout(GRACE, wire.last_word()).await;
+            }
         }
+        End::Closed | End::Over if closing.is_some() => {
+            let _ = tokio::time::timeout(GRACE, wire.part()).await;
+        }
+        End::Closed | End::Over => {}
     }
 }
 
@@ -129,11 +136,12 @@ enum Wait {
 
 /// When patience ends, and whose. Streams have timers of their own.
 fn due(
+    worker: &Worker,
     wire: &Wire,
     streams: &Streams,
     closing: Option<Instant>,
-    timeouts: &Timeouts,
 ) -> Option<(Instant, Wait)> {
+    let timeouts = worker.timeouts();
     if let Some(stalled) = wire.stalled() {
         return Some((deadline(stalled, timeouts.body), Wait::Cut(CutKind::Stalled)));
     }
@@ -142,8 +150,15 @@ fn due(
     }
     let since = streams.idle_since()?;
     Some(match closing {
-        None => (deadline(since, timeouts.idle), Wait::Idle),
-        Some(closing) => (since.max(closing) + GRACE, Wait::Close),
+        None => {
+            let idle = deadline(since, timeouts.idle);
+            (worker.drain().lingers_until(since).map_or(idle, |last| last.min(idle)), Wait::Idle)
+        }
+        Some(closing) => {
+            let since = since.max(closing);
+            let last = worker.drain().lingers_until(since);
+            (last.map_or(since + GRACE, |last| last.max(since + GRACE)), Wait::Close)
+        }
     })
 }
 
@@ -156,18 +171,26 @@ struct Shared {
     /// Of the stream whose task is started next: hyper does that right after its request.
     next: RefCell<Option<Rc<Activity>>>,
     live: Cell<usize>,
+    begun: Cell<bool>,
     /// When the last one ended.
     since: Cell<Instant>,
-    timeouts: Timeouts,
+    worker: Rc<Worker>,
 }
 
 /// A stream that is counted.
 struct Live(Rc<Shared>);
 
 impl Streams {
-    fn new(timeouts: Timeouts) -> Self {
+    fn new(worker: &Rc<Worker>) -> Self {
         let since = Cell::new(clock::instant());
-        Self(Rc::new(Shared { next: RefCell::default(), live: Cell::new(0), since, timeouts }))
+        let (live, begun) = (Cell::new(0), Cell::new(false));
+        let worker = Rc::clone(worker);
+        Self(Rc::new(Shared { next: RefCell::default(), live, begun, since, worker }))
+    }
+
+    /// Whether there has been one.
+    fn has_begun(&self) -> bool {
+        self.0.begun.get()
     }
 
     /// Since when there has been none.
@@ -191,16 +214,18 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
             return;
         };
         self.0.live.set(self.0.live.get() + 1);
+        self.0.begun.set(true);
         let live = Live(Rc::clone(&self.0));
         tokio::task::spawn_local(async move {
-            drive(future, &activity, &live.0.timeouts).await;
+            drive(future, &activity, &live.0.worker).await;
             activity.cut();
+            live.0.worker.give_back(activity.right.take_room());
         });
     }
 }
 
 /// Polls a stream to its end, and wakes it when what it waits for is overdue.
-async fn drive(future: impl Future<Output = ()>, activity: &Activity, timeouts: &Timeouts) {
+async fn drive(future: impl Future<Output = ()>, activity: &Rc<Activity>, worker: &Worker) {
     let mut future = pin!(future);
     let mut timer = None;
     poll_fn(|cx| {
@@ -208,16 +233,35 @@ async fn drive(future: impl Future<Output = ()>, activity: &Activity, timeouts: 
             if future.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
-            let stalled = activity.stalled().map(|since| deadline(since, timeouts.body));
-            let Some(due) = stalled.or(activity.due()) else { return Poll::Pending };
+            let Some((due, what)) = next(activity, worker.timeouts()) else {
+                return Poll::Pending;
+            };
             let timer = timer.get_or_insert_with(|| LazyTimer::new(due));
             ready!(timer.poll(cx, due));
-            if stalled.is_some() {
-                // A client that does not read what it asked for: the stream is reset.
-                return Poll::Ready(());
+            match what {
+                Due::Reset => return Poll::Ready(()),
+                Due::Request => activity.set_overdue(),
+                Due::Moment => worker.lasting().enter(worker, activity, cx.waker()),
             }
-            activity.set_overdue();
         }
     })
     .await;
+}
+
+/// What happens next to a stream of which nothing is heard.
+enum Due {
+    /// Its client does not read what it asked for, or it lost what let it through and does not end.
+    Reset,
+    /// The request answers for itself.
+    Request,
+    /// It begins to last.
+    Moment,
+}
+
+fn next(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Due)> {
+    let stalled = activity.stalled().map(|since| (deadline(since, timeouts.body), Due::Reset));
+    let patience = stalled.or(activity.due().map(|due| (due, Due::Request)));
+    let moment = activity.right.moment().map(|moment| (moment, Due::Moment));
+    let own = moment.or(activity.right.lost().map(|lost| (lost.due(), Due::Reset)));
+    [patience, own].into_iter().flatten().min_by_key(|(due, _)| *due)
 }

@@ -10,7 +10,7 @@ use super::trace::Trace;
 use super::worker::Worker;
 use crate::clock;
 use crate::current::Held;
-use crate::policy::{Denial, DenyReason, Facts};
+use crate::policy::{Denial, Facts};
 use crate::telemetry::RequestEvent;
 
 /// Status of a request whose client went away before there was an answer. No client sees it.
@@ -21,9 +21,10 @@ const CLIENT_GONE: u16 = 499;
 pub(super) struct Record {
     worker: Rc<Worker>,
     activity: Rc<Activity>,
-    generation: Rc<Held>,
     started: Instant,
-    facts: Facts,
+    /// What it was judged by, and what that is made of. Nothing where its claim says it: that is
+    /// judged again, and a request must not keep a policy that is no longer in force.
+    judged: Option<(Rc<Held>, Facts)>,
     decided: bool,
     status: u16,
     told: Option<Box<Told>>,
@@ -47,14 +48,21 @@ impl Record {
         started: Instant,
     ) -> Self {
         worker.meters().in_flight(1);
-        let facts = Facts::default();
+        let judged = Some((generation, Facts::default()));
         let (decided, status) = (false, CLIENT_GONE);
-        Self { worker, activity, generation, started, facts, decided, status, told: None }
+        Self { worker, activity, started, judged, decided, status, told: None }
     }
 
+    /// It goes on, by what was asked last.
     pub(super) fn allowed(&mut self, facts: Facts) {
         self.decided = true;
-        self.facts = facts;
+        if let Some((generation, _)) = self.judged.take() {
+            self.activity.right.hold(generation, facts, self.started);
+        }
+    }
+
+    pub(super) fn activity(&self) -> &Rc<Activity> {
+        &self.activity
     }
 
     /// The request will be told of, whatever becomes of it.
@@ -68,28 +76,31 @@ impl Record {
         }));
     }
 
+    /// The same of one that was answered before anybody knew that it will be told of.
+    fn tell_claim(&mut self) {
+        let activity = Rc::clone(&self.activity);
+        let claim = activity.right.claim();
+        if let Some(trace) = claim.trace() {
+            self.tell(claim.method(), trace);
+            self.answered(self.status);
+        }
+    }
+
     pub(super) fn denied(&mut self, denial: Denial, status: u16) {
         self.decided = true;
-        self.facts = denial.facts;
         self.status = status;
-        let generation = &self.generation;
-        self.worker.meters().denied(generation.number, &generation.snapshot, &denial);
+        if let Some((generation, facts)) = &mut self.judged {
+            *facts = denial.facts;
+            self.worker.meters().denied(generation.number, &generation.snapshot, &denial);
+        }
         if let Some(told) = &mut self.told {
             told.denial = Some(denial);
         }
     }
 
-    /// The policy of another generation lets it go on.
-    pub(super) fn judged_again(&mut self, generation: Rc<Held>, facts: Facts) {
-        self.generation = generation;
-        self.facts = facts;
-    }
-
-    /// What was let through is no longer.
-    pub(super) fn cut(&mut self, reason: DenyReason) {
-        if let Some(told) = &mut self.told {
-            told.denial = Some(Denial { reason, facts: self.facts });
-        }
+    /// What was let through no longer is, and its client is told so instead of an answer.
+    pub(super) fn lost(&mut self, status: u16) {
+        self.status = status;
     }
 
     pub(super) fn failed(&mut self, status: u16, upstream_error: Option<&'static str>) {
@@ -107,22 +118,23 @@ impl Record {
     }
 }
 
-impl Drop for Record {
-    fn drop(&mut self) {
-        let now = clock::instant();
-        self.activity.end(now);
+impl Record {
+    /// Counts it, and tells it if it is to be told of.
+    fn write(&self, generation: &Held, facts: &Facts, now: Instant) {
         let took = now.saturating_duration_since(self.started);
-        let generation = &self.generation;
+        let (number, snapshot) = (generation.number, &generation.snapshot);
         let mut meters = self.worker.meters();
         meters.in_flight(-1);
-        meters.answered(generation.number, &generation.snapshot, &self.facts, self.status, took);
+        meters.answered(number, snapshot, facts, self.status, took);
         drop(meters);
         let Some(told) = &self.told else { return };
+        let lost = self.activity.right.lost().map(|lost| lost.denial);
         RequestEvent {
             decided: self.decided,
-            denial: told.denial,
-            words: generation.snapshot.describe(&self.facts),
-            generation: generation.number,
+            denial: told.denial.or(lost),
+            terminated: lost.is_some(),
+            words: snapshot.describe(facts),
+            generation: number,
             method: known(&told.method),
             status: self.status,
             upstream_status: told.upstream_status,
@@ -133,6 +145,24 @@ impl Drop for Record {
             peer: self.activity.peer.text(),
         }
         .write();
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let now = clock::instant();
+        if self.told.is_none() && self.activity.right.lost().is_some() {
+            self.tell_claim();
+        }
+        let claim = self.activity.right.claim();
+        if let Some((generation, facts)) = self.judged.as_ref().or(claim.judged()) {
+            self.write(generation, facts, now);
+        }
+        drop(claim);
+        if !self.activity.outlasts_its_answer() {
+            self.worker.lasting().leave(&self.worker, &self.activity);
+        }
+        self.activity.end(now);
     }
 }
 

@@ -97,6 +97,16 @@ pub(super) fn denied(
     response
 }
 
+/// How a call of gRPC ends that lost what let it through: its caller has to show another key, or may
+/// not go on. What was already seen to be there is not denied, whatever the policy hides.
+pub(super) fn last_words(reason: DenyReason) -> HeaderMap {
+    let status = if reason.status(false) == 401 { 401 } else { 403 };
+    let mut trailers = HeaderMap::with_capacity(2);
+    trailers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(status)));
+    trailers.insert(GRPC_MESSAGE, HeaderValue::from_static(detail(status, reason)));
+    trailers
+}
+
 /// When to come again, in whole seconds and never too early (RFC 9110 §10.2.3).
 pub(super) fn retry_after(headers: &mut HeaderMap, wait: Duration) {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -212,6 +222,15 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(name, HeaderValue::from_static(value));
             assert_eq!(Form::of(&headers), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_call_that_is_cut_says_whether_it_is_the_key() {
+        for reason in DenyReason::ALL {
+            let expected = if reason.status(true) == 401 { "16" } else { "7" };
+            assert_eq!(last_words(reason)[GRPC_STATUS], expected, "{reason:?}");
+            assert!(!last_words(reason)[GRPC_MESSAGE].is_empty(), "{reason:?}");
         }
     }
 

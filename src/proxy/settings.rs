@@ -29,6 +29,15 @@ pub struct Settings {
     pub limits: Limits,
 }
 
+impl Settings {
+    /// Says whom to believe of each upstream, in their order.
+    pub fn trust(&mut self, trusts: Vec<Option<Trust>>) {
+        for (upstream, trust) in self.upstreams.iter_mut().zip(trusts) {
+            upstream.trust = trust;
+        }
+    }
+}
+
 /// `[upstream.NAME]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
@@ -46,7 +55,7 @@ pub struct Upstream {
     pub dns_refresh: Duration,
     /// How endpoints are asked whether they are well. Nothing: they are not.
     pub health: Option<Health>,
-    /// Whom to believe where an endpoint speaks TLS.
+    /// Whom to believe where an endpoint speaks TLS: known once the files have been read.
     pub trust: Option<Trust>,
 }
 
@@ -115,7 +124,12 @@ pub struct Timeouts {
     pub idle: Duration,
     /// The longest silence of both sides of a WebSocket; past it both are closed.
     pub tunnel: Duration,
-    /// How long requests in flight may go on after SIGTERM.
+    /// How long connections are still accepted after SIGTERM, while the process says that it is not
+    /// ready and that every answer is the last on its connection.
+    pub drain_delay: Duration,
+    /// How long a connection without a request may bring one more in a drain.
+    pub linger: Duration,
+    /// How long requests in flight may go on after that.
     pub drain: Duration,
 }
 
@@ -129,6 +143,8 @@ impl Default for Timeouts {
             body: Duration::from_secs(60),
             idle: Duration::from_secs(60),
             tunnel: Duration::from_secs(3600),
+            drain_delay: Duration::ZERO,
+            linger: Duration::from_secs(2),
             drain: Duration::from_secs(30),
         }
     }

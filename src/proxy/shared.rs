@@ -194,6 +194,9 @@ impl Stream {
                     },
                 });
             }
+            if activity.right.lost().is_some() {
+                return Poll::Ready(Heard::Failed(Fault::Lost));
+            }
             let (wait, fault) = upload.patience(timeouts);
             let due = deadline(upload.progress(), wait);
             // The body goes on beside this: what was overdue need not be any more.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use h2::Reason;
 use http::header::{CONNECTION, COOKIE, HOST, HeaderMap, HeaderValue};
 use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
@@ -27,7 +28,7 @@ pub(super) async fn answer(
     let is_head = request.method() == Method::HEAD;
     name_host(&mut request);
     join_cookies(request.headers_mut());
-    let mut response = gate::answer(worker, Rc::clone(&activity), request).await;
+    let mut response = gate::answer(&worker, &activity, request).await;
     // A stream's end is no connection's.
     response.headers_mut().remove(CONNECTION);
     activity.set_stalled(Some(clock::instant()));
@@ -67,15 +68,15 @@ pub(super) struct StreamBody {
 
 impl Body for StreamBody {
     type Data = Bytes;
-    type Error = Fault;
+    type Error = h2::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         self.activity.set_stalled(polled.is_ready().then(clock::instant));
-        polled
+        polled.map(|frame| frame.map(|frame| frame.map_err(|fault| reset(fault).into())))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -84,6 +85,22 @@ impl Body for StreamBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// How a stream breaks off whose answer has begun (RFC 9113 §7). One that lost its right is canceled,
+/// as nobody wants the rest of it: it was processed, so it was not refused (§8.7: a client would send
+/// it again by itself), and nothing is wrong with the connection.
+fn reset(fault: Fault) -> Reason {
+    match fault {
+        Fault::Lost => Reason::CANCEL,
+        Fault::BodyBroken
+        | Fault::BodyTimeout
+        | Fault::BodyTooLarge
+        | Fault::HeadTooLarge
+        | Fault::Overloaded
+        | Fault::TargetTooLong
+        | Fault::Upstream(_) => Reason::INTERNAL_ERROR,
     }
 }
 

@@ -1,21 +1,19 @@
 //! A WebSocket after its handshake (RFC 6455 §4): bytes both ways, until both sides have ended, or
-//! what let it through no longer does.
-//!
-//! It is judged again at every change of the policy and once a second, for what ends by the clock.
+//! what let it through no longer does: it lasts from its first moment.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::claim::Claim;
 use super::endpoint::Load;
 use super::farewell::Farewell;
+use super::lasting::GRACE;
 use super::link::Link;
 use super::record::Record;
 use super::timer::{LazyTimer, deadline};
@@ -26,8 +24,6 @@ use crate::clock;
 
 /// What one read takes at most. All tunnels of a worker read into the same bytes.
 pub(super) const SCRATCH_BYTES: usize = 64 * 1024;
-/// How long a tunnel that is ended from here may take to end.
-const GRACE: Duration = Duration::from_millis(500);
 
 /// One side of a handshake that succeeded, and what it said behind its part of it.
 #[derive(Debug)]
@@ -40,7 +36,6 @@ pub(super) struct Leg<S> {
 pub(super) struct Tunnel {
     upstream: Leg<Link>,
     worker: Rc<Worker>,
-    claim: Claim,
     _load: Load,
     /// Its request is over when the tunnel is.
     record: Record,
@@ -53,15 +48,8 @@ impl fmt::Debug for Tunnel {
 }
 
 impl Tunnel {
-    pub(super) fn new(
-        upstream: Leg<Link>,
-        load: Load,
-        worker: Rc<Worker>,
-        claim: Claim,
-        record: Record,
-    ) -> Self {
-        worker.meters().streams(1);
-        Self { upstream, worker, claim, _load: load, record }
+    pub(super) fn new(upstream: Leg<Link>, load: Load, worker: Rc<Worker>, record: Record) -> Self {
+        Self { upstream, worker, _load: load, record }
     }
 
     /// Carries bytes until both sides have ended, were silent for too long, or are told to end.
@@ -70,20 +58,19 @@ impl Tunnel {
         let mut up = Way::new(&client.read);
         let mut down = Way::new(&self.upstream.read);
         let end = {
-            let mut again = pin!(worker.judge_again().notified());
-            let mut drain = pin!(worker.drain().notified());
+            let mut drain = pin!(worker.drain().begins());
             let silence = worker.timeouts().tunnel;
             let mut last = clock::instant();
             let mut timer = LazyTimer::new(deadline(last, silence));
             poll_fn(|cx| {
-                if drain.as_mut().poll(cx).is_ready() || worker.is_draining() {
-                    return Poll::Ready(End::Told(Farewell::GoingAway, "drain"));
+                let activity = self.record.activity();
+                worker.lasting().enter(&worker, activity, cx.waker());
+                if activity.right.lost().is_some() {
+                    return Poll::Ready(End::Told(Farewell::Policy));
                 }
-                while again.as_mut().poll(cx).is_ready() {
-                    again.set(worker.judge_again().notified());
-                    if let Err(reason) = self.judge() {
-                        return Poll::Ready(End::Told(Farewell::Policy, reason));
-                    }
+                if drain.as_mut().poll(cx).is_ready() || worker.drain().has_begun() {
+                    worker.meters().stream_terminated("drain");
+                    return Poll::Ready(End::Told(Farewell::GoingAway));
                 }
                 ready_or(self.carry(cx, &mut client, &mut up, &mut down, &mut last), || {
                     timer.poll(cx, deadline(last, silence)).map(|()| End::Silent)
@@ -94,26 +81,10 @@ impl Tunnel {
         match end {
             End::Both => {}
             End::Silent => worker.meters().stream_terminated("idle"),
-            End::Told(farewell, reason) => {
-                worker.meters().stream_terminated(reason);
+            End::Told(farewell) => {
                 up.end_with(&farewell.to_upstream());
                 down.end_with(&farewell.to_client());
                 self.part(&mut client, up, down).await;
-            }
-        }
-    }
-
-    /// Judges by the policy in force now, which is then the one that let it through.
-    fn judge(&mut self) -> Result<(), &'static str> {
-        let generation = self.worker.generation();
-        match self.claim.judge(&generation.snapshot, clock::now()) {
-            Ok(facts) => {
-                self.record.judged_again(generation, facts);
-                Ok(())
-            }
-            Err(reason) => {
-                self.record.cut(reason);
-                Err(reason.code())
             }
         }
     }
@@ -158,18 +129,11 @@ impl Tunnel {
     }
 }
 
-impl Drop for Tunnel {
-    fn drop(&mut self) {
-        self.worker.meters().streams(-1);
-    }
-}
-
 /// Why a tunnel ends.
 enum End {
     Both,
     Silent,
-    /// And what it is counted as.
-    Told(Farewell, &'static str),
+    Told(Farewell),
 }
 
 fn ready_or<T>(first: Poll<T>, other: impl FnOnce() -> Poll<T>) -> Poll<T> {

@@ -1,6 +1,6 @@
 //! One worker: a thread, a runtime, a listener, and everything that its requests share.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{RefCell, RefMut};
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -14,13 +14,17 @@ use tokio::sync::{Notify, watch};
 
 use super::activity::Activity;
 use super::connection;
+use super::control::{Control, Life, Queue};
 use super::door::{self, Peer, Protocol};
+use super::drain::Drain;
 use super::fault::Fault;
 use super::http2;
+use super::lasting::Lasting;
 use super::listen::Listener;
 use super::pool::Pool;
 use super::rate::Rates;
 use super::respond;
+use super::rest;
 use super::scout::Source;
 use super::settings::{Limits, Settings, Timeouts};
 use super::trace::Trace;
@@ -32,26 +36,14 @@ use crate::telemetry::WorkerMeters;
 
 /// How often idle upstream connections are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
-/// How soon a change of the policy is seen by what lives longer than a request.
-const LOOK: Duration = Duration::from_millis(100);
-const LOOKS_A_SECOND: u32 = 10;
 /// Buffers that are kept for requests to come.
 const KEPT_ROOMS: usize = 64;
+/// From a client's first packet to its second, but for those who are far away.
+const HANDSHAKE: Duration = Duration::from_millis(100);
 /// Turns of the reactor before a drain: one sees what is there, one reads it, one to spare.
 const TURNS: usize = 3;
 /// How long a listener rests when the process has no file left for a connection.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
-
-/// Where the process is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Life {
-    /// Requests are taken.
-    Running,
-    /// No new connections; those that are there may end their requests.
-    Draining,
-    /// At once.
-    Stopped,
-}
 
 /// What the workers of a process share.
 #[derive(Debug)]
@@ -85,9 +77,8 @@ pub(super) struct Worker {
     /// Empty buffers that were used before.
     rooms: RefCell<Vec<Vec<u8>>>,
     scratch: RefCell<Box<[u8]>>,
-    drain: Notify,
-    draining: Cell<bool>,
-    judge_again: Notify,
+    drain: Drain,
+    lasting: Lasting,
     closed: Notify,
     /// This worker's part of the process's limits.
     connections: i64,
@@ -122,9 +113,8 @@ impl Worker {
             random: RefCell::new(fastrand::Rng::new()),
             rooms: RefCell::default(),
             scratch: RefCell::new(vec![0; tunnel::SCRATCH_BYTES].into()),
-            drain: Notify::new(),
-            draining: Cell::new(false),
-            judge_again: Notify::new(),
+            drain: Drain::new(settings.timeouts.linger),
+            lasting: Lasting::default(),
             closed: Notify::new(),
             connections: part(settings.limits.connections),
             requests: part(settings.limits.requests),
@@ -132,31 +122,31 @@ impl Worker {
         })
     }
 
-    /// Accepts and serves until the process's life ends or every connection is drained.
-    pub(super) async fn run(self: Rc<Self>, listener: Listener, mut life: watch::Receiver<Life>) {
+    /// Accepts and serves until the process's life ends or every connection is drained. Calls `beat`
+    /// now and then.
+    pub(super) async fn run(
+        self: Rc<Self>,
+        listener: Listener,
+        control: Control,
+        beat: impl Fn() + 'static,
+    ) {
+        let mut life = control.life();
         for pool in &self.pools {
             for number in 0..pool.sources() {
                 tokio::task::spawn_local(Rc::clone(pool).follow(number));
             }
         }
         let sweeper = tokio::task::spawn_local(Rc::clone(&self).sweep());
-        let judge = tokio::task::spawn_local(Rc::clone(&self).judge_streams());
+        let judge = tokio::task::spawn_local(Lasting::watch(Rc::clone(&self), beat));
         tokio::select! {
             () = self.accept(&listener) => {}
             _ = life.wait_for(|life| *life != Life::Running) => {}
         }
-        // What clients had sent by now is accepted and read first. The reactor has to turn for that:
-        // it may not have seen the last connections, and knows nothing yet of new sockets.
-        for _turn in 0..TURNS {
-            self.accept_waiting(&listener);
-            tokio::task::yield_now().await;
+        self.drain.begin();
+        if *life.borrow() == Life::Draining(Queue::Ours) {
+            self.accept_last(&listener, &control, &mut life).await;
         }
         drop(listener);
-        for _turn in 0..TURNS {
-            tokio::task::yield_now().await;
-        }
-        self.draining.set(true);
-        self.drain.notify_waiters();
         tokio::select! {
             () = self.drained() => {}
             () = tokio::time::sleep(self.shared.settings.timeouts.drain) => {
@@ -167,6 +157,32 @@ impl Worker {
         }
         sweeper.abort();
         judge.abort();
+    }
+
+    /// Accepts until whoever sends clients here has seen that they should go elsewhere, and then what
+    /// was on its way.
+    async fn accept_last(
+        self: &Rc<Self>,
+        listener: &Listener,
+        control: &Control,
+        life: &mut watch::Receiver<Life>,
+    ) {
+        for (number, time) in [self.timeouts().drain_delay, HANDSHAKE].into_iter().enumerate() {
+            if number == 1 {
+                listener.lock();
+                control.remove_file();
+            }
+            tokio::select! {
+                () = self.accept(listener) => {}
+                () = tokio::time::sleep(time) => {}
+                _ = life.wait_for(|life| *life == Life::Stopped) => return,
+            }
+        }
+        // The reactor has to turn for that: it may not have seen the last connections.
+        for _turn in 0..TURNS {
+            self.accept_waiting(listener);
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(super) fn http(&self) -> &http1::Builder {
@@ -227,9 +243,9 @@ impl Worker {
         self.scratch.borrow_mut()
     }
 
-    /// Told when what was let through is to be judged again.
-    pub(super) fn judge_again(&self) -> &Notify {
-        &self.judge_again
+    /// What lasts longer than a moment.
+    pub(super) fn lasting(&self) -> &Lasting {
+        &self.lasting
     }
 
     /// Whether this request is told of even if it is allowed.
@@ -258,12 +274,9 @@ impl Worker {
         snapshot.describe(facts).key_id.map_or(Ok(()), |key_id| rates.take(key_id, now))
     }
 
-    pub(super) fn drain(&self) -> &Notify {
+    /// What is known of its end.
+    pub(super) fn drain(&self) -> &Drain {
         &self.drain
-    }
-
-    pub(super) fn is_draining(&self) -> bool {
-        self.draining.get()
     }
 
     async fn accept(self: &Rc<Self>, listener: &Listener) {
@@ -312,7 +325,7 @@ impl Worker {
             match opened {
                 None => {}
                 Some((transport, Protocol::Http1)) => {
-                    connection::serve(worker, transport, Activity::new(peer)).await;
+                    rest::serve(worker, transport, Activity::new(peer)).await;
                 }
                 Some((transport, Protocol::Http2)) => {
                     Box::pin(http2::serve(worker, transport, peer)).await;
@@ -324,25 +337,6 @@ impl Worker {
     async fn drained(&self) {
         while self.meters().connections(0) > 0 {
             self.closed.notified().await;
-        }
-    }
-
-    /// Has streams judged again at each change of the policy, and once a second for what ends by the
-    /// clock. Where there are none, it looks at nothing.
-    async fn judge_streams(self: Rc<Self>) {
-        let mut ticks = tokio::time::interval(LOOK);
-        let (mut number, mut looks) = (0, 0_u32);
-        loop {
-            ticks.tick().await;
-            if self.meters().streams(0) == 0 {
-                continue;
-            }
-            looks = looks.wrapping_add(1);
-            let in_force = self.generation().number;
-            if in_force != number || looks % LOOKS_A_SECOND == 0 {
-                number = in_force;
-                self.judge_again.notify_waiters();
-            }
         }
     }
 

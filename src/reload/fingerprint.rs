@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::trail::Trail;
-use crate::config::{Config, TlsFiles};
+use crate::config::{Config, TlsFiles, TrustFiles};
 
 /// What the files of a policy looked like at one moment. Two that are equal mean that nothing was
 /// changed in between.
@@ -31,6 +31,19 @@ impl Fingerprint {
         paths.into_iter().filter_map(|path| {
             let there = other.print(path);
             (self.print(path) != there).then_some((path.as_path(), there))
+        })
+    }
+
+    /// The files of the policy; with their names in it where it is a folder.
+    pub(super) fn policy_files<'a>(
+        &'a self,
+        policy: &'a Path,
+    ) -> impl Iterator<Item = (&'a Path, Option<&'a Path>)> {
+        let files = self.prints.iter().filter(|(_, print)| matches!(print, Print::File { .. }));
+        files.filter_map(move |(path, _)| {
+            let name = path.strip_prefix(policy).ok()?;
+            let name = (name != Path::new("")).then_some(name);
+            Some((path.as_path(), name))
         })
     }
 
@@ -117,8 +130,9 @@ impl Look {
 impl Sources {
     pub(super) fn of(config: &Config) -> Self {
         let certificates = config.tls.iter().flat_map(TlsFiles::paths);
+        let trusts = config.trusts.iter().flatten().flat_map(TrustFiles::paths);
         let secrets = std::iter::once(&config.keys).chain(&config.pepper);
-        let files = secrets.chain(certificates).cloned().collect();
+        let files = secrets.chain(certificates).chain(trusts).cloned().collect();
         Self { policy: config.policy.clone(), files }
     }
 
@@ -131,11 +145,15 @@ impl Sources {
             trails.insert(path.clone(), Trail::of(path));
         }
         if prints.get(&self.policy) == Some(&Print::Folder) {
-            let real = Trail::of(&self.policy).end().to_owned();
+            let folder = Trail::of(&self.policy);
+            let real = folder.end().to_owned();
             for name in policy_files(&real) {
                 let path = self.policy.join(&name);
                 prints.insert(path.clone(), Print::of(fs::metadata(&path)));
-                trails.insert(path, Trail::within(real.clone(), &name));
+                // A folder that is swapped as a whole swaps each of its files.
+                let mut trail = folder.clone();
+                trail.names.extend(Trail::within(real.clone(), &name).names);
+                trails.insert(path, trail);
             }
             folders.insert(real);
         }

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::mem;
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::guard::Consents;
 use crate::clock;
 
 /// Signs that are kept until they are taken; past it they are dropped and said to be lost.
@@ -66,9 +67,15 @@ impl fmt::Debug for Post {
 pub(super) struct Mailbox {
     post: Mutex<Post>,
     arrived: Condvar,
+    consents: Arc<Consents>,
 }
 
 impl Mailbox {
+    /// Ids of changes that are not held back while somebody waits for them.
+    pub(super) fn consents(&self) -> Arc<Consents> {
+        Arc::clone(&self.consents)
+    }
+
     pub(super) fn stop(&self) {
         self.lock().stop = true;
         self.arrived.notify_one();
@@ -83,6 +90,17 @@ impl Mailbox {
         let mut post = self.lock();
         // Of a thread that has ended nobody takes it.
         if !post.stop {
+            post.asked.push(settled);
+        }
+        drop(post);
+        self.arrived.notify_one();
+    }
+
+    /// Has the files loaded, changed or not, before `settled` is called.
+    pub(super) fn demand(&self, settled: Settled) {
+        let mut post = self.lock();
+        if !post.stop {
+            post.triggered = true;
             post.asked.push(settled);
         }
         drop(post);

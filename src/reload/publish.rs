@@ -4,16 +4,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::{error, info, trace};
+use tracing::{error, info, trace, warn};
 
+use super::guard::{Guard, Held};
+use super::last_good::Keeper;
 use super::lookout::News;
+use super::{Candidate, rfc3339};
 use crate::clock;
-use crate::config::Loaded;
 use crate::current::{Change, Current, Generation};
-use crate::keystore::Timestamp;
-use crate::policy::UnixSeconds;
 use crate::policy::difference::{Effect, Side, difference};
-use crate::proxy::Tls;
+use crate::proxy::{Tls, Trust};
 
 /// Rows that a reload logs, at most.
 const ROWS: usize = 20;
@@ -29,28 +29,31 @@ pub(super) struct Publisher {
     logged: Vec<String>,
     /// What is in force: it stays where the certificates did, so that sessions are resumed.
     tls: Option<Tls>,
+    /// By which connections to upstreams are made, in their order.
+    trusts: Vec<Option<Trust>>,
     /// What was in force before the last swap, until it is compared with what followed.
     replaced: Option<(Arc<Generation>, Duration)>,
+    guard: Guard,
+    keeper: Option<Keeper>,
 }
 
 impl Publisher {
-    pub(super) fn new(current: Arc<Current>, upstreams: Vec<String>, tls: Option<Tls>) -> Self {
-        Self { current, upstreams, logged: Vec::new(), tls, replaced: None }
+    pub(super) fn new(
+        current: Arc<Current>,
+        upstreams: Vec<String>,
+        tls: Option<Tls>,
+        trusts: Vec<Option<Trust>>,
+        guard: Guard,
+        keeper: Option<Keeper>,
+    ) -> Self {
+        Self { current, upstreams, logged: Vec::new(), tls, trusts, replaced: None, guard, keeper }
     }
 
-    pub(super) fn publish(&mut self, news: News<Loaded>) {
+    pub(super) fn publish(&mut self, news: News<Candidate>) {
         match news {
             News::Waiting => trace!("the policy is being changed"),
-            News::Loaded(Loaded { snapshot, tls, .. }, took) => {
-                if self.tls != tls {
-                    self.tls = tls;
-                }
-                let before = self.current.load();
-                self.current.swap(snapshot, self.tls.as_ref().map(Tls::config), clock::now());
-                self.logged.clear();
-                self.replaced = Some((before, took));
-            }
-            News::Refused(problems) => self.refuse(problems),
+            News::Loaded(candidate, took) => self.judge(candidate, took),
+            News::Refused(problems) => self.refuse(Held { problems, waiting: None }),
             News::Told => {
                 if let Some((before, took)) = self.replaced.take() {
                     self.tell(&before, took);
@@ -59,8 +62,35 @@ impl Publisher {
         }
     }
 
-    fn refuse(&mut self, problems: Vec<String>) {
-        let generation = self.current.keep(problems.clone(), clock::now());
+    fn judge(&mut self, Candidate { loaded, seen }: Candidate, took: Duration) {
+        let (before, now) = (self.current.load(), clock::now());
+        let accepted = match self.guard.judge(&before.snapshot, &loaded.snapshot, &seen, now) {
+            Ok(accepted) => accepted,
+            Err(held) => return self.refuse(held),
+        };
+        if self.tls != loaded.tls {
+            self.tls = loaded.tls;
+        }
+        for (trust, loaded) in self.trusts.iter().zip(&loaded.trusts) {
+            if let (Some(trust), Some(loaded)) = (trust, loaded) {
+                trust.follow(loaded);
+            }
+        }
+        let tls = self.tls.as_ref().map(Tls::config);
+        let generation = self.current.swap(loaded.snapshot, tls, now);
+        self.logged.clear();
+        self.replaced = Some((before, took));
+        if let Some(accepted) = accepted {
+            let accepted = accepted.to_string();
+            warn!(generation, accepted, "a change that was held back was accepted");
+        }
+        if let Some(keeper) = &self.keeper {
+            keeper.keep(seen);
+        }
+    }
+
+    fn refuse(&mut self, Held { problems, waiting }: Held) {
+        let generation = self.current.keep(problems.clone(), waiting, clock::now());
         if self.logged == problems {
             return;
         }
@@ -120,11 +150,6 @@ impl Publisher {
             info!(generation, keys, routes, duration_ms, "policy reloaded");
         }
     }
-}
-
-/// Times that no four-digit year holds are shown as seconds from 1970.
-fn rfc3339(time: UnixSeconds) -> String {
-    Timestamp::new(time).map_or_else(|| time.0.to_string(), |time| time.to_string())
 }
 
 fn milliseconds(took: Duration) -> f64 {

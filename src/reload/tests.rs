@@ -156,7 +156,7 @@ fn flip_link(link: &Path, target: &str) {
 type Step = fn(&Path);
 
 /// What it is called, how the files lie, how they are edited, what is loaded then.
-const WAYS: [(&str, Step, Step, &str); 15] = [
+const WAYS: [(&str, Step, Step, &str); 16] = [
     ("rename over", plain, |r| rename_over(&r.join("policy.toml"), "v2"), "v2 k1"),
     ("write in place", plain, |r| fs::write(r.join("policy.toml"), "v2").unwrap(), "v2 k1"),
     (
@@ -256,6 +256,20 @@ const WAYS: [(&str, Step, Step, &str); 15] = [
         "rename within a folder",
         several,
         |r| rename_over(&r.join("policy.toml/a.toml"), "v2"),
+        "v2 k1",
+    ),
+    (
+        "swap a folder by a link",
+        |r| {
+            fs::create_dir(r.join("one")).unwrap();
+            fs::write(r.join("one/a.toml"), "v1").unwrap();
+            symlink("one", r.join("policy.toml")).unwrap();
+        },
+        |r| {
+            fs::create_dir(r.join("two")).unwrap();
+            fs::write(r.join("two/a.toml"), "v2").unwrap();
+            flip_link(&r.join("policy.toml"), "two");
+        },
         "v2 k1",
     ),
     ("keys", plain, |r| rename_over(&r.join("keys"), "k2"), "v1 k2"),
@@ -504,13 +518,19 @@ fn a_refusal_is_counted_each_time_and_logged_once() {
     let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
     let refused = |text: &str| News::Refused(vec![format!("policy.toml:1:1: {text}")]);
     tracing::subscriber::with_default(log.finish(), || {
-        let mut publisher = Publisher::new(Arc::clone(&current), Vec::new(), None);
+        let sources = Sources { policy: PathBuf::new(), files: Vec::new() };
+        let seen = sources.look().fingerprint;
+        let guard = Guard { rules: <_>::default(), sources, consents: <_>::default() };
+        let mut publisher =
+            Publisher::new(Arc::clone(&current), Vec::new(), None, Vec::new(), guard, None);
+        let loaded =
+            Loaded { snapshot: first(), tls: None, trusts: Vec::new(), report: Report::default() };
         for news in [
             News::Waiting,
             refused("one"),
             refused("one"),
             refused("two"),
-            News::Loaded(Loaded { snapshot: first(), tls: None, report: Report::default() }, SHORT),
+            News::Loaded(Candidate { loaded, seen }, SHORT),
             News::Told,
             refused("one"),
         ] {

@@ -11,6 +11,8 @@ pub struct RequestEvent<'a> {
     pub decided: bool,
     /// Why it was refused, where it was.
     pub denial: Option<Denial>,
+    /// Whether it was let through first, and refused when it was judged again.
+    pub terminated: bool,
     /// What the decision was made of, in words.
     pub words: Description<'a>,
     /// The generation that judged it.
@@ -45,6 +47,7 @@ impl RequestEvent<'_> {
                 (None, false) => None,
             },
             reason = self.denial.map(|denial| denial.reason.code()),
+            terminated = self.terminated.then_some(true),
             route = words.route,
             workspace = words.workspace,
             environment = words.environment,

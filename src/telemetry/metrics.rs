@@ -51,6 +51,8 @@ pub struct Telemetry {
 struct PolicyGauges {
     generation: IntGauge,
     last_successful: IntGauge,
+    held_back: IntGauge,
+    from_last_good: IntGauge,
     last_success: Gauge,
     reloads: IntCounterVec,
     keys: IntGauge,
@@ -102,7 +104,7 @@ impl Telemetry {
             )?,
             streams_terminated: made.counters(
                 "streams_terminated_total",
-                "WebSockets ended from here: what let them through no longer does, or a drain.",
+                "Live streams ended from here: what let them through no longer does, or a drain.",
                 &["reason"],
             )?,
             refused_connections: made
@@ -119,7 +121,10 @@ impl Telemetry {
             )?,
             connections: made.gauge("connections_active", "Client connections.")?,
             in_flight: made.gauge("requests_in_flight", "Requests being answered.")?,
-            streams: made.gauge("streams_active", "WebSockets that are open.")?,
+            streams: made.gauge(
+                "streams_active",
+                "WebSockets, and requests that last longer than a moment.",
+            )?,
             log_dropped: made.counter(
                 "log_events_dropped_total",
                 "Events that the log could not keep up with.",
@@ -191,6 +196,14 @@ impl PolicyGauges {
                 "policy_last_reload_successful",
                 "1 where the files on disk are what is in force, else 0.",
             )?,
+            held_back: made.gauge(
+                "policy_change_held_back",
+                "1 where the files have no fault and wait for an operator's consent, else 0.",
+            )?,
+            from_last_good: made.gauge(
+                "policy_from_last_good",
+                "1 where the last good copy on disk is in force, else 0.",
+            )?,
             last_success: {
                 let name = "sidegate_policy_last_reload_success_timestamp_seconds";
                 made.register(Gauge::new(name, "When the policy in force was loaded.")?)?
@@ -216,6 +229,9 @@ impl PolicyGauges {
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         self.generation.set(number(generation.number));
         self.last_successful.set(i64::from(status.failing.is_none()));
+        let held_back = status.failing.as_ref().is_some_and(|failing| failing.waiting.is_some());
+        self.held_back.set(i64::from(held_back));
+        self.from_last_good.set(i64::from(status.last_good.is_some()));
         self.last_success.set(status.succeeded_at.0 as f64);
         count_up_to(&self.reloads.with_label_values(&["success"]), status.successes);
         count_up_to(&self.reloads.with_label_values(&["failure"]), status.failures);

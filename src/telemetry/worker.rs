@@ -114,13 +114,13 @@ impl WorkerMeters {
         add(&self.gauges.in_flight, change)
     }
 
-    /// Counts a WebSocket in (1) or out (-1), and returns how many this worker has.
+    /// Counts a request that lasts in (1) or out (-1), and returns how many this worker has.
     pub fn streams(&self, change: i64) -> i64 {
         add(&self.gauges.streams, change)
     }
 
-    /// Counts a WebSocket that was ended from here. `reason` is the code of a refusal, `drain` or
-    /// `idle`.
+    /// Counts a request that lasts and is ended from here. `reason` is the code of a refusal or, of
+    /// WebSockets, `drain` or `idle`.
     pub fn stream_terminated(&self, reason: &'static str) {
         self.telemetry.streams_terminated.with_label_values(&[reason]).inc();
     }

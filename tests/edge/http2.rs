@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use rustls::ClientConfig;
 
+use crate::frames::{self, Came, DATA, END_STREAM, GOAWAY, GOOD, PING, preface};
 use crate::harness::until;
 use crate::rig::{OK, Rig};
 use crate::secure::Secure;
@@ -344,6 +345,67 @@ fn a_drain_lets_streams_end_and_takes_no_more() {
     session.ended();
     peer.send(OK);
     assert_eq!(session.answer(asked).unwrap().body, b"ok");
+    assert_eq!(rig.gate.running.end(), Some(0));
+}
+
+/// RFC 9113 §6.8: first for none, so that what is on its way is answered, then with the last one.
+#[test]
+fn a_drain_says_twice_which_stream_is_the_last() {
+    let mut rig = Rig::new("timeouts.drain = \"10s\"\n");
+    let mut client = rig.sent([preface(), frames::request(1, GOOD)].concat());
+    let mut first = rig.upstream.next();
+    first.message(false).unwrap();
+    rig.gate.running.send("TERM");
+    let last_of = |came: &Came| u32::from_be_bytes(came.payload[..4].try_into().unwrap());
+    let mut said = Vec::new();
+    let ping = loop {
+        match frames::next(&mut client) {
+            came if came.kind == GOAWAY => said.push(last_of(&came)),
+            came if came.kind == PING => break came,
+            _ => {}
+        }
+    };
+    assert_eq!(said, [0x7fff_ffff]);
+    client.send(frames::request(3, GOOD));
+    let mut second = rig.upstream.next();
+    second.message(false).unwrap();
+    client.send(frames::frame(PING, 1, 0, &ping.payload));
+    first.send(OK);
+    second.send(OK);
+    let rest = frames::rest(&mut client);
+    let said: Vec<u32> = rest.iter().filter(|it| it.kind == GOAWAY).map(last_of).collect();
+    assert_eq!(said, [3]);
+    for stream in [1, 3] {
+        let whole =
+            |it: &&Came| it.stream == stream && it.kind == DATA && it.flags & END_STREAM > 0;
+        assert_eq!(rest.iter().filter(whole).count(), 1, "{rest:?}");
+    }
+    assert_eq!(rig.gate.running.end(), Some(0));
+}
+
+/// Who has connected may not have said yet what it speaks.
+#[test]
+fn a_drain_answers_who_has_said_nothing_yet() {
+    let mut rig = Rig::new("timeouts.drain = \"20s\"\ntimeouts.linger = \"10s\"\n");
+    let mut clients = [(); 3].map(|()| rig.client());
+    until("all of them", || rig.gate.metric("sidegate_connections_active", "") == 3.0);
+    clients[1].send(&preface()[..10]);
+    clients[2].send(preface());
+    rig.gate.running.send("TERM");
+    until("the drain", || rig.log().contains("\"draining\""));
+    clients[0].send(preface());
+    clients[1].send(&preface()[10..]);
+    for client in &mut clients {
+        client.send(frames::request(1, GOOD));
+        let mut peer = rig.upstream.next();
+        peer.message(false).unwrap();
+        peer.send(OK);
+        let mut kinds = Vec::new();
+        while ![DATA, GOAWAY].iter().all(|kind| kinds.contains(kind)) {
+            kinds.push(frames::next(client).kind);
+        }
+    }
+    drop(clients);
     assert_eq!(rig.gate.running.end(), Some(0));
 }
 

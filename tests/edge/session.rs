@@ -148,7 +148,7 @@ impl Session {
 }
 
 /// A runtime that turns on a thread of its own.
-fn runtime() -> (Handle, oneshot::Sender<()>) {
+pub(crate) fn runtime() -> (Handle, oneshot::Sender<()>) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let (end, ended) = oneshot::channel::<()>();
     let handle = runtime.handle().clone();

@@ -97,7 +97,8 @@ impl Rig {
         let drain = if lines.contains("timeouts.drain") { "" } else { "timeouts.drain = \"1s\"\n" };
         let sample = if lines.contains("log.") { "" } else { "log.sample = 1.0\n" };
         let workers = if lines.contains("workers") { "" } else { "workers = 1\n" };
-        let lines = format!("{workers}{drain}{sample}{lines}\n");
+        let linger = if lines.contains("linger") { "" } else { "timeouts.linger = \"100ms\"\n" };
+        let lines = format!("{workers}{drain}{linger}{sample}{lines}\n");
         let urls = [&[server.unwrap_or_else(|| upstream.url())], others].concat();
         let gate = Gate::start_over(folder.path(), &urls, &keys, &lines);
         Self { gate, upstream, folder }

@@ -3,11 +3,8 @@
 use super::pairs::pairs;
 use super::reach::{Class, Life, Tables};
 use super::row::{Effect, Field, Kind, Levels, Row, Subject};
-use crate::policy::snapshot::{AccessId, Key, Member, Snapshot, Times, ToldKey};
+use crate::policy::snapshot::{Key, Member, Snapshot, Times, ToldKey};
 use crate::policy::time::UnixSeconds;
-
-/// The ceiling that a holder has who has none.
-const OPEN: u32 = 0;
 
 /// Both snapshots' members and keys.
 pub(super) struct Holders<'s> {
@@ -50,20 +47,6 @@ impl<'s> Half<'s> {
 
     fn workspace(&self, number: u32) -> &'s str {
         self.snapshot.workspaces.names.text(number)
-    }
-
-    /// Nothing where no scope is reached whatever the table says.
-    fn class(
-        &self,
-        workspace: u32,
-        account: u32,
-        access: Option<AccessId>,
-        ceiling: u32,
-    ) -> Option<Class> {
-        let found = self.snapshot.workspaces.workspace_at(workspace)?;
-        let pinned = self.snapshot.pin.is_none_or(|pin| found.environment == pin);
-        let open = pinned && !self.is_suspended(workspace, account);
-        open.then_some(Class { workspace, access: access?, ceiling })
     }
 
     fn is_suspended(&self, workspace: u32, account: u32) -> bool {
@@ -115,7 +98,7 @@ impl<'s> Holders<'s> {
 
     fn member(&mut self, was: Option<(u32, Member)>, is: Option<(u32, Member)>) -> Option<Row<'s>> {
         let class = |half: &Half<'_>, (workspace, member): (u32, Member)| {
-            half.class(workspace, member.account, Some(member.access), OPEN)
+            Class::of(half.snapshot, workspace, member.account, Some(member.access))
         };
         let before = was.and_then(|was| class(&self.was, was));
         let after = is.and_then(|is| class(&self.is, is));
@@ -164,7 +147,8 @@ impl<'s> Holders<'s> {
 
     fn key(&mut self, was: Option<ToldKey<'s>>, is: Option<ToldKey<'s>>) -> Option<Row<'s>> {
         let class = |half: &Half<'_>, key: &Key| {
-            half.class(key.workspace, key.account, key.access, key.ceiling_number())
+            Class::of(half.snapshot, key.workspace, key.account, key.access)
+                .map(|class| class.under(key.ceiling_number()))
         };
         let before = was.and_then(|told| class(&self.was, told.key));
         let after = is.and_then(|told| class(&self.is, told.key));

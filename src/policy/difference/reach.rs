@@ -8,6 +8,8 @@ use crate::policy::level::Level;
 use crate::policy::snapshot::{AccessId, Map, Scope, Snapshot};
 use crate::policy::time::UnixSeconds;
 
+/// The ceiling that a holder has who has none.
+const OPEN: u32 = 0;
 const ALWAYS: UnixSeconds = UnixSeconds::DISTANT_PAST;
 const NEVER: UnixSeconds = UnixSeconds::DISTANT_FUTURE;
 
@@ -114,6 +116,26 @@ pub(super) struct Class {
     pub(super) ceiling: u32,
 }
 
+impl Class {
+    /// That of a member without a ceiling. Nothing where no scope is reached whatever the table says.
+    pub(super) fn of(
+        snapshot: &Snapshot,
+        workspace: u32,
+        account: u32,
+        access: Option<AccessId>,
+    ) -> Option<Self> {
+        let found = snapshot.workspaces.workspace_at(workspace)?;
+        let pinned = snapshot.pin.is_none_or(|pin| found.environment == pin);
+        let suspended = found.suspended || snapshot.workspaces.accounts().is_suspended(account);
+        let access = access.filter(|_| pinned && !suspended)?;
+        Some(Self { workspace, access, ceiling: OPEN })
+    }
+
+    pub(super) fn under(self, ceiling: u32) -> Self {
+        Self { ceiling, ..self }
+    }
+}
+
 /// What two classes reach in one workspace, scope by scope; scopes that neither reaches are left out.
 #[derive(Debug)]
 pub(super) struct Compared<'s> {
@@ -205,7 +227,12 @@ fn named(snapshot: &Snapshot) -> impl Iterator<Item = (ScopeName<'_>, Scope)> {
 }
 
 /// As `decide` sees it, at every time from `now` on in which the key is good.
-fn reach(snapshot: &Snapshot, class: Class, scope: Scope, now: UnixSeconds) -> Option<Reach> {
+pub(super) fn reach(
+    snapshot: &Snapshot,
+    class: Class,
+    scope: Scope,
+    now: UnixSeconds,
+) -> Option<Reach> {
     let access = snapshot.tables.table(class.access)?;
     let ceiling = snapshot.keys.ceiling_at(class.ceiling)?;
     let (level, until) = match scope {

@@ -8,6 +8,7 @@ use proptest::prelude::any;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 use super::*;
+use crate::policy::difference::loss;
 use crate::policy::draft::*;
 use crate::policy::key::KeyDigest;
 use crate::policy::{At, Decision, Place, Upgrade, compile_with};
@@ -287,6 +288,9 @@ fn agree(tape: &Tape<'_>) -> Result<Option<DenyReason>, TestCaseError> {
     if let Some(level) = words.level {
         let access = explanation.access.as_ref().and_then(|access| access.level);
         proptest::prop_assert_eq!(access, Some(level), "{}", about());
+        // Whatever passes by its key is a key that a guard rail counts.
+        let working = loss(&snapshot, &snapshot, NOW).working;
+        proptest::prop_assert!(reason.is_some() || working == 1, "{}", about());
     }
     Ok(reason)
 }

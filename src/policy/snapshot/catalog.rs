@@ -65,6 +65,15 @@ impl Catalog {
         catalog
     }
 
+    /// Whether members with the role are owners: it is `owner`, or bypasses where the policy has no
+    /// role of that name (AtomicAGI's Admin).
+    pub(in crate::policy) fn is_owner(&self, role: u32) -> bool {
+        match self.roles.number("owner") {
+            Some(owner) => role == owner,
+            None => self.levels_of(role).is_some_and(|levels| levels.bypass),
+        }
+    }
+
     fn role_levels(&self, role: &DraftRole, problems: &mut Vec<Problem>) -> RoleLevels {
         let subject = format!("role `{}`", role.name.value);
         RoleLevels {

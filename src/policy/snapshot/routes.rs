@@ -112,6 +112,20 @@ impl Route {
         }
     }
 
+    /// The level without which no method passes.
+    pub(in crate::policy) fn least(&self) -> Level {
+        let views = |method: &str| match &self.view_methods {
+            Some(view) => view.contains(method),
+            None => method::needed_by_default(method) == Level::View,
+        };
+        let taken = match (&self.methods, &self.view_methods) {
+            (Some(taken), _) => taken.iter().any(views),
+            (None, Some(view)) => view.iter().next().is_some(),
+            (None, None) => true,
+        };
+        if taken { Level::View } else { Level::Full }
+    }
+
     /// Whether preflights without a key go on.
     pub(in crate::policy) fn passes_preflights(&self) -> bool {
         self.preflight

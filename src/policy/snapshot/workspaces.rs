@@ -186,17 +186,9 @@ fn subscriptions(
     list.into_boxed_slice()
 }
 
-/// An owner is a member with the role `owner`; where the policy has no role of that name, a member
-/// whose role bypasses (AtomicAGI's Admin).
 fn check_owners(draft: &DraftWorkspace, catalog: &Catalog, problems: &mut Vec<Problem>) {
     let named = catalog.roles.number("owner").is_some();
-    let is_owner = |role: &str| {
-        if named {
-            return role == "owner";
-        }
-        let number = catalog.roles.number(role);
-        number.and_then(|number| catalog.levels_of(number)).is_some_and(|levels| levels.bypass)
-    };
+    let is_owner = |role: &str| catalog.roles.number(role).is_some_and(|it| catalog.is_owner(it));
     let owners = draft.members.iter().filter(|(_, role)| is_owner(&role.value)).count();
     let subject = format!("workspace `{}`", draft.name.value);
     match owners {

@@ -1,7 +1,7 @@
 //! What is told of keys to who compares two snapshots.
 
 use super::{Ceiling, Key, Keys, Seconds};
-use crate::policy::key::{DigestKind, Pepper};
+use crate::policy::key::{DigestKind, KeyDigest, Pepper};
 use crate::policy::time::UnixSeconds;
 
 /// A record.
@@ -52,6 +52,15 @@ impl Keys {
             let keys = records.iter().zip(shelf.first as u32..).filter(|(key, _)| !key.is_vacant());
             keys.map(move |(key, number)| Told { id: self.id(number), kind, key })
         })
+    }
+
+    /// The record of the same text as one of `others`.
+    pub(in crate::policy) fn of_same_text(&self, told: Told<'_>, others: &Self) -> Option<&Key> {
+        if told.kind == DigestKind::Blake3Keyed && self.pepper() != others.pepper() {
+            return None;
+        }
+        let digest = KeyDigest { kind: told.kind, bytes: told.key.digest };
+        self.record(&digest, self.place(&digest)).map(|(_, key)| key)
     }
 
     pub(in crate::policy) fn ceiling_at(&self, number: u32) -> Option<&Ceiling> {
