@@ -24,7 +24,7 @@ fn read(format: Format, input: &[u8]) -> (Vec<String>, Vec<String>) {
 fn rows_are_read_in_every_spelling() {
     let cases: [(Format, String, &[&str]); 8] = [
         (Format::Csv, format!("hash,workspace,account\n{HASH},w,a\n"), &["2: w/a -"]),
-        (Format::Csv, format!("account,label,key,workspace\r\na,l,k,w\r\n"), &["2: w/a l"]),
+        (Format::Csv, "account,label,key,workspace\r\na,l,k,w\r\n".into(), &["2: w/a l"]),
         (Format::Csv, "key,workspace,account,label\nk,w,a,\"x, \"\"y\"\"\"".into(), &["2: w/a x, \"y\""]),
         (Format::Csv, format!("\u{feff}key, workspace,account,hash\nk,w,a,\n,w,b,{HASH}\n"), &[
             "2: w/a -", "3: w/b -",
