@@ -13,7 +13,7 @@ use super::sockets::{Opened, Sockets};
 use super::{Exit, FileArgs};
 use crate::admin::{Look, Readiness, State};
 use crate::clock;
-use crate::config::{self, Config, Loaded, Report};
+use crate::config::{self, Config, Loaded, Loader, Report};
 use crate::current::Current;
 use crate::keystore::Permissions;
 use crate::proxy::{Proxy, Tls};
@@ -103,7 +103,7 @@ fn could_not_start(error: io::Error) -> Failure {
 /// Everything that can fail before a request is served: files are read, listeners stand.
 pub(super) struct Plane {
     config: Config,
-    permissions: Permissions,
+    loader: Loader,
     seen: Fingerprint,
     tls: Option<Tls>,
     current: Arc<Current>,
@@ -120,7 +120,7 @@ impl Plane {
         sockets: Sockets,
     ) -> Result<Self, Failure> {
         let begun = reload::begin(&config, permissions);
-        let Beginning { loaded, seen, fallback, warnings } =
+        let Beginning { loaded, loader, seen, fallback, warnings } =
             begun.map_err(|NoBeginning { report, last_good }| match last_good {
                 None => Failure::Invalid(report),
                 Some(why) => Failure::NotEvenCopied(report, why),
@@ -132,7 +132,7 @@ impl Plane {
             .map_err(|error| Failure::Broke(format!("the metrics cannot be set up: {error}")))?;
         let current = Current::new(snapshot, tls.as_ref().map(Tls::config), clock::now());
         let warnings = [report.lines(), warnings].concat();
-        Ok(Self { config, permissions, seen, tls, current, telemetry, opened, warnings, fallback })
+        Ok(Self { config, loader, seen, tls, current, telemetry, opened, warnings, fallback })
     }
 
     /// Serves from now on.
@@ -177,8 +177,7 @@ impl Plane {
         )?;
         let settings = self.config.path.canonicalize().unwrap_or_else(|_| self.config.path.clone());
         let current = Arc::clone(&self.current);
-        let reload =
-            reload::spawn(self.config, self.permissions, self.current, self.seen, self.tls)?;
+        let reload = reload::spawn(&self.config, self.loader, self.current, self.seen, self.tls)?;
         let asker = reload.asker();
         let state = State {
             current,

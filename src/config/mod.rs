@@ -19,6 +19,7 @@ mod files;
 mod handover;
 mod limits;
 mod listen;
+mod loader;
 mod page;
 mod pepper;
 mod reload;
@@ -38,6 +39,7 @@ mod value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub use self::loader::Loader;
 pub use self::reload::{Percent, ReloadRules};
 pub use self::report::Report;
 pub use self::suite::{Case, Expect, Suite, Who, read_suite};
@@ -45,7 +47,7 @@ pub use self::tls::{CertificateFiles, TlsFiles, TrustFiles};
 
 use self::files::Files;
 use self::page::Notes;
-use crate::keystore::{self, Permissions};
+use crate::keystore::{self, Ledger, Permissions};
 use crate::policy::key::Pepper;
 use crate::policy::{Draft, Problem, Severity, Snapshot, compile};
 use crate::proxy::{Tls, Trust};
@@ -123,7 +125,7 @@ pub fn read(path: &Path) -> Result<Config, Report> {
 ///
 /// Every problem of those files, warnings included.
 pub fn load(config: &Config, permissions: Permissions) -> Result<Loaded, Report> {
-    let read = gather(config, Some(permissions), &Notes::default());
+    let read = gather(config, Some(permissions.into()), &Notes::default());
     whole(read, certificates(config, permissions))
 }
 
@@ -134,7 +136,7 @@ pub fn load(config: &Config, permissions: Permissions) -> Result<Loaded, Report>
 ///
 /// Every problem of those files, warnings included.
 pub fn load_draft(config: &Config, permissions: Permissions) -> Result<(Draft, Report), Report> {
-    let (draft, notes, files) = collect(config, Some(permissions), &Notes::default());
+    let (draft, notes, files) = collect(config, Some(permissions.into()), &Notes::default());
     let is_error = |problem: &Problem| problem.severity == Severity::Error;
     if notes.hollow || notes.problems.iter().any(is_error) {
         return Err(judge(draft, notes, files).1);
@@ -175,7 +177,7 @@ pub fn open(path: &Path, permissions: Permissions) -> Result<(Config, Loaded), R
     let (config, mut notes) = settings::read(path, &mut files);
     let mut report = Report::new(files, std::mem::take(&mut notes.problems));
     let Some(config) = config else { return Err(report) };
-    let (snapshot, rest) = gather(&config, Some(permissions), &notes);
+    let (snapshot, rest) = gather(&config, Some(permissions.into()), &notes);
     report.append(rest);
     let loaded = whole((snapshot, report), certificates(&config, permissions))?;
     Ok((config, loaded))
@@ -195,11 +197,25 @@ fn whole(
     }
 }
 
+/// How keys and pepper are read.
+#[derive(Debug)]
+struct Secrets<'l> {
+    permissions: Permissions,
+    /// Where to note what is needed to find later what changed of the keys.
+    ledger: Option<&'l mut Option<Ledger>>,
+}
+
+impl From<Permissions> for Secrets<'_> {
+    fn from(permissions: Permissions) -> Self {
+        Self { permissions, ledger: None }
+    }
+}
+
 /// Reads what `config` names, as far as it can be read, and compiles it, as far as that says
 /// anything; keys and pepper only under `secrets`. `before` is what was noticed in `sidegate.toml`.
 fn gather(
     config: &Config,
-    secrets: Option<Permissions>,
+    secrets: Option<Secrets<'_>>,
     before: &Notes,
 ) -> (Option<Snapshot>, Report) {
     let (draft, notes, files) = collect(config, secrets, before);
@@ -228,18 +244,27 @@ fn certificates(config: &Config, permissions: Permissions) -> (Secured, Report) 
 }
 
 /// Reads what `config` names.
-fn collect(config: &Config, secrets: Option<Permissions>, before: &Notes) -> (Draft, Notes, Files) {
+fn collect(config: &Config, secrets: Option<Secrets<'_>>, before: &Notes) -> (Draft, Notes, Files) {
     let mut files = Files::default();
     let (mut draft, mut notes) = draft::read(&config.policy, &mut files);
     notes.lost.extend(before.lost.iter().cloned());
     notes.hollow |= before.hollow;
 
-    if let Some(permissions) = secrets {
-        let (keys, wrong) = keystore::read(&config.keys, files.add(&config.keys), permissions);
+    let permissions = secrets.as_ref().map(|secrets| secrets.permissions);
+    if let Some(Secrets { permissions, ledger }) = secrets {
+        let (path, file) = (&config.keys, files.add(&config.keys));
+        let (keys, wrong) = match ledger {
+            None => keystore::read(path, file, permissions),
+            Some(ledger) => {
+                let (keys, wrong, read) = keystore::read_to_follow(path, file, permissions);
+                *ledger = read;
+                (keys, wrong)
+            }
+        };
         draft.keys = keys;
         notes.problems.extend(wrong);
     }
-    if let Some((path, permissions)) = config.pepper.as_ref().zip(secrets) {
+    if let Some((path, permissions)) = config.pepper.as_ref().zip(permissions) {
         let (pepper, wrong) = pepper::read(path, files.add(path), permissions);
         // Without it, every key under it would be told, too.
         notes.hollow |= pepper.is_none();

@@ -11,7 +11,8 @@
 //! A [`Draft`] (names and places, as written) is [`compile`]d to a [`Snapshot`] or to every problem
 //! that it has. [`Snapshot::decide`] takes a [`Query`] and a time and gives a [`Permit`] or a
 //! [`Denial`]. A permit carries the canonical target that was judged, so that nothing else can be
-//! forwarded. [`explain`] says why, from the draft.
+//! forwarded. [`explain`] says why, from the draft. Where a few keys came or went,
+//! [`Snapshot::amended`] makes another snapshot without compiling.
 //!
 //! # Invariants
 //!
