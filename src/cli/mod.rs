@@ -55,7 +55,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Say what a change of policy changes, exactly: exits 4 if it is what `--fail-on` names
     Diff(diff::DiffArgs),
-    /// Make, show and revoke keys
+    /// Make, show, rotate, revoke, verify, import and prune keys
     Key(key::KeyArgs),
     /// Test a policy: exits 4 if it does not do what the tests say
     Test(test::TestArgs),

@@ -23,10 +23,10 @@ use super::{CommonArgs, Output, Terminal};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A row has `key` (as it is sent, in any spelling; only its hash is kept) or `hash` (sha256:HEX or
-blake3:HEX of it), `workspace`, `account` and, where there is something to say, `label`, `owner`,
-`created`, `not_before` and `expires`; in JSON also `ceiling`. CSV begins with a header. All rows are
-taken up or, where anything is wrong with one, none.
+    after_help = "A row has `key` (as it is sent, in any spelling; only its hash is kept) or `hash`
+(sha256:HEX or blake3:HEX of it), `workspace`, `account` and, where there is something to
+say, `label`, `owner`, `created`, `not_before` and `expires`; in JSON also `ceiling`. CSV
+begins with a header. All rows are taken up or, where anything is wrong with one, none.
 
 Examples:
   sidegate key import keys.csv --dry-run

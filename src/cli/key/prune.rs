@@ -16,7 +16,8 @@ use super::{CommonArgs, Output, Terminal};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A key whose record is gone is refused as `key_unknown`, not as `key_revoked` or `key_expired`.
+    after_help = "A key whose record is gone is refused as `key_unknown`, not as `key_revoked` or
+`key_expired`.
 
 Examples:
   sidegate key prune --dry-run

@@ -20,8 +20,8 @@ use super::{CommonArgs, Terminal};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The new key is of the same account and workspace, with the same ceiling, label and owner. Both pass
-during the overlap.
+    after_help = "The new key is of the same account and workspace, with the same ceiling, label and owner.
+Both pass during the overlap.
 
 Examples:
   KEY=$(sidegate key rotate k_7Q2M0aZ91x --overlap 7d)

@@ -17,8 +17,8 @@ use super::{CommonArgs, Output, Terminal};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exits 4 where the key is refused whatever it asks for. Whether it may do what it asks for is what
-`sidegate explain` says.
+    after_help = "Exits 4 where the key is refused whatever it asks for. Whether it may do what it asks for
+is what `sidegate explain` says.
 
 Examples:
   sidegate key verify < key.txt
