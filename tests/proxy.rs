@@ -16,6 +16,8 @@ mod harness;
 
 #[path = "proxy/answers.rs"]
 mod answers;
+#[path = "proxy/bounds.rs"]
+mod bounds;
 #[path = "proxy/client.rs"]
 mod client;
 #[path = "proxy/early.rs"]
@@ -32,6 +34,8 @@ mod frames;
 mod framing;
 #[path = "proxy/health.rs"]
 mod health;
+#[path = "proxy/hints.rs"]
+mod hints;
 #[path = "proxy/hosts.rs"]
 mod hosts;
 #[path = "proxy/hygiene.rs"]
@@ -60,6 +64,8 @@ mod rig;
 mod secrets;
 #[path = "proxy/table.rs"]
 mod table;
+#[path = "proxy/talk.rs"]
+mod talk;
 #[path = "proxy/targets.rs"]
 mod targets;
 #[path = "proxy/tls.rs"]

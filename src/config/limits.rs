@@ -105,7 +105,11 @@ fn rate(fields: &mut Fields<'_>) -> Option<Rate> {
 }
 
 /// A whole number, or a size with a unit.
-fn limit(fields: &mut Fields<'_>, field: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+pub(super) fn limit(
+    fields: &mut Fields<'_>,
+    field: &'static str,
+    range: RangeInclusive<u64>,
+) -> Option<u64> {
     let value = fields.value(field)?;
     let DeValue::String(_) = value.get_ref() else {
         return fields.number(field, range).map(|number| number.value);

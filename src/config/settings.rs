@@ -9,7 +9,7 @@ use super::Config;
 use super::fields::Fields;
 use super::files::{Files, Reading};
 use super::limits::{limits, timeouts};
-use super::listen::listeners;
+use super::listen::{Listeners, listeners};
 use super::page::{Notes, Page};
 use super::tls::TrustFiles;
 use super::{handover, reload, trusted, upstream};
@@ -56,13 +56,23 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
     let environment = fields.text("environment").map(|environment| environment.value);
     let workers = fields.number("workers", 1..=MOST_WORKERS);
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let (listen, tls, admin) = listeners(&mut fields, folder);
+    let Listeners { listen, tls, proxy_protocol, admin } = listeners(&mut fields, folder);
+    let trusted_proxies = trusted::proxies(&mut fields);
+    if let Some(place) = proxy_protocol
+        && listen.ip().is_some()
+        && trusted::nobody(&mut fields)
+    {
+        let problem = Problem::error(place, "`proxy_protocol` without `trusted_proxies`");
+        let hint = "name the proxies that connect: `trusted_proxies = [\"10.0.0.0/8\"]`";
+        fields.absent(problem.hint(hint), &["trusted_proxies"]);
+    }
     let (upstreams, trusts) = upstreams(&mut fields, folder);
     let proxy = proxy::Settings {
         listen,
         tls: tls.is_some(),
+        proxy_protocol: proxy_protocol.is_some(),
         workers: workers.map_or_else(cores, |workers| as_usize(workers.value)),
-        trusted_proxies: trusted::proxies(&mut fields),
+        trusted_proxies,
         upstreams,
         timeouts: timeouts(&mut fields),
         limits: limits(&mut fields),

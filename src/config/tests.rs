@@ -91,6 +91,43 @@ fn compact(shown: &str) -> String {
 }
 
 #[test]
+fn connections_begin_with_a_header_where_somebody_may_send_one() {
+    let read = |lines: &str| {
+        let text = format!("{lines}\n{}", SETTINGS.replace("[listen]", "[ignored]"));
+        let folder = folder(&[("sidegate.toml", text.as_bytes())]);
+        let (config, told) = match super::read(&folder.path().join("sidegate.toml")) {
+            Ok(config) => (Some(config), String::new()),
+            Err(report) => (None, report.to_string()),
+        };
+        (config.map(|config| config.proxy.proxy_protocol), told)
+    };
+    const TRUSTED: &str = "trusted_proxies = [\"10.0.0.0/8\"]\n";
+    const V2: &str = "listen.proxy_protocol = \"v2\"";
+    let cases = [
+        (TRUSTED.to_owned(), Some(false), ""),
+        (format!("{TRUSTED}listen.proxy_protocol = \"off\""), Some(false), ""),
+        (format!("{TRUSTED}{V2}"), Some(true), ""),
+        (format!("{V2}\nlisten.address = \"unix:a.sock\""), Some(true), ""),
+        (V2.to_owned(), None, "1:25: `proxy_protocol` without `trusted_proxies`"),
+        (format!("trusted_proxies = []\n{V2}"), None, "2:25: `proxy_protocol` without"),
+        (
+            format!("trusted_proxis = [\"10.0.0.0/8\"]\n{V2}"),
+            None,
+            "did you mean `trusted_proxies`?",
+        ),
+        (format!("{V2}\nlisten.address = \"unix:@a\""), None, "1:25: `[listen]`: anybody here"),
+        (format!("{TRUSTED}listen.proxy_protocol = \"v1\""), None, "`v1`"),
+        (format!("{TRUSTED}listen.proxy_protocol = true"), None, "`proxy_protocol`"),
+    ];
+    for (lines, expected, said) in cases {
+        let (seen, told) = read(&lines);
+        assert_eq!(seen, expected, "{lines}: {told}");
+        assert!(told.contains(said), "{lines}: {told}");
+        assert!(told.lines().filter(|line| line.contains(": ")).count() <= 1, "{told}");
+    }
+}
+
+#[test]
 fn trusted_proxies_are_networks_and_never_everybody() {
     let read = |list: &str| {
         let folder = tempfile::tempdir().unwrap();
@@ -161,6 +198,44 @@ fn what_not_every_reader_reads_alike_is_kept_with_a_warning_and_in_no_prefix() {
     for (prefix, what) in [("/a%2Fb", "an encoded slash"), ("/a;b", "a `;`")] {
         let error = format!("prefix `{prefix}` is no path: it has {what}: ");
         assert!(policy(prefix, both).contains(&error), "{prefix}");
+    }
+}
+
+#[test]
+fn a_route_has_limits_of_its_own() {
+    let limits = |written: &str| {
+        let route = "[[route]]\nprefix = \"/a\"\npublic = true\nupstream = \"vault\"";
+        let policy = format!("version = 1\n{route}\n{written}\n");
+        let folder = folder(&[("policy.toml", policy.as_bytes())]);
+        let (draft, _) = draft_of(folder.path().join("policy.toml"));
+        (draft.routes.first().map(|route| route.limits.to_string()), told(&folder))
+    };
+    for (written, read) in [
+        ("", "none"),
+        ("limits = {}", "none"),
+        ("limits = { requests = 100 }", "requests=100"),
+        (
+            "[route.limits]\nbody_bytes = \"1MiB\"\ntimeout = \"5s\"",
+            "body_bytes=1048576 timeout=5000ms",
+        ),
+        ("limits = { requests = 1, body_bytes = 0 }", "requests=1 body_bytes=0"),
+    ] {
+        assert_eq!(limits(written), (Some(read.to_owned()), String::new()), "{written}");
+    }
+    for (written, problem) in [
+        ("limits = { requests = 0 }", "`requests` must be between 1 and 10000000"),
+        ("limits = { requests = \"many\" }", "`requests` must be a whole number"),
+        (
+            "limits = { timeout = 5 }",
+            "`timeout` has no unit — write `timeout = \"5s\"` for seconds",
+        ),
+        ("limits = { timeout = \"0s\" }", "`timeout`: `0s` is no time at all"),
+        ("limits = { body_bytes = \"1MB\" }", "`body_bytes`: `1MB` is not a size"),
+        ("limits = { request = 1 }", "unknown field `request` — did you mean `requests`?"),
+        ("limits = 5", "`limits` must be a table"),
+    ] {
+        let (_, told) = limits(written);
+        assert!(told.contains(problem) && told.contains("route `/a`"), "{written}: {told}");
     }
 }
 
@@ -348,6 +423,7 @@ fn every_setting_can_be_set() {
         workers = 3
         trusted_proxies = ["10.0.0.0/8", "::1"]
         listen.address = "[::1]:1"
+        listen.proxy_protocol = "v2"
         listen.tls = { certificate = "a.pem", key = "a.key", client_ca = "ca.pem", certificates = [{ certificate = "b.pem", key = "/b.key" }] }
         admin = { address = "127.0.0.1:2" }
         upstream.z = { urls = ["http://z:1", "unix:/run/z"], idle_connections = 0, requests = 1, eject_after = 0, dns_refresh = "1m" }

@@ -49,6 +49,8 @@
 //! - A preflight that goes on without a key is held against neither `methods` nor the workspace:
 //!   nothing of either is asked for. With a key it is a request as any other, on public routes too.
 //! - `OPTIONS *` belongs to no route.
+//! - A route's `limits` are no part of a decision: the same request gets the same answer, however
+//!   many there are.
 //! - What readers of paths do not agree on (`%2F`, `;`) is [`Disputed`]: `bad_target` unless the route
 //!   keeps it, and so where there is none. What has a dot or an empty segment, whether `%2F` splits
 //!   and `;` cuts or not, is refused on every route.
@@ -64,6 +66,7 @@ pub mod explain;
 mod host;
 pub mod key;
 mod level;
+mod limits;
 mod method;
 mod problem;
 mod reason;
@@ -77,6 +80,7 @@ pub use disputed::Disputed;
 pub use draft::Draft;
 pub use host::Host;
 pub use level::Level;
+pub use limits::RouteLimits;
 pub use problem::{At, FileId, Place, Problem, Severity, nearest};
 pub use reason::DenyReason;
 pub use snapshot::{Route, Snapshot, WorkspaceView, compile, compile_with};

@@ -25,7 +25,7 @@ use super::tunnel::Leg;
 use super::worker::Worker;
 use crate::clock;
 use crate::policy::{Denial, DenyReason, Description, Facts};
-use crate::telemetry::RequestEvent;
+use crate::telemetry::{Limit, RequestEvent};
 
 /// What a read takes at most, and what is kept for a client that does not read. Larger than any head
 /// that is allowed by default: bodies use it, too.
@@ -172,6 +172,14 @@ fn head_refused(worker: &Worker, status: u16, activity: &Activity) {
         meters.denied(number, snapshot, denial);
     }
     meters.answered(number, snapshot, &bad.facts, status, took);
+    let limit = match status {
+        408 => Some(Limit::HeaderTimeout),
+        431 => Some(Limit::HeaderBytes),
+        _ => None,
+    };
+    if let Some(limit) = limit {
+        meters.exceeded(number, snapshot, &bad.facts, limit);
+    }
     drop(meters);
     RequestEvent {
         decided: false,
@@ -221,7 +229,7 @@ fn due(worker: &Worker, activity: &Activity, timeouts: &Timeouts) -> Option<(Ins
 /// it does not, its request cannot go on.
 fn patience(worker: &Worker, activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
     if let Some(stalled) = activity.stalled() {
-        return Some((deadline(stalled, timeouts.body), Wait::Connection));
+        return Some((activity.patience(stalled, timeouts.body), Wait::Connection));
     }
     match activity.phase() {
         Phase::Idle if activity.is_uploading() => {

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Poll, ready};
+use std::task::{Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use hyper::rt::Executor;
@@ -42,7 +42,8 @@ fn builder(limits: &Limits, streams: Streams) -> http2::Builder<Streams> {
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_send_buf_size(SEND_BYTES);
+        .max_send_buf_size(SEND_BYTES)
+        .enable_connect_protocol();
     builder
 }
 
@@ -64,7 +65,8 @@ pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
         service_fn(move |request| {
             let activity = Activity::stream(peer.clone(), worker.room());
             *streams.0.next.borrow_mut() = Some(Rc::clone(&activity));
-            let answer = stream::answer(Rc::clone(&worker), activity, request);
+            let streams = streams.clone();
+            let answer = stream::answer(Rc::clone(&worker), activity, streams, request);
             async { Ok::<_, Infallible>(answer.await) }
         })
     };
@@ -93,8 +95,10 @@ pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
                     })
                 }));
             }
-            let due = due(&worker, &wire, &streams, closing);
-            let Some((due, wait)) = due else { return Poll::Pending };
+            let Some((due, wait)) = due(&worker, &wire, &streams, closing) else {
+                streams.wake_at_the_end(cx.waker());
+                return Poll::Pending;
+            };
             ready!(timer.poll(cx, due));
             match wait {
                 Wait::Cut(kind) => return Poll::Ready(End::Cut(kind)),
@@ -164,7 +168,7 @@ fn due(
 
 /// The streams of a connection: hyper starts a task for each.
 #[derive(Debug, Clone)]
-struct Streams(Rc<Shared>);
+pub(super) struct Streams(Rc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -174,23 +178,41 @@ struct Shared {
     begun: Cell<bool>,
     /// When the last one ended.
     since: Cell<Instant>,
+    /// Who then waits for the next one.
+    waker: RefCell<Option<Waker>>,
     worker: Rc<Worker>,
 }
 
 /// A stream that is counted.
-struct Live(Rc<Shared>);
+#[derive(Debug)]
+pub(super) struct Live(Rc<Shared>);
 
 impl Streams {
     fn new(worker: &Rc<Worker>) -> Self {
         let since = Cell::new(clock::instant());
         let (live, begun) = (Cell::new(0), Cell::new(false));
-        let worker = Rc::clone(worker);
-        Self(Rc::new(Shared { next: RefCell::default(), live, begun, since, worker }))
+        let (next, waker, worker) = (RefCell::default(), RefCell::default(), Rc::clone(worker));
+        Self(Rc::new(Shared { next, live, begun, since, waker, worker }))
+    }
+
+    /// One more, for as long as this is kept.
+    pub(super) fn enter(&self) -> Live {
+        self.0.live.set(self.0.live.get() + 1);
+        self.0.begun.set(true);
+        Live(Rc::clone(&self.0))
     }
 
     /// Whether there has been one.
     fn has_begun(&self) -> bool {
         self.0.begun.get()
+    }
+
+    /// The last to end wakes this: its last frame may have gone before.
+    fn wake_at_the_end(&self, waker: &Waker) {
+        let mut known = self.0.waker.borrow_mut();
+        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
     }
 
     /// Since when there has been none.
@@ -203,6 +225,11 @@ impl Drop for Live {
     fn drop(&mut self) {
         self.0.live.set(self.0.live.get() - 1);
         self.0.since.set(clock::instant());
+        if self.0.live.get() == 0
+            && let Some(waker) = &*self.0.waker.borrow()
+        {
+            waker.wake_by_ref();
+        }
     }
 }
 
@@ -213,13 +240,11 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
             tokio::task::spawn_local(future);
             return;
         };
-        self.0.live.set(self.0.live.get() + 1);
-        self.0.begun.set(true);
-        let live = Live(Rc::clone(&self.0));
+        let live = self.enter();
         tokio::task::spawn_local(async move {
             drive(future, &activity, &live.0.worker).await;
             activity.cut();
-            live.0.worker.give_back(activity.right.take_room());
+            live.0.worker.give_back_of(&activity);
         });
     }
 }
@@ -259,7 +284,8 @@ enum Due {
 }
 
 fn next(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Due)> {
-    let stalled = activity.stalled().map(|since| (deadline(since, timeouts.body), Due::Reset));
+    let stalled = activity.stalled();
+    let stalled = stalled.map(|since| (activity.patience(since, timeouts.body), Due::Reset));
     let patience = stalled.or(activity.due().map(|due| (due, Due::Request)));
     let moment = activity.right.moment().map(|moment| (moment, Due::Moment));
     let own = moment.or(activity.right.lost().map(|lost| (lost.due(), Due::Reset)));

@@ -2,7 +2,8 @@
 //!
 //! # The life of a request
 //!
-//! `worker` accepts → `door` shakes hands where clients speak TLS, and sees which HTTP they speak →
+//! `worker` accepts → `door` takes an `origin` where proxies tell of one, shakes hands where clients
+//! speak TLS, and sees which HTTP they speak →
 //! `connection` runs hyper and every timeout on one timer, and `inlet` gives hyper one message at a
 //! time, and none whose framing is in doubt (`head` says what that is); between requests it may `rest`;
 //! `http2` has a timer for each
@@ -12,9 +13,10 @@
 //! or makes a connection, one of HTTP/1.1 for each request (`upstream`, which writes by its `outlet`
 //! and reads an `answer`) or one of HTTP/2 for many (`shared`). What endpoints are there and well,
 //! the `scout` finds out beside the requests. `record` counts and tells it once, when its last byte
-//! is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it. What is `lasting`
-//! longer than a moment is judged again: it has its `right` by a `claim`, and ends when that is
-//! denied. `control` ends it all, and each connection finds in `drain` what that means for it.
+//! is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it; one on a stream of
+//! HTTP/2 is made that of HTTP/1.1 first (`extended`). What is `lasting` longer than a moment is
+//! judged again: it has its `right` by a `claim`, and ends when that is denied. `control` ends it
+//! all, and each connection finds in `drain` what that means for it.
 //!
 //! # Invariants
 //!
@@ -32,6 +34,7 @@ mod activity;
 mod address;
 mod answer;
 mod body;
+mod bounded;
 mod budget;
 mod chunks;
 mod claim;
@@ -43,6 +46,7 @@ mod download;
 mod drain;
 mod ear;
 mod endpoint;
+mod extended;
 mod extract;
 mod farewell;
 mod fault;
@@ -52,6 +56,7 @@ mod head;
 mod headers;
 mod health;
 mod held;
+mod hints;
 mod http2;
 mod inherit;
 mod inlet;
@@ -61,6 +66,7 @@ mod link;
 mod listen;
 mod names;
 mod network;
+mod origin;
 mod outlet;
 mod pool;
 mod preamble;

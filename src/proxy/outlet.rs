@@ -140,10 +140,10 @@ impl Outlet {
                     continue;
                 }
                 self.bytes.shrink_to(KEPT);
-                return match self.framing {
-                    Framing::Over => Poll::Ready(Ok(())),
-                    Framing::Length(_) | Framing::Chunked => Poll::Pending,
-                };
+                match self.framing {
+                    Framing::Over => return Poll::Ready(Ok(())),
+                    Framing::Length(_) | Framing::Chunked => return Poll::Pending,
+                }
             }
             match ready!(self.poll_write(link, cx)) {
                 Ok(()) => self.is_touched = true,

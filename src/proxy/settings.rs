@@ -17,6 +17,8 @@ pub struct Settings {
     pub listen: Address,
     /// Whether they speak TLS. Without it in force, none is served.
     pub tls: bool,
+    /// Whether each connection begins with where it comes from, and is of a proxy that is trusted.
+    pub proxy_protocol: bool,
     /// Threads, each with its own listener and pools; at least 1.
     pub workers: usize,
     /// Clients whose forwarding fields are kept; others' are dropped.
@@ -110,7 +112,8 @@ pub enum Site {
 /// `[timeouts]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From a connection to the end of its TLS handshake; past it the connection is cut.
+    /// For a connection's TLS handshake, and before it for a proxy's header; past it the connection
+    /// is cut.
     pub handshake: Duration,
     /// From a request's first byte to the end of its head; past it 408.
     pub header: Duration,

@@ -37,6 +37,9 @@ pub(super) const RESET: Fault = Fault::Upstream(UpstreamErrorKind::Reset);
 /// What it said is no answer to what it was asked.
 pub(super) const PROTOCOL: Fault = Fault::Upstream(UpstreamErrorKind::Protocol);
 
+/// It opens no WebSocket.
+pub(super) const UPGRADE: Fault = Fault::Upstream(UpstreamErrorKind::Upgrade);
+
 /// Parts of an answer that wait for their client, where a task reads them.
 const AHEAD: usize = 1;
 
@@ -96,7 +99,17 @@ impl Connection {
             if let Poll::Ready(Err(fault)) = outlet.poll(link, body, cx) {
                 return Poll::Ready(Sent::Failed(upload.fault().unwrap_or(fault)));
             }
-            if let Poll::Ready(answer) = intake.poll_head(link, &head.method, cx) {
+            while let Poll::Ready(answer) = intake.poll_head(link, &head.method, cx) {
+                if let Ok(Some(Head { parts, .. })) = &answer
+                    && parts.status == StatusCode::EARLY_HINTS
+                {
+                    if !activity.hint(&parts.headers) {
+                        continue;
+                    }
+                    // It is written before we go on: the answer may be here, too.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 return Poll::Ready(match answer {
                     Ok(Some(Head { parts, is_last: ends })) => {
                         *is_last |= ends;

@@ -202,6 +202,16 @@ impl Worker {
         &self.shared.settings.timeouts
     }
 
+    /// Whether connections begin with where they come from.
+    pub(super) fn is_told_of_origins(&self) -> bool {
+        self.shared.settings.proxy_protocol
+    }
+
+    /// A client by its address.
+    pub(super) fn peer(&self, address: IpAddr) -> Peer {
+        Peer::new(address, self.is_secure(), self.trusts(address))
+    }
+
     /// Whether this client's forwarding fields are kept.
     fn trusts(&self, peer: IpAddr) -> bool {
         self.shared.settings.trusted_proxies.iter().any(|network| network.contains(peer))
@@ -235,6 +245,13 @@ impl Worker {
         if rooms.len() < KEPT_ROOMS {
             room.clear();
             rooms.push(room);
+        }
+    }
+
+    /// Keeps the buffer of a stream, once its request is over.
+    pub(super) fn give_back_of(&self, stream: &Activity) {
+        if let Some(room) = stream.right.take_room() {
+            self.give_back(room);
         }
     }
 
@@ -313,21 +330,19 @@ impl Worker {
             }
             return;
         }
-        let peer = address.map_or_else(Peer::local, |address| {
-            Peer::new(address, self.is_secure(), self.trusts(address))
-        });
+        let peer = address.map_or_else(|| Peer::local(false), |address| self.peer(address));
         let worker = Rc::clone(self);
         tokio::task::spawn_local(async move {
             let counted = Counted(worker);
             // Boxed, as it is over when the connection begins: its state would be carried all along.
-            let opened = Box::pin(door::open(&counted.0, transport, &peer)).await;
+            let opened = Box::pin(door::open(&counted.0, transport, peer)).await;
             let worker = Rc::clone(&counted.0);
             match opened {
                 None => {}
-                Some((transport, Protocol::Http1)) => {
+                Some((transport, Protocol::Http1, peer)) => {
                     rest::serve(worker, transport, Activity::new(peer)).await;
                 }
-                Some((transport, Protocol::Http2)) => {
+                Some((transport, Protocol::Http2, peer)) => {
                     Box::pin(http2::serve(worker, transport, peer)).await;
                 }
             }

@@ -74,6 +74,26 @@ fn bodies_stream_both_ways_with_and_without_a_length() {
     }
 }
 
+/// A frame that fills what is gathered before it is written, to the last byte.
+#[test]
+fn a_body_of_whole_frames_goes_on() {
+    const FRAME: usize = 16 * 1024;
+    let mut rig = Rig::new("");
+    let mut session = Session::new(rig.gate.port);
+    let mut asked = session.ask(
+        keyed("POST", "/app", "key-writer", &[("content-length", &(3 * FRAME).to_string())]),
+        false,
+    );
+    let mut peer = rig.upstream.next();
+    peer.through(b"\r\n\r\n");
+    for last in [false, false, true] {
+        asked.body.send_data(Bytes::from(vec![b'x'; FRAME]), last).unwrap();
+        assert_eq!(peer.bytes(FRAME), vec![b'x'; FRAME]);
+    }
+    peer.send(OK);
+    assert_eq!(session.answer(asked).unwrap().body, b"ok");
+}
+
 #[test]
 fn trailers_pass() {
     let mut rig = Rig::new("");
@@ -328,6 +348,31 @@ fn limits_are_those_of_requests() {
     asked.body.send_data(Bytes::from_static(b"longer than ten"), false).unwrap();
     assert_eq!(session.answer(asked).unwrap().status(), 413);
     assert!(peer.message(false).is_err());
+}
+
+/// Other streams of the connection go on.
+#[test]
+fn limits_of_a_route_are_those_of_its_streams() {
+    let mut rig = Rig::new("");
+    rig.amend("app", "limits = { requests = 1, timeout = \"300ms\" }");
+    let mut session = Session::new(rig.gate.port);
+    let first = session.ask(request("GET", "/app"), true);
+    let mut peer = rig.upstream.next();
+    peer.message(false).unwrap();
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+    let head = session.head(first).unwrap();
+    let grpc = [("content-type", "application/grpc")];
+    let second = session.ask(keyed("POST", "/app", "key-writer", &grpc), true);
+    let answer = session.answer(second).unwrap();
+    assert_eq!((answer.field("grpc-status"), answer.field("retry-after")), (Some("14"), Some("1")));
+    until("the cut", || peer.try_send([b'x'; 10_000]).is_err());
+    let error = session.whole(head).unwrap_err();
+    assert!(error.is_reset(), "{error:?}");
+    let third = session.ask(request("GET", "/pages"), true);
+    let mut peer = rig.upstream.next();
+    peer.message(false).unwrap();
+    peer.send(OK);
+    assert_eq!(session.answer(third).unwrap().body, b"ok");
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn workers_on(cpus: usize) -> Option<String> {
         scope.spawn(begin).join().unwrap()
     });
     let mut running = begun?;
-    house.is_ready(&mut running, "serving");
+    house.says(&mut running, "serving", "\"workers\":");
     let log = house.log("serving");
     let (_, rest) = log.split_once("\"workers\":").unwrap();
     Some(rest.split([',', '}']).next().unwrap().to_owned())

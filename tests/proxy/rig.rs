@@ -115,6 +115,17 @@ impl Rig {
         until("the reload", || self.gate.metric("sidegate_policy_generation", "") == 2.0);
     }
 
+    /// Gives a route these lines, from now on.
+    pub(crate) fn amend(&self, route: &str, lines: &str) {
+        let policy = self.folder.path().join("policy.toml");
+        let text = fs::read_to_string(&policy).unwrap();
+        let name = format!("[[route]]\nname = \"{route}\"\n");
+        assert!(text.contains(&name), "{text}");
+        let next = self.gate.metric("sidegate_policy_generation", "") + 1.0;
+        fs::write(&policy, text.replace(&name, &format!("{name}{lines}\n"))).unwrap();
+        until("the reload", || self.gate.metric("sidegate_policy_generation", "") == next);
+    }
+
     pub(crate) fn client(&self) -> Wire {
         Wire::new(TcpStream::connect(("127.0.0.1", self.gate.port)).unwrap())
     }
