@@ -17,10 +17,12 @@ mod life;
 mod manager;
 mod plane;
 mod reload;
+mod review;
 mod serve;
 mod sockets;
 mod status;
 mod test;
+mod uses;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -57,6 +59,8 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Make, show, rotate, revoke, verify, import and prune keys
     Key(key::KeyArgs),
+    /// Say who holds what, and what of it somebody should look at: exits 4 at `--fail-on` or above
+    Review(review::ReviewArgs),
     /// Test a policy: exits 4 if it does not do what the tests say
     Test(test::TestArgs),
     /// Have a running sidegate look at its files now, and wait until they are in force
@@ -143,6 +147,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Key(args) => key::run(&args),
+        Command::Review(args) => review::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Status(args) => status::run(&args),

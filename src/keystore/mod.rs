@@ -29,6 +29,7 @@ mod api_key;
 mod canonical;
 mod damage;
 mod foreign;
+mod last_used;
 mod ledger;
 mod permissions;
 mod pieces;
@@ -42,6 +43,7 @@ mod timestamp;
 
 pub use api_key::ApiKey;
 pub use foreign::{Column, Format, Row, Secret, Wrong};
+pub use last_used::LastUsed;
 pub use ledger::{Changes, Ledger};
 pub use permissions::Permissions;
 pub use read::{read, read_to_follow, records};

@@ -70,6 +70,7 @@ mod limits;
 mod method;
 mod problem;
 mod reason;
+pub mod review;
 mod segment;
 mod snapshot;
 mod target;

@@ -46,7 +46,7 @@ pub(super) use create::Wanted;
 pub(super) use hash::read_text;
 pub(super) use outcome::Failure;
 pub(super) use view::ceiling;
-pub(super) use when::When;
+pub(super) use when::{When, span};
 
 #[derive(Debug, Args)]
 pub(super) struct KeyArgs {

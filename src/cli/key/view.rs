@@ -9,7 +9,7 @@ use crate::keystore::{Ceiling, Record, State, Text, Timestamp};
 use crate::policy::UnixSeconds;
 
 use super::rules::{self, Reach, Rules};
-use super::when::span;
+use super::when::rough;
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
@@ -77,11 +77,11 @@ impl<'a> View<'a> {
             ceiling: record.ceiling.as_ref(),
             hash_kind: record.hash.kind.name(),
             reaches: rules.map(|rules| rules.reaches(record, now)),
-            age: span(age),
+            age: rough(age),
             left: match left {
                 _ if over => "-".to_owned(),
                 None => "never".to_owned(),
-                Some(left) => span(left),
+                Some(left) => rough(left),
             },
         }
     }

@@ -39,12 +39,12 @@ impl FromStr for Ago {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        after(text).map(Self).ok_or_else(|| "it is not so long (12h, 90d, 6w)".to_owned())
+        span(text).map(Self)
     }
 }
 
 /// Seconds, roughly, as arguments write them: `40d`, `3h`; what is less than an hour in minutes.
-pub(super) fn span(seconds: i64) -> String {
+pub(super) fn rough(seconds: i64) -> String {
     match seconds {
         86_400.. => format!("{}d", seconds / 86_400),
         3_600.. => format!("{}h", seconds / 3_600),
@@ -68,6 +68,12 @@ impl FromStr for When {
     }
 }
 
+/// A span of time such as `90d`, in seconds.
+pub(in crate::cli) fn span(text: &str) -> Result<i64, String> {
+    let wrong = || "it is not a span of time such as 12h, 90d or 6w".to_owned();
+    after(text).ok_or_else(wrong)
+}
+
 fn after(text: &str) -> Option<i64> {
     const UNITS: [(char, i64); 3] = [('h', 3_600), ('d', 86_400), ('w', 604_800)];
     UNITS.into_iter().find_map(|(unit, seconds)| {
@@ -86,7 +92,7 @@ mod tests {
         let cases =
             [(0, "0m"), (3_599, "59m"), (3_600, "1h"), (86_399, "23h"), (8_640_000, "100d")];
         for (seconds, expected) in cases {
-            assert_eq!(span(seconds), expected);
+            assert_eq!(rough(seconds), expected);
         }
         let ago = |text: &str| text.parse::<Ago>().ok()?.from(UnixSeconds(1_000_000));
         assert_eq!(ago("1h").map(|time| time.seconds().0), Some(996_400));

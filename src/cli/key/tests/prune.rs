@@ -65,8 +65,8 @@ fn a_file_of_which_all_is_pruned_says_that_there_are_no_keys() {
 fn prune_refuses_what_cannot_be() {
     let (place, _) = place();
     for (line, code, expected) in [
-        ("prune --older-than soon", 2, "it is not so long"),
-        ("prune --older-than 2026-11-20", 2, "it is not so long"),
+        ("prune --older-than soon", 2, "it is not a span of time such as"),
+        ("prune --older-than 2026-11-20", 2, "it is not a span of time such as"),
         ("prune --older-than 9999999w", 2, "--older-than: that is before the year 0"),
     ] {
         let done = place.run(line);
