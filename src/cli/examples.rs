@@ -4,7 +4,7 @@
 /// By command: lines and what they do.
 type Examples = &'static [(&'static str, &'static str)];
 
-const EXAMPLES: [(&str, Examples); 19] = [
+const EXAMPLES: [(&str, Examples); 23] = [
     (
         "check",
         &[
@@ -62,9 +62,25 @@ const EXAMPLES: [(&str, Examples); 19] = [
         "key hash",
         &[("sidegate key hash < key.txt", "the digest of a key that is read from a file")],
     ),
+    (
+        "key import",
+        &[("sidegate key import --dry-run keys.csv", "checks every row, writes nothing")],
+    ),
     ("key list", &[("sidegate key list --output json", "for scripts: never a key itself")]),
+    ("key prune", &[("sidegate key prune --older-than 180d --dry-run", "what would go")]),
     ("key revoke", &[("sidegate key revoke k_7Q2M", "and waits until it is in force")]),
+    (
+        "key rotate",
+        &[(
+            "sidegate key rotate k_7Q2M --overlap 7d",
+            "prints the new key, once; the old one ends in a week",
+        )],
+    ),
     ("key show", &[("sidegate key show k_7Q2M", "all that is known of it")]),
+    (
+        "key verify",
+        &[("sidegate key verify < key.txt", "whose key it is, and whether it is valid")],
+    ),
     ("man", &[("sidegate man /usr/local/share/man/man1", "one page a command")]),
     (
         "reload",

@@ -61,7 +61,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Say what a change of policy changes, exactly: exits 4 if it is what `--fail-on` names
     Diff(diff::DiffArgs),
-    /// Make, show and revoke keys
+    /// Make, show, rotate, revoke, verify, import and prune keys
     Key(key::KeyArgs),
     /// Say who holds what, and what of it somebody should look at: exits 4 at `--fail-on` or above
     Review(review::ReviewArgs),
