@@ -31,12 +31,13 @@ const ORDER: &str =
     "policy < clock < current < telemetry < proxy | admin < keystore < config < reload < cli";
 
 /// What only one room may name.
-const KEEPERS: [(&str, &str); 5] = [
+const KEEPERS: [(&str, &str); 6] = [
     ("arc_swap", "current"),
     ("clap", "cli"),
     ("notify", "reload"),
     ("prometheus", "telemetry"),
     ("toml", "config"),
+    ("toml_edit", "config"),
 ];
 
 /// The dependencies that the decision core may name; a new one is refused until it stands here.

@@ -5,12 +5,16 @@
 //! `--insecure-permissions`. What is for scripts goes to standard output, what explains it to
 //! standard error.
 
+mod amend;
 mod check;
 mod demo;
 mod diff;
 mod explain;
+mod grant;
 mod init;
 mod key;
+mod listing;
+mod member;
 mod plane;
 mod reload;
 mod serve;
@@ -52,6 +56,10 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Make, show and revoke keys
     Key(key::KeyArgs),
+    /// Invite, accept and remove members, and change their roles, in the policy's file
+    Member(member::MemberArgs),
+    /// Add, revoke and list grants, in the policy's file
+    Grant(grant::GrantArgs),
     /// Test a policy: exits 4 if it does not do what the tests say
     Test(test::TestArgs),
     /// Have a running sidegate look at its files now, and wait until they are in force
@@ -138,6 +146,8 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Key(args) => key::run(&args),
+        Command::Member(args) => member::run(&args),
+        Command::Grant(args) => grant::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Status(args) => status::run(&args),

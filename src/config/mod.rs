@@ -14,6 +14,7 @@
 //! `settings`.
 
 mod draft;
+mod edit;
 mod fields;
 mod files;
 mod limits;
@@ -37,6 +38,7 @@ mod value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub use self::edit::{Amendment, Change, Given, NewGrant, Obstacle, Wish};
 pub use self::reload::{Percent, ReloadRules};
 pub use self::report::Report;
 pub use self::suite::{Case, Expect, Suite, Who, read_suite};
@@ -46,7 +48,7 @@ use self::files::Files;
 use self::page::Notes;
 use crate::keystore::{self, Permissions};
 use crate::policy::key::Pepper;
-use crate::policy::{Draft, Problem, Severity, Snapshot, compile};
+use crate::policy::{Draft, Problem, Severity, Snapshot, compile, compile_with};
 use crate::proxy::Tls;
 use crate::{admin, proxy, telemetry};
 
@@ -146,6 +148,23 @@ pub fn load_policy(config: &Config) -> Result<Snapshot, Report> {
     whole(read, (None, Report::default())).map(|loaded| loaded.snapshot)
 }
 
+/// Reads the policy alone without compiling it, for who lists what stands in it. The report knows
+/// where the draft's places are.
+///
+/// # Errors
+///
+/// Every problem of the policy, warnings included.
+pub fn load_policy_draft(config: &Config) -> Result<(Draft, Report), Report> {
+    let unpinned = Config { environment: None, ..config.clone() };
+    let (draft, notes, files) = collect(&unpinned, None, &Notes::default());
+    match compile_with(&draft, Vec::new()) {
+        Ok(_) if !notes.hollow && notes.problems.is_empty() => {
+            Ok((draft, Report::new(files, Vec::new())))
+        }
+        _ => Err(judge(draft, notes, files).1),
+    }
+}
+
 /// Reads the secret of `blake3-keyed` records.
 ///
 /// # Errors
@@ -207,7 +226,7 @@ fn certificates(config: &Config, permissions: Permissions) -> (Option<Tls>, Repo
 /// Reads what `config` names.
 fn collect(config: &Config, secrets: Option<Permissions>, before: &Notes) -> (Draft, Notes, Files) {
     let mut files = Files::default();
-    let (mut draft, mut notes) = draft::read(&config.policy, &mut files);
+    let (mut draft, mut notes) = draft::read(&config.policy, None, &mut files);
     notes.lost.extend(before.lost.iter().cloned());
     notes.hollow |= before.hollow;
 

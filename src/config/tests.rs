@@ -41,7 +41,7 @@ fn told(folder: &TempDir) -> String {
 
 fn draft_of(path: PathBuf) -> (Draft, Vec<String>) {
     let mut files = Files::default();
-    let (draft, notes) = draft::read(&path, &mut files);
+    let (draft, notes) = draft::read(&path, None, &mut files);
     (draft, Report::new(files, notes.problems).lines())
 }
 

@@ -38,6 +38,7 @@ pub use permissions::Permissions;
 pub use read::{read, records};
 pub use record::{Ceiling, Record, State};
 pub use refusal::Refusal;
+pub(crate) use replace::Target;
 pub use store::{NewRecord, Revocation, Store};
 pub use text::Text;
 pub use timestamp::Timestamp;

@@ -47,6 +47,8 @@
 //!   route's scope and where `protect` asks for an area. On a public route any level lets it through.
 //! - A preflight that goes on without a key is held against neither `methods` nor the workspace:
 //!   nothing of either is asked for. With a key it is a request as any other, on public routes too.
+//! - A *pending* member was invited and has not accepted: it has a seat, is in no group and gets no
+//!   grant, and its keys are denied as `not_a_member`.
 //! - `OPTIONS *` belongs to no route.
 //! - What readers of paths do not agree on (`%2F`, `;`) is [`Disputed`]: `bad_target` unless the route
 //!   keeps it, and so where there is none. What has a dot or an empty segment, whether `%2F` splits
@@ -54,6 +56,7 @@
 //!
 //! Start at [`Snapshot::decide`].
 
+pub mod administration;
 mod bytes;
 mod decide;
 pub mod difference;

@@ -28,7 +28,7 @@ pub(super) use pattern::{HostPattern, PathPattern, Step};
 pub(super) use record::{Key, KeyState};
 pub use routes::Route;
 pub(super) use routes::{RouteWorkspace, Routes, Scope, Told};
-pub(super) use workspaces::{Member, Workspaces};
+pub(super) use workspaces::{Member, Workspace, Workspaces};
 
 /// A compiled policy: immutable, and whole.
 ///

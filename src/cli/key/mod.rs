@@ -34,6 +34,7 @@ pub(super) use create::Wanted;
 pub(super) use hash::read_text;
 pub(super) use outcome::Failure;
 pub(super) use view::ceiling;
+pub(super) use wait::WaitArgs;
 pub(super) use when::When;
 
 #[derive(Debug, Args)]
@@ -68,10 +69,10 @@ struct CommonArgs {
 }
 
 /// Where a command reads and writes.
-struct Terminal<'a> {
-    input: &'a mut dyn Read,
-    out: &'a mut dyn Write,
-    err: &'a mut dyn Write,
+pub(super) struct Terminal<'a> {
+    pub(super) input: &'a mut dyn Read,
+    pub(super) out: &'a mut dyn Write,
+    pub(super) err: &'a mut dyn Write,
 }
 
 /// Runs `sidegate key …` on the process's own input and output.
