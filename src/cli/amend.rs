@@ -133,7 +133,11 @@ impl AmendArgs {
         let upstreams = upstreams(config);
         let [was, is] = [amendment.was(), amendment.is()]
             .map(|snapshot| Side { snapshot, upstreams: &upstreams });
-        diff::text(&difference(was, is, now), terminal.out)?;
+        let found = difference(was, is, now);
+        match found.is_empty() {
+            true => writeln!(terminal.out, "nobody reaches more or less")?,
+            false => diff::text(&found, terminal.out)?,
+        }
         if self.dry_run {
             write!(terminal.out, "{}", patch(amendment))?;
         }

@@ -31,7 +31,7 @@ enum GrantCommand {
 #[derive(Debug, Args)]
 struct AddArgs {
     /// To whom: account:NAME or group:NAME
-    #[arg(long, value_parser = grantee)]
+    #[arg(long, value_name = "WHOM", value_parser = grantee)]
     to: String,
     #[command(flatten)]
     gives: GiftArgs,
@@ -42,7 +42,7 @@ struct AddArgs {
 #[derive(Debug, Args)]
 struct RevokeArgs {
     /// To whom: account:NAME or group:NAME
-    #[arg(long, value_parser = grantee)]
+    #[arg(long, value_name = "WHOM", value_parser = grantee)]
     to: String,
     #[command(flatten)]
     gives: GiftArgs,

@@ -194,7 +194,17 @@ impl Step<'_> {
                     }
                 },
             },
-            Self::RemoveFrom(table, account) => entries::remove(item(table)?, account, layout),
+            Self::RemoveFrom(table, account) => match item(table)? {
+                Item::Table(pending) if *table == "pending" => {
+                    let only = pending.len() == 1 && pending.contains_key(account);
+                    let section = only.then(|| entries::section_without_comments(pending, layout));
+                    match section.flatten() {
+                        Some(splices) => Ok(splices),
+                        None => entries::remove(item(table)?, account, layout),
+                    }
+                }
+                item => entries::remove(item, account, layout),
+            },
             Self::RemoveFromGroup(group, account) => {
                 let array = table(workspace, "groups").and_then(|groups| groups.get(group));
                 let array = array.and_then(Item::as_array).ok_or_else(Unable::form)?;

@@ -113,17 +113,26 @@ pub(super) fn remove(table: &Item, key: &str, layout: &Layout<'_>) -> Result<Vec
     }
 }
 
-/// Takes out every section of a table, with the blank lines above each.
+/// Takes out every section of a table, and the blank lines above it where others follow.
 pub(super) fn sections(table: &Table, layout: &Layout<'_>) -> Vec<Splice> {
     let headers = super::layout::headers_of(table);
     let section = |header: &Range<usize>| {
         let mut start = layout.line_start(header.start);
-        while let Some(blank) = layout.blank_above(start) {
+        let end = layout.section_end(header.start);
+        let blank_below = layout.is_blank(end..layout.line_end(end));
+        while blank_below && let Some(blank) = layout.blank_above(start) {
             start = blank;
         }
-        (start..layout.section_end(header.start), String::new())
+        (start..end, String::new())
     };
     headers.iter().map(section).collect()
+}
+
+/// What takes out the one section of a table, if no comment stands in it.
+pub(super) fn section_without_comments(table: &Table, layout: &Layout<'_>) -> Option<Vec<Splice>> {
+    let splices = header(table).map(|_| sections(table, layout))?;
+    let plain = |(range, _): &Splice| !layout.slice(range.clone()).contains('#');
+    (splices.len() == 1 && splices.iter().all(plain)).then_some(splices)
 }
 
 /// An inline table as a list.
