@@ -3,7 +3,7 @@
 //! Everything else is handed a time, so that the same input gives the same answer online, in
 //! `explain` and in tests.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::policy::UnixSeconds;
 
@@ -18,4 +18,11 @@ pub fn now() -> UnixSeconds {
 #[expect(clippy::disallowed_methods, reason = "this is the one reader of the steady clock")]
 pub fn instant() -> Instant {
     Instant::now()
+}
+
+/// The processor's time that the calling thread has had so far, as of its last tick or wait; nothing
+/// where the system does not tell.
+pub fn busy() -> Option<Duration> {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(told.split(' ').next()?.parse().ok()?))
 }

@@ -27,10 +27,18 @@ mod floods;
 mod frames;
 #[path = "edge/grpc.rs"]
 mod grpc;
+#[path = "edge/handshake.rs"]
+mod handshake;
 #[path = "edge/http2.rs"]
 mod http2;
 #[path = "edge/lasting.rs"]
 mod lasting;
+#[path = "edge/load.rs"]
+mod load;
+#[path = "edge/origin.rs"]
+mod origin;
+#[path = "edge/rest.rs"]
+mod rest;
 #[path = "proxy/rig.rs"]
 #[expect(dead_code, reason = "shared with the tests of HTTP/1")]
 mod rig;
@@ -40,10 +48,14 @@ mod rules;
 mod secure;
 #[path = "edge/session.rs"]
 mod session;
+#[path = "proxy/talk.rs"]
+mod talk;
 #[path = "edge/tls.rs"]
 mod tls;
 #[path = "edge/unix.rs"]
 mod unix;
+#[path = "edge/websocket.rs"]
+mod websocket;
 #[path = "proxy/wire.rs"]
 #[expect(dead_code, reason = "shared with the tests of HTTP/1")]
 mod wire;

@@ -36,6 +36,7 @@ const REVOCATIONS: usize = 200;
 /// Besides those that are revoked; a debug build reads as many in the time of ten times more.
 const KEYS: usize = if cfg!(debug_assertions) { 1000 } else { 100_000 };
 const OUTAGES: usize = 12;
+const RESTARTS: usize = 20;
 
 #[test]
 #[ignore = "needs nginx and wrk; .ci/run installs them"]
@@ -149,6 +150,35 @@ fn no_request_is_lost_when_http_2_connections_end() {
     let requests = Load::start(&gate, folder.path(), 3).finish();
     let retries = gate.metric("sidegate_upstream_retries_total", "");
     println!("{requests} requests, {retries} retries, none failed");
+}
+
+#[test]
+#[ignore = "needs nginx and wrk; .ci/run installs them"]
+fn no_request_is_lost_when_processes_follow_each_other() {
+    let nginx = Nginx::start("location / { return 200 answer; }");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("policy.toml"), POLICY).unwrap();
+    let lines = "workers = 2\nhandover.socket = \"handover.sock\"\n";
+    let mut gate =
+        Gate::start_with(folder.path(), nginx.port, &[record("reader", "reader")], lines);
+    let load = Load::start(&gate, folder.path(), 600);
+    for number in 0..RESTARTS {
+        let name = format!("follower-{number}");
+        let arguments = ["serve", "--take-over", "-c", "sidegate.toml"];
+        let program = env!("CARGO_BIN_EXE_sidegate");
+        let follower = Running::start(program, &arguments, folder.path(), &name);
+        assert_eq!(gate.running.end(), Some(0), "it was not taken over from");
+        gate.running = follower;
+        until("requests to be answered by the new one", || {
+            let page = gate.page("/metrics");
+            page.lines().any(|line| {
+                let count =
+                    line.strip_prefix("sidegate_requests_total{code=\"2xx\",route=\"app\"} ");
+                count.is_some_and(|count| count.parse::<f64>().unwrap() >= 1000.0)
+            })
+        });
+    }
+    println!("{RESTARTS} restarts, {} requests, none failed", load.stop());
 }
 
 #[test]

@@ -16,6 +16,8 @@ mod harness;
 
 #[path = "proxy/answers.rs"]
 mod answers;
+#[path = "proxy/bounds.rs"]
+mod bounds;
 #[path = "proxy/client.rs"]
 mod client;
 #[path = "proxy/early.rs"]
@@ -32,6 +34,8 @@ mod frames;
 mod framing;
 #[path = "proxy/health.rs"]
 mod health;
+#[path = "proxy/hints.rs"]
+mod hints;
 #[path = "proxy/hosts.rs"]
 mod hosts;
 #[path = "proxy/hygiene.rs"]
@@ -52,12 +56,16 @@ mod nasty;
 mod pool;
 #[path = "proxy/reading.rs"]
 mod reading;
+#[path = "proxy/rest.rs"]
+mod rest;
 #[path = "proxy/rig.rs"]
 mod rig;
 #[path = "proxy/secrets.rs"]
 mod secrets;
 #[path = "proxy/table.rs"]
 mod table;
+#[path = "proxy/talk.rs"]
+mod talk;
 #[path = "proxy/targets.rs"]
 mod targets;
 #[path = "proxy/tls.rs"]

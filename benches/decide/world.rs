@@ -6,7 +6,7 @@ use sidegate::policy::draft::{
     DraftSubscription, DraftWorkspace, Subscription,
 };
 use sidegate::policy::key::{BASE62, KeyDigest, RANDOM_CHARACTERS, checksum};
-use sidegate::policy::{At, Level, UnixSeconds};
+use sidegate::policy::{At, Level, RouteLimits, UnixSeconds};
 
 pub(crate) const HOST: &str = "api.acme.example";
 /// Every key is good from `START`, and no longer at `END`.
@@ -210,6 +210,7 @@ fn route(number: usize) -> DraftRoute {
         preflight: false,
         encoded_slash: None,
         path_params: None,
+        limits: RouteLimits::default(),
     }
 }
 

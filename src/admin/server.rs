@@ -41,8 +41,8 @@ pub fn bind(settings: &Settings) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Answers on `listener`, which is from [`bind`], until `stop` holds true or has no sender.
-/// Answers under way are cut then.
+/// Answers on `listener`, which is from [`bind`], until `stop` holds true or has no sender, and ends
+/// with the answers that are then under way.
 ///
 /// # Errors
 ///
@@ -57,7 +57,7 @@ pub async fn serve(
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            _ = stop.wait_for(|stop| *stop) => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
                 Ok((stream, _)) => _ = connections.spawn(connection(stream, Arc::clone(&state))),
@@ -68,6 +68,9 @@ pub async fn serve(
             },
         }
     }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+    Ok(())
 }
 
 async fn connection(stream: TcpStream, state: Arc<State>) {

@@ -11,13 +11,18 @@ mod demo;
 mod diff;
 mod explain;
 mod grant;
+mod handover;
+mod inherit;
 mod init;
 mod key;
+mod life;
 mod listing;
+mod manager;
 mod member;
 mod plane;
 mod reload;
 mod serve;
+mod sockets;
 mod status;
 mod test;
 

@@ -1,22 +1,22 @@
 //! `sidegate serve`: the only place where all rooms meet.
 
-use std::fmt::Display;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use clap::Args;
-use tokio::runtime::{Builder, LocalOptions};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
 
+use super::life::Service;
+use super::manager::Manager;
+use super::sockets::{Opened, Sockets};
 use super::{Exit, FileArgs};
-use crate::admin::{self, Look, Readiness, State};
+use crate::admin::{Look, Readiness, State};
 use crate::clock;
-use crate::config::{self, Config, Loaded, Report};
+use crate::config::{self, Config, Loaded, Loader, Report};
 use crate::current::Current;
 use crate::keystore::Permissions;
-use crate::proxy::{Address, Control, Listeners, Proxy, Tls};
+use crate::proxy::{Proxy, Tls};
 use crate::reload::{self, Beginning, Fallback, Fingerprint, NoBeginning};
 use crate::telemetry::{self, Telemetry};
 
@@ -26,6 +26,10 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub(super) struct ServeArgs {
     #[command(flatten)]
     files: FileArgs,
+    /// Take the sockets of the sidegate that serves with these settings, which then drains; where
+    /// none serves, begin as usual. Needs `[handover]`
+    #[arg(long)]
+    take_over: bool,
 }
 
 /// Why serving could not begin.
@@ -34,6 +38,7 @@ pub(super) enum Failure {
     Invalid(Report),
     /// With the reason for which there is no last good copy either.
     NotEvenCopied(Report, String),
+    Usage(String),
 }
 
 pub(super) fn run(args: &ServeArgs) -> Exit {
@@ -43,6 +48,10 @@ pub(super) fn run(args: &ServeArgs) -> Exit {
         Err(Failure::Broke(what)) => {
             eprintln!("{what}");
             Exit::Broke
+        }
+        Err(Failure::Usage(what)) => {
+            eprintln!("{what}");
+            Exit::Usage
         }
         Err(Failure::Invalid(report)) => refused(&report),
         Err(Failure::NotEvenCopied(report, why)) => {
@@ -59,6 +68,9 @@ fn refused(report: &Report) -> Exit {
 }
 
 fn serve(args: &ServeArgs) -> Result<bool, Failure> {
+    let sockets = Sockets::of_process(args.take_over)?;
+    let manager = Manager::from_environment()
+        .map_err(|error| Failure::Broke(format!("`NOTIFY_SOCKET` cannot be used: {error}")))?;
     outlive_hangups().map_err(could_not_start)?;
     let (path, permissions) = (args.files.path(), args.files.permissions());
     let Ok(config) = config::read(&path) else {
@@ -68,12 +80,13 @@ fn serve(args: &ServeArgs) -> Result<bool, Failure> {
             Failure::Broke(format!("{} changed while it was read: try again", path.display()))
         }));
     };
-    let plane = Plane::bind(config, permissions)?;
+    sockets.suits(&config)?;
+    let plane = Plane::bind(config, permissions, sockets)?;
     let log = telemetry::install(&plane.config.log)
         .map_err(|error| Failure::Broke(format!("the log cannot be set up: {error}")))?;
     plane.telemetry.watch_log(&log);
-    let service = plane.start().map_err(could_not_start)?;
-    service.until_signalled().map_err(could_not_start)
+    let service = plane.start(manager).map_err(could_not_start)?;
+    service.until_ended().map_err(could_not_start)
 }
 
 /// SIGHUP asks for a look at the files, which is what a start does: without a handler it would end the
@@ -90,53 +103,52 @@ fn could_not_start(error: io::Error) -> Failure {
 /// Everything that can fail before a request is served: files are read, listeners stand.
 pub(super) struct Plane {
     config: Config,
-    permissions: Permissions,
+    loader: Loader,
     seen: Fingerprint,
     tls: Option<Tls>,
     current: Arc<Current>,
     telemetry: Arc<Telemetry>,
-    listeners: Listeners,
-    operators: TcpListener,
+    opened: Opened,
     warnings: Vec<String>,
     fallback: Option<Fallback>,
 }
 
 impl Plane {
-    pub(super) fn bind(config: Config, permissions: Permissions) -> Result<Self, Failure> {
+    pub(super) fn bind(
+        mut config: Config,
+        permissions: Permissions,
+        sockets: Sockets,
+    ) -> Result<Self, Failure> {
         let begun = reload::begin(&config, permissions);
-        let Beginning { loaded, seen, fallback, warnings } =
+        let Beginning { loaded, loader, seen, fallback, warnings } =
             begun.map_err(|NoBeginning { report, last_good }| match last_good {
                 None => Failure::Invalid(report),
                 Some(why) => Failure::NotEvenCopied(report, why),
             })?;
-        let Loaded { snapshot, tls, report } = loaded;
-        let operators = admin::bind(&config.admin)
-            .map_err(|error| taken("[admin] address", &config.admin.listen, &error))?;
-        let listeners = alone(&config.proxy.listen)
-            .and_then(|()| Listeners::bind(&config.proxy))
-            .map_err(|error| taken("[listen] address", &config.proxy.listen, &error))?;
+        let Loaded { snapshot, tls, trusts, report } = loaded;
+        config.proxy.trust(trusts);
+        let opened = sockets.open(&config)?;
         let telemetry = Telemetry::new(VERSION)
             .map_err(|error| Failure::Broke(format!("the metrics cannot be set up: {error}")))?;
         let current = Current::new(snapshot, tls.as_ref().map(Tls::config), clock::now());
         let warnings = [report.lines(), warnings].concat();
-        Ok(Self {
-            config,
-            permissions,
-            seen,
-            tls,
-            current,
-            telemetry,
-            listeners,
-            operators,
-            warnings,
-            fallback,
-        })
+        Ok(Self { config, loader, seen, tls, current, telemetry, opened, warnings, fallback })
     }
 
     /// Serves from now on.
-    pub(super) fn start(self) -> io::Result<Service> {
-        let address = self.listeners.address().clone();
-        let admin_address = self.operators.local_addr()?;
+    pub(super) fn start(self, manager: Manager) -> io::Result<Service> {
+        let Opened { data, operators, offer, taking } = self.opened;
+        let address = data.address().clone();
+        let admin_address = operators.local_addr()?;
+        if admin_address.port() != self.config.admin.listen.port()
+            && self.config.admin.listen.port() != 0
+        {
+            tracing::warn!(
+                admin = %admin_address,
+                settings = %self.config.admin.listen,
+                "operators' commands ask at the `[admin] address` of the settings, where nobody is"
+            );
+        }
         for warning in &self.warnings {
             tracing::warn!(warning, "policy warning");
         }
@@ -155,8 +167,9 @@ impl Plane {
             "serving"
         );
         let started = clock::now();
+        let timeouts = self.config.proxy.timeouts;
         let proxy = Proxy::start(
-            self.listeners,
+            data,
             self.config.proxy.clone(),
             &self.current,
             &self.telemetry,
@@ -164,8 +177,7 @@ impl Plane {
         )?;
         let settings = self.config.path.canonicalize().unwrap_or_else(|_| self.config.path.clone());
         let current = Arc::clone(&self.current);
-        let reload =
-            reload::spawn(self.config, self.permissions, self.current, self.seen, self.tls)?;
+        let reload = reload::spawn(&self.config, self.loader, self.current, self.seen, self.tls)?;
         let asker = reload.asker();
         let state = State {
             current,
@@ -179,113 +191,18 @@ impl Plane {
             version: VERSION,
         };
         state.readiness.ready();
-        Ok(Service { address, admin_address, operators: self.operators, state, proxy, reload })
-    }
-}
-
-/// Fails where somebody listens on `address`. The workers' listeners share their port, and the system
-/// would let another sidegate in, too: each would then judge a part of the requests by its own policy.
-fn alone(address: &Address) -> io::Result<()> {
-    address.ip().map_or(Ok(()), |address| TcpListener::bind(address).map(drop))
-}
-
-fn taken(field: &str, address: &dyn Display, error: &io::Error) -> Failure {
-    let way_out = match error.kind() {
-        io::ErrorKind::AddrInUse => "another process has it: end that one, or change",
-        io::ErrorKind::PermissionDenied => {
-            "ports below 1024 are the system's, and folders have their owners: change"
-        }
-        _ => "change",
-    };
-    Failure::Broke(format!("cannot listen on {address}: {error} — {way_out} `{field}`"))
-}
-
-/// A sidegate that serves.
-pub(super) struct Service {
-    pub(super) address: Address,
-    pub(super) admin_address: SocketAddr,
-    operators: TcpListener,
-    state: State,
-    proxy: Proxy,
-    reload: reload::Handle,
-}
-
-impl Service {
-    /// Serves until a signal ends it. `true` where no worker had died.
-    ///
-    /// # Errors
-    ///
-    /// When signals cannot be waited for.
-    pub(super) fn until_signalled(self) -> io::Result<bool> {
-        Builder::new_current_thread()
-            .enable_all()
-            .build_local(LocalOptions::default())?
-            .block_on(self.signalled())
-    }
-
-    async fn signalled(self) -> io::Result<bool> {
-        let Self { operators, state, proxy, reload, .. } = self;
-        let mut signals = Signals::new()?;
-        let readiness = Arc::clone(&state.readiness);
-        let (stop, stopped) = watch::channel(false);
-        let operators = tokio::task::spawn_local(admin::serve(operators, state, stopped));
-        let control = proxy.control();
-        let mut workers = tokio::task::spawn_blocking(move || proxy.join());
-        let well = loop {
-            let wish = tokio::select! {
-                well = &mut workers => break well.unwrap_or(false),
-                wish = signals.next() => wish,
-            };
-            match wish {
-                Wish::Reload => reload.trigger(),
-                Wish::End if readiness.stage() == admin::Stage::Draining => control.stop(),
-                Wish::End => {
-                    tracing::info!("draining");
-                    readiness.draining();
-                    control.drain();
-                }
-            }
-        };
-        tracing::info!("stopped");
-        stop.send_replace(true);
-        // Its connections end within ten seconds; nobody waits for them.
-        operators.abort();
-        reload.stop();
-        Ok(well)
-    }
-
-    pub(super) fn control(&self) -> Control {
-        self.proxy.control()
-    }
-}
-
-/// What an operator says by a signal.
-enum Wish {
-    End,
-    Reload,
-}
-
-struct Signals {
-    reload: Signal,
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            reload: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
+        Ok(Service {
+            address,
+            admin_address,
+            operators,
+            offer,
+            taking,
+            manager,
+            timeouts,
+            state,
+            proxy,
+            reload,
         })
-    }
-
-    async fn next(&mut self) -> Wish {
-        tokio::select! {
-            _ = self.reload.recv() => Wish::Reload,
-            _ = self.interrupt.recv() => Wish::End,
-            _ = self.terminate.recv() => Wish::End,
-        }
     }
 }
 
@@ -295,6 +212,7 @@ mod tests {
 
     use super::*;
     use crate::cli::init::{self, InitArgs};
+    use crate::proxy::Address;
 
     #[test]
     fn a_hangup_during_the_start_ends_nothing() {
@@ -312,9 +230,10 @@ mod tests {
         let mut config = config::read(&args.directory.join("sidegate.toml")).unwrap();
         config.admin.listen = "127.0.0.1:0".parse().unwrap();
         config.proxy.listen = Address::Ip(config.admin.listen);
-        let bind = |config: &Config| Plane::bind(config.clone(), Permissions::Private);
+        let bind =
+            |config: &Config| Plane::bind(config.clone(), Permissions::Private, Sockets::default());
         let Ok(first) = bind(&config) else { panic!("the first one could not start") };
-        config.proxy.listen = first.listeners.address().clone();
+        config.proxy.listen = first.opened.data.address().clone();
         let Err(Failure::Broke(told)) = bind(&config) else { panic!("both listen") };
         assert!(told.contains("another process has it"), "{told}");
         assert!(told.ends_with("change `[listen] address`"), "{told}");

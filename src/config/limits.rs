@@ -37,6 +37,8 @@ pub(super) fn timeouts(fields: &mut Fields<'_>) -> Timeouts {
         body: duration(&mut table, "body").unwrap_or(standard.body),
         idle: duration(&mut table, "idle").unwrap_or(standard.idle),
         tunnel: duration(&mut table, "tunnel").unwrap_or(standard.tunnel),
+        drain_delay: duration(&mut table, "drain_delay").unwrap_or(standard.drain_delay),
+        linger: duration(&mut table, "linger").unwrap_or(standard.linger),
         drain: duration(&mut table, "drain").unwrap_or(standard.drain),
     };
     table.finish();
@@ -103,7 +105,11 @@ fn rate(fields: &mut Fields<'_>) -> Option<Rate> {
 }
 
 /// A whole number, or a size with a unit.
-fn limit(fields: &mut Fields<'_>, field: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+pub(super) fn limit(
+    fields: &mut Fields<'_>,
+    field: &'static str,
+    range: RangeInclusive<u64>,
+) -> Option<u64> {
     let value = fields.value(field)?;
     let DeValue::String(_) = value.get_ref() else {
         return fields.number(field, range).map(|number| number.value);

@@ -6,25 +6,44 @@ use std::path::Path;
 use super::fields::Fields;
 use super::page::quoted;
 use super::tls::{self, TlsFiles};
-use crate::policy::{At, Problem};
+use crate::policy::{At, Place, Problem};
 use crate::proxy::Address;
 
 /// What a Unix socket's address has room for.
-const LONGEST_SOCKET: usize = 107;
+pub(super) const LONGEST_SOCKET: usize = 107;
 /// Its user and group may connect.
 const SOCKET_MODE: u32 = 0o660;
 
 /// Whether clients speak TLS, and with what, if that could be read.
 pub(super) type Secured = Option<Option<TlsFiles>>;
 
+/// What both tables say.
+pub(super) struct Listeners {
+    /// Where clients connect.
+    pub(super) listen: Address,
+    pub(super) tls: Secured,
+    /// Where it says that connections begin with where they come from.
+    pub(super) proxy_protocol: Option<Place>,
+    /// Where operators connect.
+    pub(super) admin: SocketAddr,
+}
+
 /// Where clients connect and how, and where operators do.
-pub(super) fn listeners(fields: &mut Fields<'_>, folder: &Path) -> (Address, Secured, SocketAddr) {
+pub(super) fn listeners(fields: &mut Fields<'_>, folder: &Path) -> Listeners {
     let whole = fields.place();
     let default = |ip: [u8; 4], port| At::new(SocketAddr::from((ip, port)), whole);
-    let (mut tls, mut socket) = (None, None);
+    let (mut tls, mut socket, mut proxy_protocol) = (None, None, None);
     let listen = address(fields, "listen", |table, unix| {
         tls = table.has("tls").then(|| table.table("tls").and_then(|it| tls::files(it, folder)));
         socket = unix.map(|unix| socket_at(table, &unix, folder));
+        let wanted = table.choice("proxy_protocol", &[false, true], proxy_protocol_name);
+        let place = table.place_of_field("proxy_protocol");
+        proxy_protocol = wanted.unwrap_or_default().then_some(place);
+        if let (Some(place), Some(Address::Abstract(_))) = (proxy_protocol, &socket) {
+            let problem =
+                Problem::error(place, "anybody here may connect to a socket without a file");
+            table.report(problem.hint("write `unix:/PATH`: its `mode` says who may"));
+        }
         if tls.is_some() && socket.is_some() {
             let problem = Problem::error(table.place_of_field("tls"), "TLS is for IP addresses");
             table.report(problem.hint("leave `tls` out: a Unix socket does not leave the machine"));
@@ -40,7 +59,7 @@ pub(super) fn listeners(fields: &mut Fields<'_>, folder: &Path) -> (Address, Sec
     });
     let admin = admin.unwrap_or(default([127, 0, 0, 1], 9464));
     if let Some(socket) = socket {
-        return (socket, tls, admin.value);
+        return Listeners { listen: socket, tls, proxy_protocol, admin: admin.value };
     }
     let (one, other) = (listen.value, admin.value);
     let met = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
@@ -49,7 +68,11 @@ pub(super) fn listeners(fields: &mut Fields<'_>, folder: &Path) -> (Address, Sec
         let problem = Problem::error(admin.place.max(listen.place), message);
         fields.report(problem.hint("give each a port of its own"));
     }
-    (Address::Ip(one), tls, other)
+    Listeners { listen: Address::Ip(one), tls, proxy_protocol, admin: other }
+}
+
+fn proxy_protocol_name(wanted: bool) -> &'static str {
+    if wanted { "v2" } else { "off" }
 }
 
 /// The socket of `unix:PATH` or `unix:@NAME`.

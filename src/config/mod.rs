@@ -17,8 +17,10 @@ mod draft;
 mod edit;
 mod fields;
 mod files;
+mod handover;
 mod limits;
 mod listen;
+mod loader;
 mod page;
 mod pepper;
 mod reload;
@@ -39,17 +41,18 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use self::edit::{Amendment, Change, Given, NewGrant, Obstacle, Wish};
+pub use self::loader::Loader;
 pub use self::reload::{Percent, ReloadRules};
 pub use self::report::Report;
 pub use self::suite::{Case, Expect, Suite, Who, read_suite};
-pub use self::tls::{CertificateFiles, TlsFiles};
+pub use self::tls::{CertificateFiles, TlsFiles, TrustFiles};
 
 use self::files::Files;
 use self::page::Notes;
-use crate::keystore::{self, Permissions};
+use crate::keystore::{self, Ledger, Permissions};
 use crate::policy::key::Pepper;
 use crate::policy::{Draft, Problem, Severity, Snapshot, compile, compile_with};
-use crate::proxy::Tls;
+use crate::proxy::{Tls, Trust};
 use crate::{admin, proxy, telemetry};
 
 /// Where `sidegate.toml` is looked for when nobody says where it is, in this order.
@@ -70,12 +73,16 @@ pub struct Config {
     pub environment: Option<String>,
     /// The certificates, where clients speak TLS.
     pub tls: Option<TlsFiles>,
+    /// Whom to believe, and what to show, for each upstream that speaks TLS.
+    pub trusts: Vec<Option<TrustFiles>>,
     /// Which changes are refused, and what is kept on disk.
     pub reload: ReloadRules,
     /// What the data plane is told.
     pub proxy: proxy::Settings,
     /// What the operator's plane is told.
     pub admin: admin::Settings,
+    /// Where a process that is to follow this one asks for its sockets.
+    pub handover: Option<PathBuf>,
     /// What the log is told.
     pub log: telemetry::Settings,
 }
@@ -87,6 +94,8 @@ pub struct Loaded {
     pub snapshot: Snapshot,
     /// What a handshake needs, where clients speak TLS.
     pub tls: Option<Tls>,
+    /// The trust of each upstream, in their order, where it speaks TLS.
+    pub trusts: Vec<Option<Trust>>,
     /// What somebody should look at: warnings only.
     pub report: Report,
 }
@@ -118,7 +127,7 @@ pub fn read(path: &Path) -> Result<Config, Report> {
 ///
 /// Every problem of those files, warnings included.
 pub fn load(config: &Config, permissions: Permissions) -> Result<Loaded, Report> {
-    let read = gather(config, Some(permissions), &Notes::default());
+    let read = gather(config, Some(permissions.into()), &Notes::default());
     whole(read, certificates(config, permissions))
 }
 
@@ -129,7 +138,7 @@ pub fn load(config: &Config, permissions: Permissions) -> Result<Loaded, Report>
 ///
 /// Every problem of those files, warnings included.
 pub fn load_draft(config: &Config, permissions: Permissions) -> Result<(Draft, Report), Report> {
-    let (draft, notes, files) = collect(config, Some(permissions), &Notes::default());
+    let (draft, notes, files) = collect(config, Some(permissions.into()), &Notes::default());
     let is_error = |problem: &Problem| problem.severity == Severity::Error;
     if notes.hollow || notes.problems.iter().any(is_error) {
         return Err(judge(draft, notes, files).1);
@@ -145,7 +154,7 @@ pub fn load_draft(config: &Config, permissions: Permissions) -> Result<(Draft, R
 pub fn load_policy(config: &Config) -> Result<Snapshot, Report> {
     let unpinned = Config { environment: None, ..config.clone() };
     let read = gather(&unpinned, None, &Notes::default());
-    whole(read, (None, Report::default())).map(|loaded| loaded.snapshot)
+    whole(read, (Secured::default(), Report::default())).map(|loaded| loaded.snapshot)
 }
 
 /// Reads the policy alone without compiling it, for who lists what stands in it. The report knows
@@ -187,7 +196,7 @@ pub fn open(path: &Path, permissions: Permissions) -> Result<(Config, Loaded), R
     let (config, mut notes) = settings::read(path, &mut files);
     let mut report = Report::new(files, std::mem::take(&mut notes.problems));
     let Some(config) = config else { return Err(report) };
-    let (snapshot, rest) = gather(&config, Some(permissions), &notes);
+    let (snapshot, rest) = gather(&config, Some(permissions.into()), &notes);
     report.append(rest);
     let loaded = whole((snapshot, report), certificates(&config, permissions))?;
     Ok((config, loaded))
@@ -195,12 +204,29 @@ pub fn open(path: &Path, permissions: Permissions) -> Result<(Config, Loaded), R
 
 fn whole(
     (snapshot, mut report): (Option<Snapshot>, Report),
-    (tls, rest): (Option<Tls>, Report),
+    (secured, rest): (Secured, Report),
 ) -> Result<Loaded, Report> {
     report.append(rest);
     match snapshot {
-        Some(snapshot) if report.errors() == 0 => Ok(Loaded { snapshot, tls, report }),
+        Some(snapshot) if report.errors() == 0 => {
+            let Secured { tls, trusts } = secured;
+            Ok(Loaded { snapshot, tls, trusts, report })
+        }
         _ => Err(report),
+    }
+}
+
+/// How keys and pepper are read.
+#[derive(Debug)]
+struct Secrets<'l> {
+    permissions: Permissions,
+    /// Where to note what is needed to find later what changed of the keys.
+    ledger: Option<&'l mut Option<Ledger>>,
+}
+
+impl From<Permissions> for Secrets<'_> {
+    fn from(permissions: Permissions) -> Self {
+        Self { permissions, ledger: None }
     }
 }
 
@@ -208,34 +234,56 @@ fn whole(
 /// anything; keys and pepper only under `secrets`. `before` is what was noticed in `sidegate.toml`.
 fn gather(
     config: &Config,
-    secrets: Option<Permissions>,
+    secrets: Option<Secrets<'_>>,
     before: &Notes,
 ) -> (Option<Snapshot>, Report) {
     let (draft, notes, files) = collect(config, secrets, before);
     judge(draft, notes, files)
 }
 
+/// What TLS needs, on both sides.
+#[derive(Default)]
+struct Secured {
+    tls: Option<Tls>,
+    trusts: Vec<Option<Trust>>,
+}
+
 /// Reads the certificates that `config` names.
-fn certificates(config: &Config, permissions: Permissions) -> (Option<Tls>, Report) {
+fn certificates(config: &Config, permissions: Permissions) -> (Secured, Report) {
     let mut files = Files::default();
     let read = config.tls.as_ref().map(|named| tls::read(named, &mut files, permissions));
-    let (tls, problems) = read.unwrap_or_default();
-    (tls, Report::new(files, problems))
+    let (tls, mut problems) = read.unwrap_or_default();
+    let mut trust = |named: &TrustFiles| {
+        let (trust, wrong) = tls::read_trust(named, &mut files, permissions);
+        problems.extend(wrong);
+        trust
+    };
+    let trusts = config.trusts.iter().map(|named| named.as_ref().and_then(&mut trust)).collect();
+    (Secured { tls, trusts }, Report::new(files, problems))
 }
 
 /// Reads what `config` names.
-fn collect(config: &Config, secrets: Option<Permissions>, before: &Notes) -> (Draft, Notes, Files) {
+fn collect(config: &Config, secrets: Option<Secrets<'_>>, before: &Notes) -> (Draft, Notes, Files) {
     let mut files = Files::default();
     let (mut draft, mut notes) = draft::read(&config.policy, None, &mut files);
     notes.lost.extend(before.lost.iter().cloned());
     notes.hollow |= before.hollow;
 
-    if let Some(permissions) = secrets {
-        let (keys, wrong) = keystore::read(&config.keys, files.add(&config.keys), permissions);
+    let permissions = secrets.as_ref().map(|secrets| secrets.permissions);
+    if let Some(Secrets { permissions, ledger }) = secrets {
+        let (path, file) = (&config.keys, files.add(&config.keys));
+        let (keys, wrong) = match ledger {
+            None => keystore::read(path, file, permissions),
+            Some(ledger) => {
+                let (keys, wrong, read) = keystore::read_to_follow(path, file, permissions);
+                *ledger = read;
+                (keys, wrong)
+            }
+        };
         draft.keys = keys;
         notes.problems.extend(wrong);
     }
-    if let Some((path, permissions)) = config.pepper.as_ref().zip(secrets) {
+    if let Some((path, permissions)) = config.pepper.as_ref().zip(permissions) {
         let (pepper, wrong) = pepper::read(path, files.add(path), permissions);
         // Without it, every key under it would be told, too.
         notes.hollow |= pepper.is_none();

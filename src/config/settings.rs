@@ -9,9 +9,10 @@ use super::Config;
 use super::fields::Fields;
 use super::files::{Files, Reading};
 use super::limits::{limits, timeouts};
-use super::listen::listeners;
+use super::listen::{Listeners, listeners};
 use super::page::{Notes, Page};
-use super::{reload, trusted, upstream};
+use super::tls::TrustFiles;
+use super::{handover, reload, trusted, upstream};
 use crate::policy::Problem;
 use crate::proxy::Upstream;
 use crate::{admin, proxy, telemetry};
@@ -55,16 +56,28 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
     let environment = fields.text("environment").map(|environment| environment.value);
     let workers = fields.number("workers", 1..=MOST_WORKERS);
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let (listen, tls, admin) = listeners(&mut fields, folder);
+    let Listeners { listen, tls, proxy_protocol, admin } = listeners(&mut fields, folder);
+    let trusted_proxies = trusted::proxies(&mut fields);
+    if let Some(place) = proxy_protocol
+        && listen.ip().is_some()
+        && trusted::nobody(&mut fields)
+    {
+        let problem = Problem::error(place, "`proxy_protocol` without `trusted_proxies`");
+        let hint = "name the proxies that connect: `trusted_proxies = [\"10.0.0.0/8\"]`";
+        fields.absent(problem.hint(hint), &["trusted_proxies"]);
+    }
+    let (upstreams, trusts) = upstreams(&mut fields, folder);
     let proxy = proxy::Settings {
         listen,
         tls: tls.is_some(),
+        proxy_protocol: proxy_protocol.is_some(),
         workers: workers.map_or_else(cores, |workers| as_usize(workers.value)),
-        trusted_proxies: trusted::proxies(&mut fields),
-        upstreams: upstreams(&mut fields, folder),
+        trusted_proxies,
+        upstreams,
         timeouts: timeouts(&mut fields),
         limits: limits(&mut fields),
     };
+    let handover = handover::socket(&mut fields, folder);
     let log = log(&mut fields);
     let reload = reload::rules(&mut fields, folder);
     let guessed = fields.finish();
@@ -78,16 +91,18 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         pepper: pepper?,
         environment,
         tls: tls.flatten(),
+        trusts,
         reload,
         proxy,
         admin: admin::Settings { listen: admin },
+        handover,
         log,
     })
 }
 
 /// `[upstream.NAME]`, in the order of the file. One that could not be read keeps its name, so that
 /// routes to it are not told, too.
-fn upstreams(fields: &mut Fields<'_>, folder: &Path) -> Vec<Upstream> {
+fn upstreams(fields: &mut Fields<'_>, folder: &Path) -> (Vec<Upstream>, Vec<Option<TrustFiles>>) {
     let problem = Problem::error(fields.place(), "no upstream: nowhere to forward to");
     if fields.value("upstream").and_then(|v| v.get_ref().as_table()).is_none_or(DeTable::is_empty) {
         let hint = "add `[upstream.NAME]` with `urls = [\"http://127.0.0.1:9000\"]`";
@@ -95,7 +110,7 @@ fn upstreams(fields: &mut Fields<'_>, folder: &Path) -> Vec<Upstream> {
         fields.page().hollow();
     }
     let tables = fields.tables("upstream");
-    tables.into_iter().map(|(name, table)| upstream::read(name.value, folder, table)).collect()
+    tables.into_iter().map(|(name, table)| upstream::read(name.value, folder, table)).unzip()
 }
 
 fn log(fields: &mut Fields<'_>) -> telemetry::Settings {

@@ -1,6 +1,7 @@
 //! The room as a whole: files in, drafts and problems out.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
@@ -90,6 +91,43 @@ fn compact(shown: &str) -> String {
 }
 
 #[test]
+fn connections_begin_with_a_header_where_somebody_may_send_one() {
+    let read = |lines: &str| {
+        let text = format!("{lines}\n{}", SETTINGS.replace("[listen]", "[ignored]"));
+        let folder = folder(&[("sidegate.toml", text.as_bytes())]);
+        let (config, told) = match super::read(&folder.path().join("sidegate.toml")) {
+            Ok(config) => (Some(config), String::new()),
+            Err(report) => (None, report.to_string()),
+        };
+        (config.map(|config| config.proxy.proxy_protocol), told)
+    };
+    const TRUSTED: &str = "trusted_proxies = [\"10.0.0.0/8\"]\n";
+    const V2: &str = "listen.proxy_protocol = \"v2\"";
+    let cases = [
+        (TRUSTED.to_owned(), Some(false), ""),
+        (format!("{TRUSTED}listen.proxy_protocol = \"off\""), Some(false), ""),
+        (format!("{TRUSTED}{V2}"), Some(true), ""),
+        (format!("{V2}\nlisten.address = \"unix:a.sock\""), Some(true), ""),
+        (V2.to_owned(), None, "1:25: `proxy_protocol` without `trusted_proxies`"),
+        (format!("trusted_proxies = []\n{V2}"), None, "2:25: `proxy_protocol` without"),
+        (
+            format!("trusted_proxis = [\"10.0.0.0/8\"]\n{V2}"),
+            None,
+            "did you mean `trusted_proxies`?",
+        ),
+        (format!("{V2}\nlisten.address = \"unix:@a\""), None, "1:25: `[listen]`: anybody here"),
+        (format!("{TRUSTED}listen.proxy_protocol = \"v1\""), None, "`v1`"),
+        (format!("{TRUSTED}listen.proxy_protocol = true"), None, "`proxy_protocol`"),
+    ];
+    for (lines, expected, said) in cases {
+        let (seen, told) = read(&lines);
+        assert_eq!(seen, expected, "{lines}: {told}");
+        assert!(told.contains(said), "{lines}: {told}");
+        assert!(told.lines().filter(|line| line.contains(": ")).count() <= 1, "{told}");
+    }
+}
+
+#[test]
 fn trusted_proxies_are_networks_and_never_everybody() {
     let read = |list: &str| {
         let folder = tempfile::tempdir().unwrap();
@@ -160,6 +198,44 @@ fn what_not_every_reader_reads_alike_is_kept_with_a_warning_and_in_no_prefix() {
     for (prefix, what) in [("/a%2Fb", "an encoded slash"), ("/a;b", "a `;`")] {
         let error = format!("prefix `{prefix}` is no path: it has {what}: ");
         assert!(policy(prefix, both).contains(&error), "{prefix}");
+    }
+}
+
+#[test]
+fn a_route_has_limits_of_its_own() {
+    let limits = |written: &str| {
+        let route = "[[route]]\nprefix = \"/a\"\npublic = true\nupstream = \"vault\"";
+        let policy = format!("version = 1\n{route}\n{written}\n");
+        let folder = folder(&[("policy.toml", policy.as_bytes())]);
+        let (draft, _) = draft_of(folder.path().join("policy.toml"));
+        (draft.routes.first().map(|route| route.limits.to_string()), told(&folder))
+    };
+    for (written, read) in [
+        ("", "none"),
+        ("limits = {}", "none"),
+        ("limits = { requests = 100 }", "requests=100"),
+        (
+            "[route.limits]\nbody_bytes = \"1MiB\"\ntimeout = \"5s\"",
+            "body_bytes=1048576 timeout=5000ms",
+        ),
+        ("limits = { requests = 1, body_bytes = 0 }", "requests=1 body_bytes=0"),
+    ] {
+        assert_eq!(limits(written), (Some(read.to_owned()), String::new()), "{written}");
+    }
+    for (written, problem) in [
+        ("limits = { requests = 0 }", "`requests` must be between 1 and 10000000"),
+        ("limits = { requests = \"many\" }", "`requests` must be a whole number"),
+        (
+            "limits = { timeout = 5 }",
+            "`timeout` has no unit — write `timeout = \"5s\"` for seconds",
+        ),
+        ("limits = { timeout = \"0s\" }", "`timeout`: `0s` is no time at all"),
+        ("limits = { body_bytes = \"1MB\" }", "`body_bytes`: `1MB` is not a size"),
+        ("limits = { request = 1 }", "unknown field `request` — did you mean `requests`?"),
+        ("limits = 5", "`limits` must be a table"),
+    ] {
+        let (_, told) = limits(written);
+        assert!(told.contains(problem) && told.contains("route `/a`"), "{written}: {told}");
     }
 }
 
@@ -347,11 +423,13 @@ fn every_setting_can_be_set() {
         workers = 3
         trusted_proxies = ["10.0.0.0/8", "::1"]
         listen.address = "[::1]:1"
+        listen.proxy_protocol = "v2"
         listen.tls = { certificate = "a.pem", key = "a.key", client_ca = "ca.pem", certificates = [{ certificate = "b.pem", key = "/b.key" }] }
         admin = { address = "127.0.0.1:2" }
         upstream.z = { urls = ["http://z:1", "unix:/run/z"], idle_connections = 0, requests = 1, eject_after = 0, dns_refresh = "1m" }
         upstream.a = { urls = ["http://[::1]"], health = { path = "/h", interval = "1s", timeout = "2s", after = 3, host = "a:1" } }
-        timeouts = { handshake = "9s", header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", tunnel = "7s", drain = "6s" }
+        timeouts = { handshake = "9s", header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", tunnel = "7s", drain_delay = "8s", linger = "10s", drain = "6s" }
+        handover = { socket = "handover.sock" }
         limits = { connections = 1, requests = 2, streams = 4, headers = 3, header_bytes = "8KiB", target_bytes = 100, body_bytes = "2GiB", key_rate = 5, key_burst = 6 }
         log = { format = "text", level = "debug", sample = 1 }
         reload = { max_revoked = "2.5%", keep_owners = true, last_good = "kept" }
@@ -368,15 +446,16 @@ fn settings_of_tls_are_judged_with_their_files() {
     let cases = [
         ("urls = [\"https://a\"]\nca = \"a.pem\"", ""),
         ("urls = [\"https://a\"]\nca = \"a.pem\"\ncertificate = \"a.pem\"\nkey = \"a.key\"", ""),
+        ("urls = [\"https://a\"]\nca = \"none.pem\"", "none.pem: "),
+        ("urls = [\"https://a\"]\nca = \"a.key\"", "a.key: has no certificate in it"),
         (
-            "urls = [\"https://a\"]\nca = \"none.pem\"",
-            "4:6: upstream `a`: `none.pem` cannot be read",
+            "urls = [\"https://a\"]\nca = \"a.pem\"\ncertificate = \"a.pem\"\nkey = \"open.key\"",
+            "open.key: mode 0640 lets group or others read or write it",
         ),
-        ("urls = [\"https://a\"]\nca = \"a.key\"", "`a.key` has no certificate in PEM"),
         ("urls = [\"https://a\"]\ncertificate = \"a.pem\"", "`certificate` and `key` go together"),
         (
             "urls = [\"https://a\"]\nca = \"a.pem\"\ncertificate = \"a.pem\"\nkey = \"b.key\"",
-            "5:15: upstream `a`: ",
+            "b.key: is not the key of a.pem",
         ),
         ("urls = [\"http://a\"]\nca = \"a.pem\"", "are for `https://` urls"),
         ("urls = [\"http://a\"]\nserver_name = \"a\"", "are for `https://` urls"),
@@ -390,9 +469,16 @@ fn settings_of_tls_are_judged_with_their_files() {
             ("a.pem", made.0.as_bytes()),
             ("a.key", made.1.as_bytes()),
             ("b.key", other.1.as_bytes()),
+            ("open.key", made.1.as_bytes()),
         ]);
-        let told = read(&folder.path().join("sidegate.toml")).err().map(|it| it.to_string());
-        let told = told.unwrap_or_default().replace(&format!("{}/", folder.path().display()), "");
+        for (key, mode) in [("a.key", 0o600), ("b.key", 0o600), ("open.key", 0o640)] {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(folder.path().join(key), mode).unwrap();
+        }
+        let read = read(&folder.path().join("sidegate.toml"));
+        let report = read.map(|config| certificates(&config, Permissions::Private).1);
+        let told = report.unwrap_or_else(|report| report).lines().join("\n");
+        let told = told.replace(&format!("{}/", folder.path().display()), "");
         assert_eq!(told.is_empty(), expected.is_empty(), "{lines}: {told}");
         assert!(told.contains(expected), "{lines}: {told}");
     }

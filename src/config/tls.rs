@@ -1,4 +1,5 @@
-//! `[listen.tls]`: certificates and keys, from the names of their files to what a handshake needs.
+//! `[listen.tls]` and TLS to upstreams: certificates and keys, from the names of their files to what a
+//! handshake needs.
 
 use std::path::{Path, PathBuf};
 
@@ -13,12 +14,11 @@ use super::validity::validity;
 use crate::clock;
 use crate::keystore::{Permissions, Timestamp};
 use crate::policy::{FileId, Problem, Severity};
-use crate::proxy::{self, Tls};
+use crate::proxy::{self, Tls, Trust};
 
 /// Bytes of a file of certificates or of a key: 1 MiB.
 const LARGEST: u64 = 1 << 20;
 
-const MISSING: &str = "`[listen.tls]` of `sidegate.toml` names it";
 const LARGE: &str = "is it the right file?";
 
 /// The files of `[listen.tls]`.
@@ -46,6 +46,36 @@ impl TlsFiles {
         pairs.chain(&self.client_ca)
     }
 }
+
+/// The files of an `[upstream.NAME]` that speaks TLS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustFiles {
+    /// Who signs the certificates that it has to have; without it, whom the system believes.
+    pub ca: Option<PathBuf>,
+    /// What it is shown, if it asks.
+    pub own: Option<CertificateFiles>,
+}
+
+impl TrustFiles {
+    /// All of them.
+    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.own.iter().flat_map(|pair| [&pair.certificate, &pair.key]).chain(&self.ca)
+    }
+}
+
+/// Whose files are read, and who refuses them when they are out of date.
+#[derive(Debug, Clone, Copy)]
+struct Side {
+    missing: &'static str,
+    refused: &'static str,
+}
+
+const LISTENER: Side =
+    Side { missing: "`[listen.tls]` of `sidegate.toml` names it", refused: "clients refuse it" };
+const UPSTREAM: Side = Side {
+    missing: "an `[upstream.NAME]` of `sidegate.toml` names it",
+    refused: "no connection to the upstream comes of it",
+};
 
 /// Reads the table. Nothing, where it does not say enough.
 pub(super) fn files(mut table: Fields<'_>, folder: &Path) -> Option<TlsFiles> {
@@ -80,7 +110,7 @@ pub(super) fn read(
     files: &mut Files,
     permissions: Permissions,
 ) -> (Option<Tls>, Vec<Problem>) {
-    let mut reader = Reader { permissions, problems: Vec::new(), hasher: blake3::Hasher::new() };
+    let mut reader = Reader::new(LISTENER, permissions);
     let mut certificates = Vec::new();
     for (position, pair) in named.certificates.iter().enumerate() {
         let certificate = (pair.certificate.as_path(), files.add(&pair.certificate));
@@ -104,7 +134,38 @@ pub(super) fn read(
     }
 }
 
+/// Reads the files of an upstream. Nothing, where one of them has a problem that is an error.
+pub(super) fn read_trust(
+    named: &TrustFiles,
+    files: &mut Files,
+    permissions: Permissions,
+) -> (Option<Trust>, Vec<Problem>) {
+    let mut reader = Reader::new(UPSTREAM, permissions);
+    let roots = match &named.ca {
+        Some(path) => reader.roots(path, files.add(path)),
+        None => reader.system_roots(files),
+    };
+    let own = named.own.as_ref().and_then(|pair| {
+        let certificate = (pair.certificate.as_path(), files.add(&pair.certificate));
+        let key = (pair.key.as_path(), files.add(&pair.key));
+        reader.pair(certificate, key, true)
+    });
+    let mut problems = reader.problems;
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return (None, problems);
+    }
+    match Trust::new(roots, own, reader.hasher.finalize()) {
+        Ok(trust) => (Some(trust), problems),
+        Err(error) => {
+            let message = format!("TLS cannot be set up: {error}");
+            problems.push(Problem::error(whole(files.add(Path::new("`[upstream]`"))), message));
+            (None, problems)
+        }
+    }
+}
+
 struct Reader {
+    side: Side,
     permissions: Permissions,
     problems: Vec<Problem>,
     /// Of every byte that was read.
@@ -112,6 +173,10 @@ struct Reader {
 }
 
 impl Reader {
+    fn new(side: Side, permissions: Permissions) -> Self {
+        Self { side, permissions, problems: Vec::new(), hasher: blake3::Hasher::new() }
+    }
+
     fn pair(
         &mut self,
         (path, file): (&Path, FileId),
@@ -145,7 +210,8 @@ impl Reader {
     }
 
     fn bytes(&mut self, path: &Path, file: FileId, is_secret: bool) -> Option<Vec<u8>> {
-        let reading = Reading { path, file, limit: LARGEST, missing: MISSING, large: LARGE };
+        let reading =
+            Reading { path, file, limit: LARGEST, missing: self.side.missing, large: LARGE };
         match reading.bytes() {
             Ok((bytes, metadata)) => {
                 if is_secret {
@@ -207,18 +273,34 @@ impl Reader {
         roots
     }
 
+    /// Whom the system believes.
+    fn system_roots(&mut self, files: &mut Files) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        let found = rustls_native_certs::load_native_certs().certs;
+        found.iter().for_each(|certificate| _ = self.hasher.update(certificate));
+        // A few that cannot be read are those of the system's others, too.
+        roots.add_parsable_certificates(found);
+        if roots.is_empty() {
+            let file = files.add(Path::new("`[upstream]`"));
+            let problem = Problem::error(whole(file), "this system has no root certificates");
+            self.problems.push(problem.hint("name a file with `ca = \"roots.pem\"`"));
+        }
+        roots
+    }
+
     fn judge_times(&mut self, certificate: &CertificateDer<'_>, file: FileId) {
         let Some((first, last)) = validity(certificate) else { return };
         let now = clock::now();
         let shown = |seconds| Timestamp::new(seconds).map_or_else(String::new, |it| it.to_string());
         let (message, hint) = if last < now {
-            (format!("the certificate expired at {}", shown(last)), "clients refuse it: renew it")
+            (format!("the certificate expired at {}", shown(last)), ": renew it")
         } else if now < first {
             let message = format!("the certificate is not good before {}", shown(first));
-            (message, "clients refuse it until then: look at this machine's clock, too")
+            (message, " until then: look at this machine's clock, too")
         } else {
             return;
         };
+        let hint = format!("{}{hint}", self.side.refused);
         self.problems.push(Problem::warning(whole(file), message).hint(hint));
     }
 }

@@ -18,3 +18,9 @@ pub(super) fn proxies(fields: &mut Fields<'_>) -> Vec<Network> {
     };
     written.into_iter().filter_map(network).collect()
 }
+
+/// Whether the list is empty, or not there.
+pub(super) fn nobody(fields: &mut Fields<'_>) -> bool {
+    let written = fields.value("trusted_proxies");
+    written.is_none_or(|list| list.get_ref().as_array().is_some_and(|list| list.is_empty()))
+}

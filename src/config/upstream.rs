@@ -10,8 +10,9 @@ use super::fields::Fields;
 use super::limits::{MANY, duration};
 use super::page::quoted;
 use super::settings::as_usize;
+use super::tls::{CertificateFiles, TrustFiles};
 use crate::policy::{At, Problem};
-use crate::proxy::{Endpoint, Health, Protocol, Site, Trust, TrustError, Upstream};
+use crate::proxy::{Endpoint, Health, Protocol, Site, Upstream};
 
 const IDLE_CONNECTIONS: usize = 64;
 const REQUESTS: usize = 10_000;
@@ -30,8 +31,13 @@ const FORM: &str =
     "write `http://HOST:PORT`, `https://HOST:PORT`, `h2c://HOST:PORT` or `unix:/PATH`";
 const EXAMPLE: &str = "write `urls = [\"http://127.0.0.1:9000\"]`";
 
-/// One that could not be read keeps its name.
-pub(super) fn read(name: String, folder: &Path, mut fields: Fields<'_>) -> Upstream {
+/// With the files of its trust, where an endpoint speaks TLS. One that could not be read keeps its
+/// name.
+pub(super) fn read(
+    name: String,
+    folder: &Path,
+    mut fields: Fields<'_>,
+) -> (Upstream, Option<TrustFiles>) {
     fields.describe(format!("upstream `{name}`"));
     let dns_refresh = duration(&mut fields, "dns_refresh").unwrap_or(DNS_REFRESH);
     let health = health(&mut fields);
@@ -53,11 +59,11 @@ pub(super) fn read(name: String, folder: &Path, mut fields: Fields<'_>) -> Upstr
         dns_refresh,
         health,
         endpoints,
-        trust,
+        trust: None,
         name,
     };
     fields.finish();
-    upstream
+    (upstream, trust)
 }
 
 fn health(fields: &mut Fields<'_>) -> Option<Health> {
@@ -104,7 +110,7 @@ fn server_name(fields: &mut Fields<'_>) -> Option<ServerName<'static>> {
     name
 }
 
-fn trust(fields: &mut Fields<'_>, folder: &Path, endpoints: &[Endpoint]) -> Option<Trust> {
+fn trust(fields: &mut Fields<'_>, folder: &Path, endpoints: &[Endpoint]) -> Option<TrustFiles> {
     let is_secure = endpoints.iter().any(|it| matches!(it.protocol, Protocol::Https(_)));
     let is_named = fields.has("server_name");
     let files = ["ca", "certificate", "key"].map(|field| fields.text(field));
@@ -126,16 +132,9 @@ fn trust(fields: &mut Fields<'_>, folder: &Path, endpoints: &[Endpoint]) -> Opti
         fields.report(Problem::error(place.unwrap_or(whole), problem).hint("name both, or none"));
         return None;
     }
-    let own = certificate.as_deref().zip(key.as_deref());
-    let loaded = Trust::load(ca.as_deref(), own);
-    let told = loaded.map_err(|TrustError { field, message }| {
-        let problem = Problem::error(fields.place_of_field(field), message);
-        fields.report(match field {
-            "urls" => problem.hint("name a file with `ca = \"roots.pem\"`"),
-            _ => problem,
-        });
-    });
-    told.ok()
+    let own = certificate.zip(key);
+    let own = own.map(|(certificate, key)| CertificateFiles { certificate, key });
+    Some(TrustFiles { ca, own })
 }
 
 fn endpoints(fields: &mut Fields<'_>, server_name: Option<&ServerName<'static>>) -> Vec<Endpoint> {

@@ -14,6 +14,9 @@
 //! - Writers go through [`Store`]: under an exclusive lock of the *folder* (it stays when the file in
 //!   it is replaced, and leaves nothing behind), a whole new file beside the old one, `fsync`,
 //!   `rename`, `fsync` of the folder. Whoever is killed at any moment leaves the old file or the new.
+//! - Who reads a file again finds what changed by its [`Ledger`]: hashes of pieces of whole lines. What
+//!   is new is read as strictly as the whole, and where anything is wrong with it nothing is said:
+//!   only [`read_to_follow`] says what.
 //! - A key's text is nowhere but in [`ApiKey`], which shows itself only where it is told to.
 //!
 //! Absent: whether ids and hashes are unique and names known, which is
@@ -24,7 +27,9 @@
 mod api_key;
 mod canonical;
 mod damage;
+mod ledger;
 mod permissions;
+mod pieces;
 mod read;
 mod record;
 mod refusal;
@@ -34,8 +39,9 @@ mod text;
 mod timestamp;
 
 pub use api_key::ApiKey;
+pub use ledger::{Changes, Ledger};
 pub use permissions::Permissions;
-pub use read::{read, records};
+pub use read::{read, read_to_follow, records};
 pub use record::{Ceiling, Record, State};
 pub use refusal::Refusal;
 pub(crate) use replace::Target;

@@ -8,7 +8,9 @@ use crate::policy::draft::DraftKey;
 use crate::policy::{FileId, Place, Problem, Severity};
 
 use super::damage::Damage;
+use super::ledger::Ledger;
 use super::permissions::{self, Permissions};
+use super::pieces::Cutter;
 use super::record::Record;
 
 /// Bytes of a line with its newline; a record has some 300.
@@ -25,10 +27,27 @@ const BLOCK: usize = 256 * 1024;
 /// error, the records are not all there.
 pub fn read(path: &Path, file: FileId, permissions: Permissions) -> (Vec<DraftKey>, Vec<Problem>) {
     let mut keys = Vec::new();
-    let problems = read_file(path, file, permissions, |line, record| {
+    let problems = read_file(path, file, permissions, |line, _, record| {
         keys.push(record.into_draft(Place { file, line, column: 0 }));
     });
     (keys, problems)
+}
+
+/// As [`read`], for who reads the file again when it changes: with what is needed to find what
+/// changed, where all records are there.
+pub fn read_to_follow(
+    path: &Path,
+    file: FileId,
+    permissions: Permissions,
+) -> (Vec<DraftKey>, Vec<Problem>, Option<Ledger>) {
+    let mut keys = Vec::new();
+    let mut cutter = Cutter::default();
+    let problems = read_file(path, file, permissions, |line, text, record| {
+        cutter.line(text);
+        keys.push(record.into_draft(Place { file, line, column: 0 }));
+    });
+    let whole = problems.iter().all(|problem| problem.severity == Severity::Warning);
+    (keys, problems, whole.then(|| Ledger::of(cutter)))
 }
 
 /// Reads the key file at `path` to show it. Problems are those of [`read`].
@@ -38,7 +57,7 @@ pub fn records(
     permissions: Permissions,
 ) -> (Vec<Record<'static>>, Vec<Problem>) {
     let mut records = Vec::new();
-    let problems = read_file(path, file, permissions, |_, record| {
+    let problems = read_file(path, file, permissions, |_, _, record| {
         records.push(record.into_owned());
     });
     (records, problems)
@@ -48,12 +67,12 @@ fn read_file(
     path: &Path,
     file: FileId,
     permissions: Permissions,
-    mut each: impl FnMut(u32, Record<'_>),
+    each: impl FnMut(u32, &[u8], Record<'_>),
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
     let Some(opened) = open(path, file, permissions, &mut problems) else { return problems };
     let reader = BufReader::with_capacity(BLOCK, opened);
-    problems.extend(each_line(reader, file, |line, _, record| each(line, record)));
+    problems.extend(each_line(reader, file, each));
     problems
 }
 

@@ -3,6 +3,9 @@
 use std::fs::Metadata;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+
+use memchr::memchr;
 
 use crate::policy::key::{BASE62, KeyDigest};
 use crate::policy::{FileId, Place, Problem, nearest};
@@ -156,8 +159,58 @@ struct Found {
     record: Record<'static>,
 }
 
+/// Bytes for which one more thread is worth its start.
+const WORTHWHILE: usize = 1024 * 1024;
+
 /// Reads all of `bytes`, which must be whole, and finds the record with this id.
 fn find(id: &str, bytes: &[u8]) -> Result<Option<Found>, Refusal> {
+    match find_at_once(id, bytes) {
+        Some(found) => Ok(found),
+        None => find_in_order(id, bytes),
+    }
+}
+
+/// As [`find_in_order`], on several threads; nothing where anything has to be said of the file.
+fn find_at_once(id: &str, bytes: &[u8]) -> Option<Option<Found>> {
+    let cores = thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
+    let parts = parts(bytes, cores.min(bytes.len() / WORTHWHILE));
+    let found = thread::scope(|scope| {
+        let reading = |(start, part): (usize, &'_ [u8])| {
+            let found = find_in_order(id, part).ok()?;
+            Some(found.map(|found| Found { start: start + found.start, ..found }))
+        };
+        let readers: Vec<_> =
+            parts.into_iter().map(|part| scope.spawn(move || reading(part))).collect();
+        let found: Option<Vec<_>> =
+            readers.into_iter().map(|reader| reader.join().ok().flatten()).collect();
+        found
+    })?;
+    let mut found = found.into_iter().flatten();
+    match (found.next(), found.next()) {
+        (found, None) => Some(found),
+        _ => None,
+    }
+}
+
+/// About so many parts of whole lines, and where each begins.
+fn parts(mut bytes: &[u8], count: usize) -> Vec<(usize, &[u8])> {
+    let length = bytes.len() / count.max(1);
+    let mut parts = Vec::new();
+    let mut start = 0;
+    while parts.len() + 1 < count
+        && let Some(rest) = bytes.get(length..)
+        && let Some(newline) = memchr(b'\n', rest)
+        && let Some((part, rest)) = bytes.split_at_checked(length + newline + 1)
+    {
+        parts.push((start, part));
+        start += part.len();
+        bytes = rest;
+    }
+    parts.push((start, bytes));
+    parts
+}
+
+fn find_in_order(id: &str, bytes: &[u8]) -> Result<Option<Found>, Refusal> {
     let file = FileId::default();
     let mut start = 0;
     let mut found: Option<Found> = None;
@@ -274,6 +327,49 @@ mod tests {
         assert!(record.id.len() == 12 && record.id.starts_with("k_"), "{}", record.id);
         let (read, problems) = records(&path, FileId(0), Permissions::Private);
         assert_eq!((read, problems), (vec![record], vec![]));
+    }
+
+    /// On several threads, wherever the record or the damage stands.
+    #[test]
+    fn a_large_file_is_read_as_a_small_one() {
+        let line = |n: usize| LINE.replace("7Q2M", &format!("{n:06}")) + "\n";
+        let lines: Vec<String> = (0..20_000).map(line).collect();
+        let text = lines.concat();
+        assert!(text.len() > 4 * WORTHWHILE);
+        for n in [0, 1, 4_999, 5_000, 10_000, 19_999] {
+            let found = find(&format!("k_{n:06}"), text.as_bytes()).unwrap().unwrap();
+            assert_eq!(&text[found.start..found.start + found.length], lines[n]);
+        }
+        assert!(find("k_other", text.as_bytes()).unwrap().is_none());
+        for n in [0, 7_777, 19_999] {
+            let mut damaged = lines.clone();
+            damaged[n] = damaged[n].replace("label", "lable");
+            let Err(Refusal::Damaged(problems)) = find("k_000001", damaged.concat().as_bytes())
+            else {
+                panic!("{n}")
+            };
+            assert_eq!(problems[0].place.line as usize, n + 1);
+        }
+        let twice = text.clone() + &lines[5];
+        let Err(Refusal::Damaged(problems)) = find("k_000005", twice.as_bytes()) else { panic!() };
+        assert_eq!(problems[0].place.line, 20_001);
+    }
+
+    #[test]
+    fn parts_are_whole_lines_and_all_of_it() {
+        for count in 0..9 {
+            for text in ["", "\n", "a\n", "aa\nb\n\ncccccccc\nd\n", "no end"] {
+                let parts = parts(text.as_bytes(), count);
+                assert!(parts.len() <= count.max(1), "{text:?} in {count}");
+                assert_eq!(
+                    parts.iter().map(|(_, part)| *part).collect::<Vec<_>>().concat(),
+                    text.as_bytes()
+                );
+                let (last, before) = parts.split_last().unwrap();
+                assert!(before.iter().all(|(_, part)| part.ends_with(b"\n")));
+                assert_eq!(last.0 + last.1.len(), text.len());
+            }
+        }
     }
 
     #[test]

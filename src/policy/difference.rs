@@ -14,7 +14,7 @@
 //! - Things are the same by name: workspaces, products and the like, accounts, ids of keys, names of
 //!   routes. Their order means nothing.
 //! - Tables are compared once for each pair of tables that keys of both snapshots have, not for each
-//!   key.
+//!   key. Of snapshots of which one was amended to be the other, only what was amended is looked at.
 //!
 //! What is absent: which requests a route takes from another. One that came, went or moved may do
 //! both, so it counts as gained and as lost.
@@ -78,10 +78,13 @@ impl<'s> Difference<'s> {
 
 /// What changes where `is` follows `was` at `now`.
 pub fn difference<'s>(was: Side<'s>, is: Side<'s>, now: UnixSeconds) -> Difference<'s> {
-    let mut rows = settings(was.snapshot, is.snapshot);
-    rows.extend(routes::compare(was, is));
+    let mut rows = Vec::new();
     let mut holders = Holders::new(was.snapshot, is.snapshot, now);
-    rows.extend(holders.members());
+    if !was.snapshot.shares_policy(is.snapshot) || was.upstreams != is.upstreams {
+        rows.extend(settings(was.snapshot, is.snapshot));
+        rows.extend(routes::compare(was, is));
+        rows.extend(holders.members());
+    }
     rows.extend(holders.keys());
     rows.sort_by(|one, other| one.subject().cmp(other.subject()));
     Difference { rows }

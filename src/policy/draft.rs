@@ -5,6 +5,7 @@
 use super::disputed::Disputed;
 use super::key::{KeyDigest, Pepper};
 use super::level::Level;
+use super::limits::RouteLimits;
 use super::problem::{At, Place};
 use super::time::UnixSeconds;
 
@@ -224,6 +225,8 @@ pub struct DraftRoute {
     pub encoded_slash: Option<Place>,
     /// Where it says that params of segments are kept; none refuses them.
     pub path_params: Option<Place>,
+    /// What bounds its requests.
+    pub limits: RouteLimits,
 }
 
 impl DraftRoute {

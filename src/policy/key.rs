@@ -81,7 +81,7 @@ const HEX: [u8; 256] = {
 };
 
 /// What is kept of a key: enough to know it again, not enough to make it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyDigest {
     /// How it was made.
     pub kind: DigestKind,

@@ -11,7 +11,8 @@
 //! A [`Draft`] (names and places, as written) is [`compile`]d to a [`Snapshot`] or to every problem
 //! that it has. [`Snapshot::decide`] takes a [`Query`] and a time and gives a [`Permit`] or a
 //! [`Denial`]. A permit carries the canonical target that was judged, so that nothing else can be
-//! forwarded. [`explain`] says why, from the draft.
+//! forwarded. [`explain`] says why, from the draft. Where a few keys came or went,
+//! [`Snapshot::amended`] makes another snapshot without compiling.
 //!
 //! # Invariants
 //!
@@ -50,6 +51,8 @@
 //! - A *pending* member was invited and has not accepted: it has a seat, is in no group and gets no
 //!   grant, and its keys are denied as `not_a_member`.
 //! - `OPTIONS *` belongs to no route.
+//! - A route's `limits` are no part of a decision: the same request gets the same answer, however
+//!   many there are.
 //! - What readers of paths do not agree on (`%2F`, `;`) is [`Disputed`]: `bad_target` unless the route
 //!   keeps it, and so where there is none. What has a dot or an empty segment, whether `%2F` splits
 //!   and `;` cuts or not, is refused on every route.
@@ -66,6 +69,7 @@ pub mod explain;
 mod host;
 pub mod key;
 mod level;
+mod limits;
 mod method;
 mod problem;
 mod reason;
@@ -79,6 +83,7 @@ pub use disputed::Disputed;
 pub use draft::Draft;
 pub use host::Host;
 pub use level::Level;
+pub use limits::RouteLimits;
 pub use problem::{At, FileId, Place, Problem, Severity, nearest};
 pub use reason::DenyReason;
 pub use snapshot::{Route, Snapshot, WorkspaceView, compile, compile_with};

@@ -17,7 +17,10 @@ mod routes;
 mod trie;
 mod workspaces;
 
+use std::sync::Arc;
+
 use super::draft::{Draft, DraftKey};
+use super::key::KeyDigest;
 use super::problem::{Place, Problem, Severity};
 pub(super) use access::AccessId;
 use access::{AccessTables, Interner};
@@ -30,21 +33,22 @@ pub use routes::Route;
 pub(super) use routes::{RouteWorkspace, Routes, Scope, Told};
 pub(super) use workspaces::{Member, Workspace, Workspaces};
 
-/// A compiled policy: immutable, and whole.
+/// A compiled policy: immutable, and whole. A clone shares all of it.
 ///
-/// INVARIANT: only [`compile`] makes one, so every number in it is one of its own tables'.
-#[derive(Debug)]
+/// INVARIANT: only [`compile`] makes one, and [`amended`](Snapshot::amended) another of it, so every
+/// number in it is one of its own tables'.
+#[derive(Debug, Clone)]
 pub struct Snapshot {
     /// The sidecar's pin: the environment whose keys are good. `u32::MAX`, which no workspace has,
     /// where no workspace lives in the pinned one.
     pub(super) pin: Option<u32>,
     pub(super) hide_none: bool,
-    pub(super) catalog: Catalog,
-    pub(super) workspaces: Workspaces,
-    pub(super) tables: AccessTables,
-    pub(super) routes: Routes,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) workspaces: Arc<Workspaces>,
+    pub(super) tables: Arc<AccessTables>,
+    pub(super) routes: Arc<Routes>,
     pub(super) keys: Keys,
-    warnings: Vec<Problem>,
+    warnings: Arc<[Problem]>,
 }
 
 /// Compiles a draft.
@@ -106,16 +110,38 @@ pub fn compile_with(draft: &Draft, keys: Vec<DraftKey>) -> Result<Snapshot, Vec<
     Ok(Snapshot {
         pin,
         hide_none: draft.hide_none,
-        catalog,
-        workspaces,
-        tables: tables.finish(),
-        routes,
+        catalog: Arc::new(catalog),
+        workspaces: Arc::new(workspaces),
+        tables: Arc::new(tables.finish()),
+        routes: Arc::new(routes),
         keys,
-        warnings: problems,
+        warnings: problems.into(),
     })
 }
 
 impl Snapshot {
+    /// The same policy without the keys of these digests, and with `came`: what [`compile`] would
+    /// make of it, at the cost of what changed. Nothing where that has to be asked: where it may have
+    /// a problem, a warning, a name that is not the policy's yet, or where much has changed since.
+    pub fn amended(&self, gone: &[KeyDigest], came: &[DraftKey]) -> Option<Self> {
+        let keys = self.keys.amended(gone, came, &self.catalog, &self.workspaces)?;
+        Some(Self { keys, ..self.clone() })
+    }
+
+    /// What is kept of the key that was the nth of those that were compiled, whatever was amended
+    /// since.
+    pub fn compiled_digest(&self, nth: usize) -> Option<KeyDigest> {
+        self.keys.digest_of_nth(nth)
+    }
+
+    /// Whether only the keys of one was amended to be the other.
+    pub(super) fn shares_policy(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.catalog, &other.catalog)
+            && Arc::ptr_eq(&self.workspaces, &other.workspaces)
+            && Arc::ptr_eq(&self.tables, &other.tables)
+            && Arc::ptr_eq(&self.routes, &other.routes)
+    }
+
     /// Problems that did not keep the policy from being used.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings

@@ -3,11 +3,15 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
 
 use super::door::Peer;
 use super::head::Flaw;
+use super::hints;
 use super::right::Right;
+use super::timer::deadline;
 use super::tunnel::Tunnel;
 use crate::clock;
 
@@ -30,6 +34,10 @@ pub(super) struct Activity {
     phase: Cell<Phase>,
     since: Cell<Instant>,
     stalled: Cell<Option<Instant>>,
+    end: Cell<Option<Instant>>,
+    /// Whether its request may have an answer before the answer, and what is to be said of one.
+    takes_hints: Cell<bool>,
+    hint: RefCell<Option<Vec<u8>>>,
     /// Names the connection where there is no request that could be named.
     id: u128,
     uploading: Cell<bool>,
@@ -64,6 +72,9 @@ impl Activity {
             phase: Cell::new(Phase::Idle),
             since: Cell::new(clock::instant()),
             stalled: Cell::new(None),
+            end: Cell::new(None),
+            takes_hints: Cell::new(false),
+            hint: RefCell::default(),
             id: fastrand::u128(..),
             uploading: Cell::new(false),
             due: Cell::new(None),
@@ -99,6 +110,37 @@ impl Activity {
 
     pub(super) fn set_stalled(&self, stalled: Option<Instant>) {
         self.stalled.set(stalled);
+    }
+
+    /// When the answer has to be whole, even to a client that does not read.
+    pub(super) fn set_end(&self, end: Instant) {
+        self.end.set(Some(end));
+    }
+
+    /// When a client that has not read since `stalled` is not waited for any more.
+    pub(super) fn patience(&self, stalled: Instant, most: Duration) -> Instant {
+        let due = deadline(stalled, most);
+        self.end.get().map_or(due, |end| end.min(due))
+    }
+
+    /// Whether the client of the request hears hints: one of HTTP/1.0 would take them for the answer.
+    pub(super) fn set_takes_hints(&self, takes: bool) {
+        self.takes_hints.set(takes && !self.is_stream);
+    }
+
+    /// Has this said before the answer, if the one before has been. `false` where nobody hears it.
+    pub(super) fn hint(&self, fields: &HeaderMap) -> bool {
+        let hint = self.hint.take();
+        let is_heard = hint.is_none() && self.takes_hints.get();
+        let hint = hint.or_else(|| if is_heard { hints::head(fields) } else { None });
+        let is_said = is_heard && hint.is_some();
+        self.hint.replace(hint);
+        is_said
+    }
+
+    /// What is to be said now. Nothing, once the answer is there.
+    pub(super) fn take_hint(&self) -> Option<Vec<u8>> {
+        self.hint.take()
     }
 
     /// The stream is over: what of its request's body has not come is not waited for.
@@ -224,6 +266,7 @@ impl Activity {
         self.due.set(None);
         self.overdue.set(false);
         self.engaged.set(false);
+        self.end.set(None);
         if !self.outlasts_its_answer() {
             self.right.end();
         }

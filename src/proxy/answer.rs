@@ -32,7 +32,7 @@ const FIELDS: usize = 100;
 const INFORMATIONAL: u32 = 32;
 /// What is read at once: at first, and as long as all of it is filled.
 const READ: usize = 8 * 1024;
-const LARGE_READ: usize = 256 * 1024;
+const LARGE_READ: usize = 64 * 1024;
 
 /// What comes from an upstream.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ impl Intake {
         Some(self.bytes.split_to(length).freeze())
     }
 
-    /// The head of the answer to a request with that method. Nothing where the connection ended
+    /// The head of the answer to a request with that method, or before it hints. Nothing where the connection ended
     /// before its first byte.
     ///
     /// # Errors
@@ -141,6 +141,9 @@ impl Intake {
                     self.informational += 1;
                     if self.informational > INFORMATIONAL {
                         return Poll::Ready(Err(PROTOCOL));
+                    }
+                    if head.parts.status == StatusCode::EARLY_HINTS {
+                        return Poll::Ready(Ok(Some(head)));
                     }
                     continue;
                 }

@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::activity::Activity;
+use super::bounded::Bounded;
 use super::download::Download;
 use super::fault::Fault;
 use super::headers;
@@ -74,6 +75,8 @@ pub(super) enum RequestBody {
 pub(super) struct Stream {
     incoming: Incoming,
     left: u64,
+    /// What it is when that is not enough.
+    too_large: Fault,
     upload: Rc<Upload>,
     activity: Rc<Activity>,
 }
@@ -85,10 +88,10 @@ impl Drop for Stream {
 }
 
 impl RequestBody {
-    /// `incoming`, of which at most `limit` bytes are let through.
+    /// `incoming`, of which at most so many bytes are let through; more are that fault.
     pub(super) fn new(
         incoming: Incoming,
-        limit: u64,
+        (left, too_large): (u64, Fault),
         now: Instant,
         activity: &Rc<Activity>,
     ) -> (Self, Rc<Upload>) {
@@ -104,7 +107,8 @@ impl RequestBody {
         }
         activity.set_uploading(true);
         let (shared, activity) = (Rc::clone(&upload), Rc::clone(activity));
-        (Self::Streaming(Stream { incoming, left: limit, upload: shared, activity }), upload)
+        let stream = Stream { incoming, left, too_large, upload: shared, activity };
+        (Self::Streaming(stream), upload)
     }
 }
 
@@ -116,7 +120,8 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        let Self::Streaming(Stream { incoming, left, upload, activity }) = &mut *self else {
+        let Self::Streaming(Stream { incoming, left, too_large, upload, activity }) = &mut *self
+        else {
             return Poll::Ready(None);
         };
         let Poll::Ready(polled) = Pin::new(&mut *incoming).poll_frame(cx) else {
@@ -132,6 +137,9 @@ impl Body for RequestBody {
         upload.progress.set(clock::instant());
         let mut is_last = incoming.is_end_stream();
         let result = match polled {
+            // For hyper, a reset without an error is an end, too (RFC 9113 §8.1): of an answer that
+            // comes early, not of a request.
+            None if activity.is_stream() && !is_last => Some(Err(Fault::BodyBroken)),
             None => None,
             Some(Err(_)) => Some(Err(Fault::BodyBroken)),
             Some(Ok(mut frame)) => {
@@ -145,7 +153,7 @@ impl Body for RequestBody {
                         *left = rest;
                         Some(Ok(frame))
                     }
-                    None => Some(Err(Fault::BodyTooLarge)),
+                    None => Some(Err(*too_large)),
                 }
             }
         };
@@ -188,6 +196,8 @@ enum Source {
     Own(Bytes),
     /// And what its client speaks.
     Upstream(Download, Form),
+    /// It has the record while it lasts.
+    Bounded(Box<Bounded>),
 }
 
 impl AnswerBody {
@@ -195,8 +205,20 @@ impl AnswerBody {
         Self { source: Source::Own(bytes), record: Some(record) }
     }
 
-    pub(super) fn upstream(download: Download, record: Record, form: Form) -> Self {
-        Self { source: Source::Upstream(download, form), record: Some(record) }
+    /// What goes to a client that speaks so, and has to be whole by `end`, if there is one.
+    pub(super) fn upstream(
+        download: Download,
+        record: Record,
+        form: Form,
+        end: Option<Instant>,
+    ) -> Self {
+        match end {
+            Some(end) if !download.is_end_stream() => {
+                let bounded = Bounded::new(download, record, form, end);
+                Self { source: Source::Bounded(Box::new(bounded)), record: None }
+            }
+            _ => Self { source: Source::Upstream(download, form), record: Some(record) },
+        }
     }
 
     /// Of an answer that its request is not over with.
@@ -207,13 +229,20 @@ impl AnswerBody {
     /// How what comes from an upstream ends that lost what let it through, if it did. A call of gRPC
     /// ends in fields that say why, any other body breaks off: nobody takes it for a whole one.
     fn lost(&mut self) -> Option<Result<Frame<Bytes>, Fault>> {
-        let activity = self.record.as_ref()?.activity();
+        let (download, form, record) = match &self.source {
+            Source::Own(_) => return None,
+            Source::Upstream(download, form) => (download, *form, self.record.as_ref()?),
+            Source::Bounded(bounded) => (bounded.download(), bounded.form(), bounded.record()?),
+        };
+        let activity = record.activity();
         let reason = activity.right.lost()?.denial.reason;
-        let Source::Upstream(download, form) = &self.source else { return None };
         let has_length = download.size_hint().exact().is_some();
-        let has_fields = activity.is_stream() && *form == Form::Grpc && !has_length;
+        let has_fields = activity.is_stream() && form == Form::Grpc && !has_length;
         // The upstream is let go of at once.
-        self.source = Source::Own(Bytes::new());
+        let source = std::mem::replace(&mut self.source, Source::Own(Bytes::new()));
+        if let Source::Bounded(mut bounded) = source {
+            self.record = bounded.take_record();
+        }
         Some(match has_fields {
             true => Ok(Frame::trailers(respond::last_words(reason))),
             false => Err(Fault::Lost),
@@ -236,6 +265,7 @@ impl Body for AnswerBody {
             Source::Own(bytes) if bytes.is_empty() => Poll::Ready(None),
             Source::Own(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Source::Upstream(download, _) => download.poll_frame(cx),
+            Source::Bounded(bounded) => bounded.poll_frame(cx),
         }
     }
 
@@ -243,6 +273,7 @@ impl Body for AnswerBody {
         match &self.source {
             Source::Own(bytes) => bytes.is_empty(),
             Source::Upstream(download, _) => download.is_end_stream(),
+            Source::Bounded(bounded) => bounded.download().is_end_stream(),
         }
     }
 
@@ -250,6 +281,7 @@ impl Body for AnswerBody {
         match &self.source {
             Source::Own(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Upstream(download, _) => download.size_hint(),
+            Source::Bounded(bounded) => bounded.download().size_hint(),
         }
     }
 }

@@ -7,6 +7,8 @@ use std::rc::Rc;
 use std::task::{Poll, ready};
 use std::time::Instant;
 
+use http::StatusCode;
+use http::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 
@@ -15,6 +17,7 @@ use super::gate;
 use super::head::Flaw;
 use super::io::ClientIo;
 use super::respond;
+use super::rest;
 use super::settings::{Limits, Timeouts};
 use super::timer::{LazyTimer, deadline};
 use super::transport::Transport;
@@ -22,10 +25,11 @@ use super::tunnel::Leg;
 use super::worker::Worker;
 use crate::clock;
 use crate::policy::{Denial, DenyReason, Description, Facts};
-use crate::telemetry::RequestEvent;
+use crate::telemetry::{Limit, RequestEvent};
 
-/// What a read takes at most. Larger than any head that is allowed by default: bodies use it, too.
-const READ_BUFFER_BYTES: usize = 256 * 1024;
+/// What a read takes at most, and what is kept for a client that does not read. Larger than any head
+/// that is allowed by default: bodies use it, too.
+const READ_BUFFER_BYTES: usize = 64 * 1024;
 
 /// hyper as this data plane wants it. Its own timeouts are off: [`serve`] has one timer for all.
 pub(super) fn builder(limits: &Limits) -> http1::Builder {
@@ -42,6 +46,8 @@ pub(super) fn builder(limits: &Limits) -> http1::Builder {
 enum End {
     Closed(hyper::Result<()>),
     TimedOut,
+    /// No request has come for a moment.
+    Resting,
     /// Its request lost what let it through, and did not end.
     Cut,
 }
@@ -55,40 +61,52 @@ impl Drop for Stays<'_> {
     }
 }
 
-/// Serves a connection until it is closed, times out, or is drained.
-pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Activity>) {
+/// Serves a connection until it is closed, times out, or is drained; or until it has nothing to do,
+/// and then it is given back.
+pub(super) async fn serve(
+    worker: Rc<Worker>,
+    stream: Transport,
+    activity: Rc<Activity>,
+) -> Option<Transport> {
     let requests = {
         let (worker, activity) = (Rc::clone(&worker), Rc::clone(&activity));
         service_fn(move |request| {
-            let answer = gate::answer(Rc::clone(&worker), Rc::clone(&activity), request);
-            async { Ok::<_, Infallible>(answer.await) }
+            let (worker, activity) = (Rc::clone(&worker), Rc::clone(&activity));
+            async move {
+                let mut answer = gate::answer(&worker, &activity, request).await;
+                if worker.drain().has_begun() && answer.status() != StatusCode::SWITCHING_PROTOCOLS
+                {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(answer)
+            }
         })
     };
     let _stays = Stays(&worker, &activity);
     let io = ClientIo::new(stream, Rc::clone(&activity));
     let mut connection = worker.http().serve_connection(io, requests);
     let timeouts = *worker.timeouts();
-    let mut timer = LazyTimer::new(deadline(activity.since(), timeouts.idle));
-    let mut drain = pin!(worker.drain().notified());
-    let (mut listening, mut draining) = (false, false);
+    let first = timeouts.idle.min(rest::MOMENT);
+    let mut timer = LazyTimer::new(deadline(clock::instant(), first));
+    let mut drain = pin!(worker.drain().begins());
+    let mut listening = false;
     let end = poll_fn(|cx| {
-        // Polled once: the task stays the same, and the flag says the rest.
+        // Polled once: the task stays the same, and the worker knows the rest.
         if !listening {
             listening = true;
             let _ = drain.as_mut().poll(cx);
-        }
-        if worker.is_draining() && !draining {
-            draining = true;
-            Pin::new(&mut connection).graceful_shutdown();
         }
         loop {
             if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
                 return Poll::Ready(End::Closed(result));
             }
-            let Some((due, whose)) = due(&activity, &timeouts) else { return Poll::Pending };
+            let Some((due, whose)) = due(&worker, &activity, &timeouts) else {
+                return Poll::Pending;
+            };
             ready!(timer.poll(cx, due));
             match whose {
                 Wait::Connection => return Poll::Ready(End::TimedOut),
+                Wait::Rest => return Poll::Ready(End::Resting),
                 // The request answers for itself.
                 Wait::Request => activity.set_overdue(),
                 Wait::Moment => worker.lasting().enter(&worker, &activity, cx.waker()),
@@ -123,7 +141,14 @@ pub(super) async fn serve(worker: Rc<Worker>, stream: Transport, activity: Rc<Ac
             refuse_slow_head(&worker, &mut stream, &activity);
         }
         End::TimedOut => {}
+        End::Resting => {
+            let parts = connection.into_parts();
+            let (stream, beyond) = parts.io.into_parts();
+            // As long as not a byte of a head has come, hyper has none.
+            return (parts.read_buf.is_empty() && beyond.is_empty()).then_some(stream);
+        }
     }
+    None
 }
 
 /// Ends a connection whose client has begun a head and not ended it.
@@ -147,6 +172,14 @@ fn head_refused(worker: &Worker, status: u16, activity: &Activity) {
         meters.denied(number, snapshot, denial);
     }
     meters.answered(number, snapshot, &bad.facts, status, took);
+    let limit = match status {
+        408 => Some(Limit::HeaderTimeout),
+        431 => Some(Limit::HeaderBytes),
+        _ => None,
+    };
+    if let Some(limit) = limit {
+        meters.exceeded(number, snapshot, &bad.facts, limit);
+    }
     drop(meters);
     RequestEvent {
         decided: false,
@@ -169,6 +202,8 @@ fn head_refused(worker: &Worker, status: u16, activity: &Activity) {
 /// Who waits.
 enum Wait {
     Connection,
+    /// Nobody, before the connection rests.
+    Rest,
     Request,
     /// Nobody: a request begins to last.
     Moment,
@@ -177,8 +212,8 @@ enum Wait {
 }
 
 /// What is due first.
-fn due(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
-    let patience = patience(activity, timeouts);
+fn due(worker: &Worker, activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
+    let patience = patience(worker, activity, timeouts);
     let own = match (activity.right.moment(), activity.right.lost()) {
         (Some(moment), _) => (moment, Wait::Moment),
         (None, Some(lost)) => (lost.due(), Wait::End),
@@ -192,15 +227,25 @@ fn due(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
 
 /// When patience ends, and whose. A client that does not read what it asked for comes first: while
 /// it does not, its request cannot go on.
-fn patience(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
+fn patience(worker: &Worker, activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Wait)> {
     if let Some(stalled) = activity.stalled() {
-        return Some((deadline(stalled, timeouts.body), Wait::Connection));
+        return Some((activity.patience(stalled, timeouts.body), Wait::Connection));
     }
     match activity.phase() {
         Phase::Idle if activity.is_uploading() => {
             Some((deadline(activity.since(), timeouts.body), Wait::Connection))
         }
-        Phase::Idle => Some((deadline(activity.since(), timeouts.idle), Wait::Connection)),
+        Phase::Idle => {
+            let idle = deadline(activity.since(), timeouts.idle);
+            // A client that has not heard that an answer was its last may have asked again.
+            match worker.drain().lingers_until(activity.since()) {
+                Some(last) => Some((last.min(idle), Wait::Connection)),
+                None if timeouts.idle > rest::MOMENT => {
+                    Some((deadline(activity.since(), rest::MOMENT), Wait::Rest))
+                }
+                None => Some((idle, Wait::Connection)),
+            }
+        }
         Phase::Head => Some((deadline(activity.since(), timeouts.header), Wait::Connection)),
         Phase::Busy => activity.due().map(|due| (due, Wait::Request)),
     }

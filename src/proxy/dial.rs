@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 
 use http::uri::Scheme;
 use rustls::pki_types::ServerName;
@@ -18,7 +17,8 @@ use crate::telemetry::UpstreamErrorKind;
 #[derive(Clone)]
 pub(super) struct Dial {
     is_h2c: bool,
-    secure: Option<(Trust, ServerName<'static>)>,
+    /// Without a trust, nobody is believed.
+    secure: Option<(Option<Trust>, ServerName<'static>)>,
 }
 
 /// What is to be spoken on a connection.
@@ -42,7 +42,7 @@ impl Dial {
             Protocol::Https(name) => Some(name.clone()),
         };
         let is_h2c = endpoint.protocol == Protocol::H2c;
-        Self { is_h2c, secure: upstream.trust.clone().zip(name) }
+        Self { is_h2c, secure: name.map(|name| (upstream.trust.clone(), name)) }
     }
 
     /// What will be spoken, where that does not depend on the other side.
@@ -81,8 +81,12 @@ impl Dial {
         let Some((trust, name)) = &self.secure else {
             return Ok((link, if self.is_h2c { Spoken::Http2 } else { Spoken::Http1 }));
         };
+        let Some(trust) = trust else {
+            let error = io::Error::other("nobody is believed");
+            return Err(Refused::new(UpstreamErrorKind::Tls, error));
+        };
         let config = if wants == Some(Spoken::Http1) { trust.http1() } else { trust.any() };
-        let secured = link.secure(&Arc::clone(config).into(), name.clone()).await;
+        let secured = link.secure(&config.into(), name.clone()).await;
         let link = secured.map_err(|error| Refused::new(UpstreamErrorKind::Tls, error))?;
         let spoken = if link.is_h2() { Spoken::Http2 } else { Spoken::Http1 };
         Ok((link, spoken))

@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use super::activity::Activity;
 use super::connection;
 use super::frames::PREFACE;
+use super::origin;
 use super::respond;
 use super::transport::Transport;
 use super::worker::Worker;
@@ -35,9 +36,9 @@ impl Peer {
         Self { address: Some(address.to_string().into()), is_secure, is_trusted }
     }
 
-    /// Who came by a Unix socket: no network has it, so none that is trusted.
-    pub(super) fn local() -> Self {
-        Self { address: None, is_secure: false, is_trusted: false }
+    /// Who came by a Unix socket, here or at a proxy: no network has it, so none that is trusted.
+    pub(super) fn local(is_secure: bool) -> Self {
+        Self { address: None, is_secure, is_trusted: false }
     }
 
     /// As the log tells of it.
@@ -55,14 +56,41 @@ impl Peer {
         self.is_trusted
     }
 
+    /// Whether it is taken at its word for where its connections come from. To a Unix socket, only
+    /// those connect who may write to its file.
+    pub(super) fn may_speak_for_others(&self) -> bool {
+        self.is_trusted || self.address.is_none()
+    }
+
     /// The scheme of its requests.
     pub(super) fn scheme(&self) -> &'static str {
         if self.is_secure { "https" } else { "http" }
     }
 }
 
-/// What a connection speaks, once that is known. Nothing, where there is nobody to speak with.
+/// What a connection speaks and whose it is, once that is known. Nothing, where there is nobody to
+/// speak with.
 pub(super) async fn open(
+    worker: &Worker,
+    mut transport: Transport,
+    mut peer: Peer,
+) -> Option<(Transport, Protocol, Peer)> {
+    if worker.is_told_of_origins() {
+        let name = peer.clone();
+        match origin::read(worker, &mut transport, peer).await {
+            Ok(origin) => peer = origin,
+            Err(kind) => {
+                worker.meters().origin_failed(kind);
+                tracing::debug!(peer = name.text(), kind = kind.code(), "proxy header refused");
+                return None;
+            }
+        }
+    }
+    let (transport, protocol) = speak(worker, transport, &peer).await?;
+    Some((transport, protocol, peer))
+}
+
+async fn speak(
     worker: &Worker,
     transport: Transport,
     peer: &Peer,
@@ -126,7 +154,7 @@ async fn listen(
         biased;
         seen = look => seen.ok().filter(|(seen, _)| *seen > 0)?,
         () = tokio::time::sleep(worker.timeouts().idle) => return None,
-        () = worker.drain().notified() => return None,
+        () = worker.drain().lingered() => return None,
     };
     if let Some(protocol) = Protocol::of(first.get(..seen)?) {
         let taken = Bytes::copy_from_slice(first.get(..taken)?);

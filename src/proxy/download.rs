@@ -108,9 +108,11 @@ impl Download {
                 Some(part) => part,
                 None => Some(Err(RESET)),
             }),
-            Source::Shared { incoming, .. } => Pin::new(incoming)
-                .poll_frame(cx)
-                .map(|frame| frame.map(|frame| frame.map_err(|_| RESET))),
+            Source::Shared { incoming, .. } => match Pin::new(&mut *incoming).poll_frame(cx) {
+                // hyper takes a reset without an error for an end, wherever it comes.
+                Poll::Ready(None) if !incoming.is_end_stream() => Poll::Ready(Some(Err(RESET))),
+                polled => polled.map(|frame| frame.map(|frame| frame.map_err(|_| RESET))),
+            },
         };
         if let Some(patience) = &mut self.patience {
             if polled.is_pending() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::telemetry::UpstreamErrorKind;
+use crate::telemetry::{Limit, UpstreamErrorKind};
 
 /// Why a request that policy allows gets an answer of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,12 @@ pub(super) enum Fault {
     Lost,
     /// More requests than the limit are in flight.
     Overloaded,
+    /// The body is larger than its route takes.
+    RouteBodyTooLarge,
+    /// More requests than the route takes are in flight on it.
+    RouteFull,
+    /// The answer took longer than its route allows.
+    RouteLate,
     /// The target is longer than the limit.
     TargetTooLong,
     /// The upstream failed.
@@ -32,19 +38,37 @@ impl Fault {
             Self::BodyBroken => 400,
             Self::Lost => 403,
             Self::BodyTimeout => 408,
-            Self::BodyTooLarge => 413,
+            Self::BodyTooLarge | Self::RouteBodyTooLarge => 413,
             Self::TargetTooLong => 414,
             Self::HeadTooLarge => 431,
-            Self::Overloaded => 503,
+            Self::Overloaded | Self::RouteFull => 503,
+            Self::RouteLate => 504,
             Self::Upstream(kind) => match kind {
                 UpstreamErrorKind::Connect
                 | UpstreamErrorKind::Dns
                 | UpstreamErrorKind::Protocol
                 | UpstreamErrorKind::Reset
-                | UpstreamErrorKind::Tls => 502,
+                | UpstreamErrorKind::Tls
+                | UpstreamErrorKind::Upgrade => 502,
                 UpstreamErrorKind::Full => 503,
                 UpstreamErrorKind::ConnectTimeout | UpstreamErrorKind::Timeout => 504,
             },
+        }
+    }
+
+    /// The limit that a request went past, where it is one.
+    pub(super) fn limit(self) -> Option<Limit> {
+        match self {
+            Self::BodyTimeout => Some(Limit::BodyTimeout),
+            Self::BodyTooLarge => Some(Limit::BodyBytes),
+            Self::HeadTooLarge => Some(Limit::Headers),
+            Self::Overloaded => Some(Limit::Requests),
+            Self::RouteBodyTooLarge => Some(Limit::RouteBodyBytes),
+            Self::RouteFull => Some(Limit::RouteRequests),
+            Self::RouteLate => Some(Limit::RouteTimeout),
+            Self::TargetTooLong => Some(Limit::TargetBytes),
+            // What was lost and the upstream's have metrics of their own.
+            Self::BodyBroken | Self::Lost | Self::Upstream(_) => None,
         }
     }
 
@@ -55,9 +79,11 @@ impl Fault {
             | Self::BodyTimeout
             | Self::BodyTooLarge
             | Self::HeadTooLarge
+            | Self::RouteBodyTooLarge
             | Self::TargetTooLong => "http_request_error",
             Self::Lost => "http_request_denied",
-            Self::Overloaded => "connection_limit_reached",
+            Self::Overloaded | Self::RouteFull => "connection_limit_reached",
+            Self::RouteLate => "http_response_timeout",
             Self::Upstream(kind) => match kind {
                 UpstreamErrorKind::Connect => "destination_unavailable",
                 UpstreamErrorKind::ConnectTimeout => "connection_timeout",
@@ -67,6 +93,7 @@ impl Fault {
                 UpstreamErrorKind::Reset => "connection_terminated",
                 UpstreamErrorKind::Timeout => "http_response_timeout",
                 UpstreamErrorKind::Tls => "tls_protocol_error",
+                UpstreamErrorKind::Upgrade => "http_upgrade_failed",
             },
         }
     }
@@ -76,10 +103,14 @@ impl Fault {
         match self {
             Self::BodyBroken => "the request's body ended before it was whole",
             Self::BodyTimeout => "the request's body did not come in time",
-            Self::BodyTooLarge => "the request's body is larger than is taken here",
+            Self::BodyTooLarge | Self::RouteBodyTooLarge => {
+                "the request's body is larger than is taken here"
+            }
             Self::HeadTooLarge => "the request has more fields than are taken here",
             Self::Lost => "what let the request through no longer does",
             Self::Overloaded => "more requests are in flight than are taken at once",
+            Self::RouteFull => "more requests are in flight here than are taken at once",
+            Self::RouteLate => "the answer was not whole in the time that it may take here",
             Self::TargetTooLong => "the request's target is longer than is taken here",
             Self::Upstream(kind) => match kind {
                 UpstreamErrorKind::Connect => "the service cannot be reached",
@@ -90,6 +121,7 @@ impl Fault {
                 UpstreamErrorKind::Reset => "the service closed the connection without an answer",
                 UpstreamErrorKind::Timeout => "the service did not answer in time",
                 UpstreamErrorKind::Tls => "no secure connection to the service can be made",
+                UpstreamErrorKind::Upgrade => "the service opens no WebSocket",
             },
         }
     }

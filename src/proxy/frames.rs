@@ -18,6 +18,9 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
+/// Window updates that a client may send for a part of a body, which has 16 KiB mostly.
+const WINDOWS_A_PART: u32 = 64;
+
 /// `ENHANCE_YOUR_CALM` (RFC 9113 §7).
 const ENHANCE_YOUR_CALM: u8 = 11;
 
@@ -38,6 +41,7 @@ pub(super) struct Frames {
     outbound: Cursor,
     idle: Budget,
     resets: Budget,
+    windows: Budget,
     /// Since when a head has not been whole.
     head: Option<Instant>,
     last_stream: u32,
@@ -53,6 +57,8 @@ impl Frames {
             idle: Budget::new(1000, 100, now),
             // A page that is left takes back all that it had asked for.
             resets: Budget::new(200, 50, now),
+            // Some for each part of a body that is read, however small the parts.
+            windows: Budget::new(10_000, 1000, now),
             head: Some(now),
             last_stream: 0,
         }
@@ -96,8 +102,7 @@ impl Frames {
             }
             // h2 counts them.
             CONTINUATION => {}
-            // One for each part of a body that is read, however small the parts.
-            WINDOW_UPDATE => {}
+            WINDOW_UPDATE => self.windows.spend(now).ok_or(Flood::Idle)?,
             RST_STREAM => self.resets.spend(now).ok_or(Flood::Resets)?,
             _ => self.idle.spend(now).ok_or(Flood::Idle)?,
         }
@@ -112,6 +117,9 @@ impl Frames {
                 && matches!(frame.kind, DATA | HEADERS)
             {
                 self.idle.earn();
+                if frame.kind == DATA {
+                    self.windows.earn_many(WINDOWS_A_PART);
+                }
                 if frame.flags & END_STREAM != 0 {
                     self.resets.earn();
                 }
@@ -142,7 +150,11 @@ impl Budget {
     }
 
     fn earn(&mut self) {
-        self.left = self.most.min(self.left + 1);
+        self.earn_many(1);
+    }
+
+    fn earn_many(&mut self, many: u32) {
+        self.left = self.most.min(self.left + many);
     }
 
     fn spend(&mut self, now: Instant) -> Option<()> {
@@ -285,15 +297,27 @@ mod tests {
             ),
             ("data", frame(DATA, 0, 1, 1), None),
             ("requests", frame(HEADERS, 5, 1, 9), None),
-            ("window updates", frame(WINDOW_UPDATE, 0, 1, 4), None),
+            ("window updates", frame(WINDOW_UPDATE, 0, 1, 4), Some((10_000, Flood::Idle))),
         ];
         for (what, bytes, expected) in floods {
             let mut frames = opened(now);
-            let ended = (0..5000).find_map(|at| Some((at, frames.received(bytes, now).err()?)));
+            let ended = (0..20_000).find_map(|at| Some((at, frames.received(bytes, now).err()?)));
             assert_eq!(ended, *expected, "{what}");
             // A second later some more are taken.
             let later = now + Duration::from_secs(1);
             assert_eq!(frames.received(bytes, later), Ok(()), "{what}");
+        }
+    }
+
+    #[test]
+    fn who_reads_may_say_so_often() {
+        let now = clock::instant();
+        let mut frames = opened(now);
+        for _part in 0..1000 {
+            frames.sent(&frame(DATA, 0, 1, 200));
+            for _update in 0..WINDOWS_A_PART {
+                assert_eq!(frames.received(&frame(WINDOW_UPDATE, 0, 1, 4), now), Ok(()));
+            }
         }
     }
 

@@ -23,19 +23,20 @@ use super::protocols;
 use super::record::Record;
 use super::respond::{self, Form};
 use super::settings::Limits;
+use super::timer::deadline;
 use super::trace::Trace;
 use super::tunnel::Tunnel;
 use super::worker::Worker;
 use crate::clock;
-use crate::policy::{Decision, Denial, DenyReason, Facts, Permit, Snapshot};
+use crate::policy::{Decision, Denial, DenyReason, Facts, Permit, RouteLimits, Snapshot};
 
 /// A refused request's body up to this length does not cost its client the connection.
 const DRAINED_BYTES: u64 = 4096;
 
 /// Answers one request.
 pub(super) async fn answer(
-    worker: Rc<Worker>,
-    activity: Rc<Activity>,
+    worker: &Rc<Worker>,
+    activity: &Rc<Activity>,
     request: Request<Incoming>,
 ) -> Response<AnswerBody> {
     let started = activity.begin();
@@ -44,7 +45,7 @@ pub(super) async fn answer(
     let (mut parts, incoming) = request.into_parts();
     let trace = worker.trace(&parts.headers);
     let mut record =
-        Record::new(Rc::clone(&worker), Rc::clone(&activity), Rc::clone(&generation), started);
+        Record::new(Rc::clone(worker), Rc::clone(activity), Rc::clone(&generation), started);
     if worker.is_sampled() {
         record.tell(&parts.method, &trace);
     }
@@ -52,7 +53,7 @@ pub(super) async fn answer(
     {
         return fail(fault, &parts, &trace, record);
     }
-    let (decision, decided) = decide(&worker, &activity, snapshot, &parts, &incoming);
+    let (decision, decided) = decide(worker, activity, snapshot, &parts, &incoming);
     let permit = match decision {
         Decision::Allow(permit) => permit,
         Decision::Deny(denial) => {
@@ -72,6 +73,18 @@ pub(super) async fn answer(
         }
         return response;
     }
+    let facts = permit.facts();
+    let limits = permit.route().limits();
+    if let Some(fault) = limits.and_then(|it| beyond(it, &facts, &incoming, &mut record).err()) {
+        record.allowed(facts);
+        let mut response = fail(fault, &parts, &trace, record);
+        if !is_drained(&incoming) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        return response;
+    }
+    let most = most_bytes(worker.limits(), limits);
+    let end = limits.and_then(|limits| Some(deadline(decided, limits.timeout?)));
     let form = Form::of(&parts.headers);
     let upstream = permit.route().upstream();
     let Some(pool) = worker.pool(upstream) else {
@@ -80,9 +93,9 @@ pub(super) async fn answer(
     };
     let upgrades = permit.upgrades();
     let by_protocol = upgrades && protocols::has_key(&parts.headers);
-    let facts = permit.facts();
+    let is_new = parts.version == Version::HTTP_11;
     let mut preamble = worker.room();
-    if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, &activity, &mut preamble) {
+    if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, activity, &mut preamble) {
         let denial = Denial { reason, facts: Facts::default() };
         return deny(denial, snapshot, &parts, &trace, record);
     }
@@ -92,17 +105,32 @@ pub(super) async fn answer(
     if upgrades {
         headers::name_websocket(&mut parts.headers);
     }
-    let (body, upload) = RequestBody::new(incoming, worker.limits().body_bytes, decided, &activity);
+    let (body, upload) = RequestBody::new(incoming, most, decided, activity);
     if matches!(body, RequestBody::Streaming(_)) {
         headers::name_framing(&mut parts.headers);
     }
-    let caller = Caller { upload: &upload, activity: &activity };
-    let exchanged = if upgrades {
-        Box::pin(pool.switch(&parts, body, &preamble, caller)).await
-    } else {
-        pool.exchange(&parts, body, &preamble, caller).await.map(Exchange::Answer)
+    activity.set_takes_hints(is_new);
+    let caller = Caller { upload: &upload, activity };
+    let exchanged = match end {
+        None if upgrades => Box::pin(pool.switch(&parts, body, &preamble, caller)).await,
+        None => pool.exchange(&parts, body, &preamble, caller).await.map(Exchange::Answer),
+        Some(end) => {
+            let exchange = async {
+                match upgrades {
+                    true => pool.switch(&parts, body, &preamble, caller).await,
+                    false => {
+                        let exchange = pool.exchange(&parts, body, &preamble, caller);
+                        exchange.await.map(Exchange::Answer)
+                    }
+                }
+            };
+            let exchange = Box::pin(tokio::time::timeout_at(end.into(), exchange));
+            exchange.await.unwrap_or(Err(Fault::RouteLate))
+        }
     };
     worker.give_back(preamble);
+    // Too late for what was not said yet: the answer comes now.
+    activity.take_hint();
     if exchanged.is_ok() {
         let took = clock::instant().saturating_duration_since(decided);
         worker.meters().upstream_answered(upstream, took);
@@ -119,7 +147,7 @@ pub(super) async fn answer(
                 head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             activity.right.set_trace(trace);
-            Response::from_parts(head, AnswerBody::upstream(download, record, form))
+            Response::from_parts(head, AnswerBody::upstream(download, record, form, end))
         }
         Ok(Exchange::Switch(mut head, leg, load)) => {
             headers::clean_response(&mut head.headers);
@@ -132,24 +160,24 @@ pub(super) async fn answer(
             record.tell(&parts.method, &trace);
             record.answered(head.status.as_u16());
             poll_fn(|cx| {
-                worker.lasting().enter(&worker, &activity, cx.waker());
+                worker.lasting().enter(worker, activity, cx.waker());
                 Poll::Ready(())
             })
             .await;
-            activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(&worker), record));
+            activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(worker), record));
             Response::from_parts(head, AnswerBody::empty())
         }
         Err(fault) => {
             record.tell(&parts.method, &trace);
             if let Some(lost) = activity.right.lost().filter(|_| fault == Fault::Lost) {
-                return lose(lost.denial, &worker, form, &trace, record, &upload);
+                return lose(lost.denial, worker, form, &trace, record, &upload);
             }
             let mut error = None;
             if let Fault::Upstream(kind) = fault {
                 worker.meters().upstream_failed(upstream, kind);
                 error = Some(kind.code());
             }
-            record.failed(fault.status(), error);
+            record.failed(fault, error);
             own(respond::failed(fault, form, &trace), record)
         }
     }
@@ -248,12 +276,34 @@ fn lose(
 
 fn fail(fault: Fault, parts: &Parts, trace: &Trace, mut record: Record) -> Response<AnswerBody> {
     record.tell(&parts.method, trace);
-    record.failed(fault.status(), None);
+    record.failed(fault, None);
     own(respond::failed(fault, Form::of(&parts.headers), trace), record)
 }
 
 fn own(response: Response<Bytes>, record: Record) -> Response<AnswerBody> {
     response.map(|bytes| AnswerBody::own(bytes, record))
+}
+
+/// What bounds a permitted request on its route, before anything of it goes on.
+fn beyond(
+    limits: &RouteLimits,
+    facts: &Facts,
+    incoming: &Incoming,
+    record: &mut Record,
+) -> Result<(), Fault> {
+    let length = incoming.size_hint().exact();
+    if length.zip(limits.body_bytes).is_some_and(|(length, most)| length > most) {
+        return Err(Fault::RouteBodyTooLarge);
+    }
+    limits.requests.map_or(Ok(()), |most| record.enter(most, facts))
+}
+
+/// How many bytes a body may have, and what it is if there are more.
+fn most_bytes(limits: &Limits, route: Option<&RouteLimits>) -> (u64, Fault) {
+    match route.and_then(|route| route.body_bytes) {
+        Some(most) if most < limits.body_bytes => (most, Fault::RouteBodyTooLarge),
+        _ => (limits.body_bytes, Fault::BodyTooLarge),
+    }
 }
 
 /// Whether what is left of a refused request is so little that it was read with its head, mostly.

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Poll, ready};
+use std::task::{Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use hyper::rt::Executor;
@@ -42,7 +42,8 @@ fn builder(limits: &Limits, streams: Streams) -> http2::Builder<Streams> {
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_send_buf_size(SEND_BYTES);
+        .max_send_buf_size(SEND_BYTES)
+        .enable_connect_protocol();
     builder
 }
 
@@ -64,21 +65,23 @@ pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
         service_fn(move |request| {
             let activity = Activity::stream(peer.clone(), worker.room());
             *streams.0.next.borrow_mut() = Some(Rc::clone(&activity));
-            let answer = stream::answer(Rc::clone(&worker), activity, request);
+            let streams = streams.clone();
+            let answer = stream::answer(Rc::clone(&worker), activity, streams, request);
             async { Ok::<_, Infallible>(answer.await) }
         })
     };
     let mut connection = builder(worker.limits(), streams.clone())
         .serve_connection(TokioIo::new(wire.clone()), requests);
     let mut timer = LazyTimer::new(deadline(clock::instant(), timeouts.header));
-    let mut drain = pin!(worker.drain().notified());
+    let mut drain = pin!(worker.drain().begins());
     let (mut listening, mut closing) = (false, None);
     let end = poll_fn(|cx| {
         if !listening {
             listening = true;
             let _ = drain.as_mut().poll(cx);
         }
-        if worker.is_draining() && closing.is_none() {
+        // Before its first request, a client may not even have said what it speaks.
+        if worker.drain().has_begun() && closing.is_none() && streams.has_begun() {
             closing = Some(clock::instant());
             Pin::new(&mut connection).graceful_shutdown();
         }
@@ -92,8 +95,10 @@ pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
                     })
                 }));
             }
-            let due = due(&wire, &streams, closing, &timeouts);
-            let Some((due, wait)) = due else { return Poll::Pending };
+            let Some((due, wait)) = due(&worker, &wire, &streams, closing) else {
+                streams.wake_at_the_end(cx.waker());
+                return Poll::Pending;
+            };
             ready!(timer.poll(cx, due));
             match wait {
                 Wait::Cut(kind) => return Poll::Ready(End::Cut(kind)),
@@ -108,12 +113,18 @@ pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
     .await;
     // With it go what streams there are.
     drop(connection);
-    if let End::Cut(kind) = end {
-        worker.meters().connection_cut(kind);
-        tracing::debug!(kind = kind.code(), "http/2 connection cut");
-        if matches!(kind, CutKind::Flood | CutKind::Resets) {
-            let _ = tokio::time::timeout(GRACE, wire.last_word()).await;
+    match end {
+        End::Cut(kind) => {
+            worker.meters().connection_cut(kind);
+            tracing::debug!(kind = kind.code(), "http/2 connection cut");
+            if matches!(kind, CutKind::Flood | CutKind::Resets) {
+                let _ = tokio::time::timeout(GRACE, wire.last_word()).await;
+            }
         }
+        End::Closed | End::Over if closing.is_some() => {
+            let _ = tokio::time::timeout(GRACE, wire.part()).await;
+        }
+        End::Closed | End::Over => {}
     }
 }
 
@@ -129,11 +140,12 @@ enum Wait {
 
 /// When patience ends, and whose. Streams have timers of their own.
 fn due(
+    worker: &Worker,
     wire: &Wire,
     streams: &Streams,
     closing: Option<Instant>,
-    timeouts: &Timeouts,
 ) -> Option<(Instant, Wait)> {
+    let timeouts = worker.timeouts();
     if let Some(stalled) = wire.stalled() {
         return Some((deadline(stalled, timeouts.body), Wait::Cut(CutKind::Stalled)));
     }
@@ -142,32 +154,65 @@ fn due(
     }
     let since = streams.idle_since()?;
     Some(match closing {
-        None => (deadline(since, timeouts.idle), Wait::Idle),
-        Some(closing) => (since.max(closing) + GRACE, Wait::Close),
+        None => {
+            let idle = deadline(since, timeouts.idle);
+            (worker.drain().lingers_until(since).map_or(idle, |last| last.min(idle)), Wait::Idle)
+        }
+        Some(closing) => {
+            let since = since.max(closing);
+            let last = worker.drain().lingers_until(since);
+            (last.map_or(since + GRACE, |last| last.max(since + GRACE)), Wait::Close)
+        }
     })
 }
 
 /// The streams of a connection: hyper starts a task for each.
 #[derive(Debug, Clone)]
-struct Streams(Rc<Shared>);
+pub(super) struct Streams(Rc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     /// Of the stream whose task is started next: hyper does that right after its request.
     next: RefCell<Option<Rc<Activity>>>,
     live: Cell<usize>,
+    begun: Cell<bool>,
     /// When the last one ended.
     since: Cell<Instant>,
+    /// Who then waits for the next one.
+    waker: RefCell<Option<Waker>>,
     worker: Rc<Worker>,
 }
 
 /// A stream that is counted.
-struct Live(Rc<Shared>);
+#[derive(Debug)]
+pub(super) struct Live(Rc<Shared>);
 
 impl Streams {
     fn new(worker: &Rc<Worker>) -> Self {
-        let (since, worker) = (Cell::new(clock::instant()), Rc::clone(worker));
-        Self(Rc::new(Shared { next: RefCell::default(), live: Cell::new(0), since, worker }))
+        let since = Cell::new(clock::instant());
+        let (live, begun) = (Cell::new(0), Cell::new(false));
+        let (next, waker, worker) = (RefCell::default(), RefCell::default(), Rc::clone(worker));
+        Self(Rc::new(Shared { next, live, begun, since, waker, worker }))
+    }
+
+    /// One more, for as long as this is kept.
+    pub(super) fn enter(&self) -> Live {
+        self.0.live.set(self.0.live.get() + 1);
+        self.0.begun.set(true);
+        Live(Rc::clone(&self.0))
+    }
+
+    /// Whether there has been one.
+    fn has_begun(&self) -> bool {
+        self.0.begun.get()
+    }
+
+    /// The last to end wakes this: its last frame may have gone before.
+    fn wake_at_the_end(&self, waker: &Waker) {
+        let mut known = self.0.waker.borrow_mut();
+        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
     }
 
     /// Since when there has been none.
@@ -180,6 +225,11 @@ impl Drop for Live {
     fn drop(&mut self) {
         self.0.live.set(self.0.live.get() - 1);
         self.0.since.set(clock::instant());
+        if self.0.live.get() == 0
+            && let Some(waker) = &*self.0.waker.borrow()
+        {
+            waker.wake_by_ref();
+        }
     }
 }
 
@@ -190,12 +240,11 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
             tokio::task::spawn_local(future);
             return;
         };
-        self.0.live.set(self.0.live.get() + 1);
-        let live = Live(Rc::clone(&self.0));
+        let live = self.enter();
         tokio::task::spawn_local(async move {
             drive(future, &activity, &live.0.worker).await;
             activity.cut();
-            live.0.worker.give_back(activity.right.take_room());
+            live.0.worker.give_back_of(&activity);
         });
     }
 }
@@ -235,7 +284,8 @@ enum Due {
 }
 
 fn next(activity: &Activity, timeouts: &Timeouts) -> Option<(Instant, Due)> {
-    let stalled = activity.stalled().map(|since| (deadline(since, timeouts.body), Due::Reset));
+    let stalled = activity.stalled();
+    let stalled = stalled.map(|since| (activity.patience(since, timeouts.body), Due::Reset));
     let patience = stalled.or(activity.due().map(|due| (due, Due::Request)));
     let moment = activity.right.moment().map(|moment| (moment, Due::Moment));
     let own = moment.or(activity.right.lost().map(|lost| (lost.due(), Due::Reset)));

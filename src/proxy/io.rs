@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
@@ -23,12 +23,14 @@ pub(super) struct ClientIo {
     socket: Socket<Transport>,
     inlet: Inlet,
     activity: Rc<Activity>,
+    /// What is left of an answer before the answer that is being written.
+    hint: Vec<u8>,
 }
 
 impl ClientIo {
     pub(super) fn new(stream: Transport, activity: Rc<Activity>) -> Self {
         let inlet = Inlet::new(Rc::clone(&activity));
-        Self { socket: Socket::new(stream), inlet, activity }
+        Self { socket: Socket::new(stream), inlet, activity, hint: Vec::new() }
     }
 
     /// The socket, and what was read from it and not given to hyper.
@@ -64,6 +66,19 @@ impl ClientIo {
         poll.map_ok(|_| said)
     }
 
+    /// Writes the rest of a hint that is begun.
+    fn poll_hint(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.hint.is_empty() {
+            let poll = Pin::new(&mut self.socket).poll_write(cx, &self.hint);
+            self.wrote(&poll);
+            match ready!(poll)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => drop(self.hint.drain(..written)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     fn wrote<T>(&self, poll: &Poll<T>) {
         let since = || self.activity.stalled().or_else(|| Some(clock::instant()));
         self.activity.set_stalled(if poll.is_pending() { since() } else { None });
@@ -87,6 +102,7 @@ impl Write for ClientIo {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_hint(cx))?;
         if let Some(text) = self.refusal(bytes) {
             return self.write_refusal(cx, &text, bytes.len());
         }
@@ -100,6 +116,7 @@ impl Write for ClientIo {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_hint(cx))?;
         if let Some(text) = bytes.first().and_then(|first| self.refusal(first)) {
             let said = bytes.iter().map(|part| part.len()).sum();
             return self.write_refusal(cx, &text, said);
@@ -114,6 +131,13 @@ impl Write for ClientIo {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper has written all that it had: one message has ended, and none has begun.
+        if self.hint.is_empty()
+            && let Some(hint) = self.activity.take_hint()
+        {
+            self.hint = hint;
+        }
+        ready!(self.poll_hint(cx))?;
         Pin::new(&mut self.socket).poll_flush(cx)
     }
 

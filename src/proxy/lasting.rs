@@ -12,6 +12,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::activity::Activity;
+use super::control::Pulse;
 use super::worker::Worker;
 use crate::clock;
 use crate::current::Held;
@@ -22,7 +23,7 @@ pub(super) const MOMENT: Duration = Duration::from_millis(500);
 /// How long what lost its right may take to end.
 pub(super) const GRACE: Duration = Duration::from_millis(500);
 /// How soon a change of the policy is seen.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Pulse::BEAT;
 /// So many are judged before others have their turn.
 const BATCH: usize = 128;
 
@@ -61,12 +62,14 @@ impl Lasting {
         drop(left);
     }
 
-    /// Judges all that last whenever that can have another result, for ever.
-    pub(super) async fn watch(worker: Rc<Worker>) {
+    /// Judges all that last whenever that can have another result, for ever. Calls `beat` each time
+    /// that it looks.
+    pub(super) async fn watch(worker: Rc<Worker>, beat: impl Fn()) {
         let mut ticks = tokio::time::interval(LOOK);
         let mut judged = (0, UnixSeconds(0));
         loop {
             ticks.tick().await;
+            beat();
             // Where nobody asks, this lets go of a policy that is no longer in force.
             let in_force = worker.generation();
             let now = clock::now();

@@ -2,17 +2,21 @@
 //!
 //! # The life of a request
 //!
-//! `worker` accepts → `door` shakes hands where clients speak TLS, and sees which HTTP they speak →
+//! `worker` accepts → `door` takes an `origin` where proxies tell of one, shakes hands where clients
+//! speak TLS, and sees which HTTP they speak →
 //! `connection` runs hyper and every timeout on one timer, and `inlet` gives hyper one message at a
-//! time, and none whose framing is in doubt (`head` says what that is); `http2` has a timer for each
+//! time, and none whose framing is in doubt (`head` says what that is); between requests it may `rest`;
+//! `http2` has a timer for each
 //! `stream`, and watches the `frames` → `gate` has the request: `extract` makes of it a policy query
 //! (the only reader of credential headers), the snapshot decides, `respond` refuses, or `headers` cleans it,
 //! `preamble` says who asks, and `pool` exchanges it: its `roster` chooses an `endpoint`, which has
 //! or makes a connection, one of HTTP/1.1 for each request (`upstream`, which writes by its `outlet`
 //! and reads an `answer`) or one of HTTP/2 for many (`shared`). What endpoints are there and well,
 //! the `scout` finds out beside the requests. `record` counts and tells it once, when its last byte
-//! is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it. What is `lasting`
-//! longer than a moment is judged again: it has its `right` by a `claim`, and ends when that is denied.
+//! is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it; one on a stream of
+//! HTTP/2 is made that of HTTP/1.1 first (`extended`). What is `lasting` longer than a moment is
+//! judged again: it has its `right` by a `claim`, and ends when that is denied. `control` ends it
+//! all, and each connection finds in `drain` what that means for it.
 //!
 //! # Invariants
 //!
@@ -30,15 +34,19 @@ mod activity;
 mod address;
 mod answer;
 mod body;
+mod bounded;
 mod budget;
 mod chunks;
 mod claim;
 mod connection;
+mod control;
 mod dial;
 mod door;
 mod download;
+mod drain;
 mod ear;
 mod endpoint;
+mod extended;
 mod extract;
 mod farewell;
 mod fault;
@@ -48,7 +56,9 @@ mod head;
 mod headers;
 mod health;
 mod held;
+mod hints;
 mod http2;
+mod inherit;
 mod inlet;
 mod io;
 mod lasting;
@@ -56,6 +66,7 @@ mod link;
 mod listen;
 mod names;
 mod network;
+mod origin;
 mod outlet;
 mod pool;
 mod preamble;
@@ -63,6 +74,7 @@ mod protocols;
 mod rate;
 mod record;
 mod respond;
+mod rest;
 mod right;
 mod roster;
 mod scout;
@@ -82,25 +94,28 @@ mod watched;
 mod way;
 mod worker;
 
-use std::io::Result;
+use std::io::{Error, ErrorKind, Result};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::watch;
 
 use crate::current::{Current, Reader};
 use crate::telemetry::Telemetry;
+use control::Queue;
+pub use control::{Control, Pulse};
 pub(crate) use extract::asks;
 pub use listen::Address;
-use listen::{Listener, Listening, SocketFile};
+use listen::{Listener, Listening};
+pub(crate) use listen::{SocketFile, listen_at};
 pub use network::{Network, NetworkError};
 use scout::Scout;
 pub use settings::{Endpoint, Health, Limits, Protocol, Rate, Settings, Site, Timeouts, Upstream};
 pub use tls::{Tls, crypto, names};
-pub use trust::{Trust, TrustError};
-use worker::{Life, Shared, Worker};
+pub use trust::Trust;
+use worker::{Shared, Worker};
 
 /// Whether a head is let through to hyper, for the fuzzer of it alone.
 #[cfg(fuzzing)]
@@ -123,12 +138,14 @@ pub fn query<'q>(
     extract::query(method, uri, version, headers)
 }
 
-/// One listener a worker, all on the same address.
+/// What the workers accept from, all on the same address.
 #[derive(Debug)]
 pub struct Listeners {
     address: Address,
-    sockets: Vec<Listening>,
+    /// For each worker.
+    sockets: Vec<Vec<Listening>>,
     file: Option<SocketFile>,
+    queue: Queue,
 }
 
 impl Listeners {
@@ -139,14 +156,64 @@ impl Listeners {
     ///
     /// When the address cannot be bound, as when another process has it.
     pub fn bind(settings: &Settings) -> Result<Self> {
-        let (address, sockets) = settings.listen.bind(settings.workers.max(1))?;
+        let workers = settings.workers.max(1);
+        let (address, sockets) = settings.listen.bind(workers)?;
         let file = SocketFile::of(&address);
-        Ok(Self { address, sockets, file })
+        let sockets = inherit::deal(sockets, workers)?;
+        Ok(Self { address, sockets, file, queue: Queue::Ours })
+    }
+
+    /// Uses a socket that a service manager opened, wherever it listens, and goes on to keep.
+    ///
+    /// # Errors
+    ///
+    /// When it is no listening stream socket, or a Unix socket where clients are to speak TLS.
+    pub fn activated(settings: &Settings, socket: OwnedFd) -> Result<Self> {
+        let (address, socket) = inherit::listening(socket)?;
+        if settings.tls && address.ip().is_none() {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "TLS is for TCP: leave `listen.tls` out",
+            ));
+        }
+        let sockets = inherit::deal(vec![socket], settings.workers.max(1))?;
+        Ok(Self { address, sockets, file: None, queue: Queue::Kept })
+    }
+
+    /// Uses all sockets of a process that ends. Nothing, where they are not at the address that is
+    /// asked for.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is no listening stream socket.
+    pub fn follow(settings: &Settings, sockets: Vec<OwnedFd>) -> Result<Option<Self>> {
+        let sockets: Vec<_> = sockets.into_iter().map(inherit::listening).collect::<Result<_>>()?;
+        let meets = |(at, _): &(Address, Listening)| settings.listen.is_met_by(at);
+        let (Some((at, _)), true) = (sockets.first(), sockets.iter().all(meets)) else {
+            return Ok(None);
+        };
+        let address = match &settings.listen {
+            Address::Ip(_) => at.clone(),
+            address => address.clone(),
+        };
+        let sockets = sockets.into_iter().map(|(_, socket)| socket).collect();
+        let sockets = inherit::deal(sockets, settings.workers.max(1))?;
+        let file = SocketFile::of(&address);
+        Ok(Some(Self { address, sockets, file, queue: Queue::Ours }))
     }
 
     /// Where clients connect.
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Another handle of each socket, for whoever follows this process.
+    ///
+    /// # Errors
+    ///
+    /// When the process has no file left.
+    pub fn again(&self) -> Result<Vec<OwnedFd>> {
+        self.sockets.iter().flatten().map(|it| it.again().map(OwnedFd::from)).collect()
     }
 }
 
@@ -156,29 +223,7 @@ pub struct Proxy {
     threads: Vec<JoinHandle<()>>,
     scout: Scout,
     control: Control,
-    _file: Option<SocketFile>,
-}
-
-/// Ends a running data plane, from anywhere.
-#[derive(Debug, Clone)]
-pub struct Control(watch::Sender<Life>);
-
-impl Control {
-    /// Takes no new connections and lets requests end, until the drain timeout.
-    pub fn drain(&self) {
-        self.0.send_if_modified(|life| {
-            let running = *life == Life::Running;
-            if running {
-                *life = Life::Draining;
-            }
-            running
-        });
-    }
-
-    /// Ends every connection at once.
-    pub fn stop(&self) {
-        self.0.send_replace(Life::Stopped);
-    }
+    pulse: Pulse,
 }
 
 impl Proxy {
@@ -198,18 +243,20 @@ impl Proxy {
         let upstreams = &shared.settings().upstreams;
         let names: Vec<String> = upstreams.iter().map(|it| it.name.clone()).collect();
         let (scout, sources) = Scout::start(upstreams, telemetry)?;
-        let (life, _) = watch::channel(Life::Running);
+        let control = Control::new(listeners.queue, listeners.file);
         let mut threads = Vec::with_capacity(listeners.sockets.len());
         let (report, started) = mpsc::channel();
-        for (number, socket) in listeners.sockets.into_iter().enumerate() {
+        let pulse = Pulse::new(listeners.sockets.len());
+        for (number, sockets) in listeners.sockets.into_iter().enumerate() {
             let (shared, current) = (Arc::clone(&shared), Arc::clone(current));
-            let (meters, life) = (telemetry.worker(&names), life.subscribe());
+            let (meters, control) = (telemetry.worker(&names), control.clone());
             let sources = sources.clone();
             let name = format!("sidegate-{number}");
-            let report = report.clone();
+            let (report, pulse) = (report.clone(), pulse.clone());
             threads.push(thread::Builder::new().name(name).spawn(move || {
                 let worker = || Worker::new(shared, sources, Reader::new(current), meters);
-                if let Err(error) = run(socket, worker, life, &report) {
+                let beat = move || pulse.beat(number);
+                if let Err(error) = run(sockets, worker, beat, control, &report) {
                     // Whoever starts the workers waits for this.
                     let _ = report.send(Err(error));
                 }
@@ -218,7 +265,12 @@ impl Proxy {
         for _ in &threads {
             started.recv().map_err(std::io::Error::other)??;
         }
-        Ok(Self { threads, scout, control: Control(life), _file: listeners.file })
+        Ok(Self { threads, scout, control, pulse })
+    }
+
+    /// What tells whether its workers turn.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// What ends it.
@@ -230,21 +282,23 @@ impl Proxy {
     pub fn join(self) -> bool {
         let ends: Vec<_> = self.threads.into_iter().map(JoinHandle::join).collect();
         drop(self.scout);
+        self.control.remove_file();
         ends.iter().all(std::result::Result::is_ok)
     }
 }
 
 fn run(
-    socket: Listening,
+    sockets: Vec<Listening>,
     worker: impl FnOnce() -> Rc<Worker>,
-    life: watch::Receiver<Life>,
+    beat: impl Fn() + 'static,
+    control: Control,
     report: &mpsc::Sender<Result<()>>,
 ) -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
-        let listener = Listener::new(socket)?;
+        let listener = Listener::new(sockets)?;
         let _ = report.send(Ok(()));
-        worker().run(listener, life).await;
+        worker().run(listener, control, beat).await;
         Ok(())
     })
 }

@@ -128,20 +128,22 @@ impl Outlet {
             if self.is_deaf {
                 return Poll::Ready(Ok(()));
             }
+            if self.written == self.bytes.len() {
+                self.written = 0;
+                self.bytes.clear();
+            }
             self.gather(body, cx)?;
-            if self.written == self.bytes.len() && self.part.is_empty() && self.end.is_empty() {
+            if self.bytes.is_empty() && self.part.is_empty() && self.end.is_empty() {
                 // TLS has a buffer of its own.
                 if ready!(Pin::new(&mut *link).poll_flush(cx)).is_err() {
                     self.is_deaf = true;
                     continue;
                 }
-                self.written = 0;
-                self.bytes.clear();
                 self.bytes.shrink_to(KEPT);
-                return match self.framing {
-                    Framing::Over => Poll::Ready(Ok(())),
-                    Framing::Length(_) | Framing::Chunked => Poll::Pending,
-                };
+                match self.framing {
+                    Framing::Over => return Poll::Ready(Ok(())),
+                    Framing::Length(_) | Framing::Chunked => return Poll::Pending,
+                }
             }
             match ready!(self.poll_write(link, cx)) {
                 Ok(()) => self.is_touched = true,
@@ -162,7 +164,11 @@ impl Outlet {
 
     /// Takes of the body what has come and what there is room for.
     fn gather(&mut self, body: &mut RequestBody, cx: &mut Context<'_>) -> Result<(), Fault> {
-        while self.framing != Framing::Over && self.part.is_empty() && self.bytes.len() < TOGETHER {
+        while self.framing != Framing::Over
+            && self.part.is_empty()
+            && self.end.is_empty()
+            && self.bytes.len() < TOGETHER
+        {
             let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else { break };
             self.is_touched = true;
             match frame.transpose()?.map(Frame::into_data) {

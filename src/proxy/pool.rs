@@ -17,7 +17,7 @@
 use std::rc::Rc;
 
 use http::request::Parts;
-use http::response;
+use http::{HeaderMap, response};
 
 use super::activity::Activity;
 use super::body::{RequestBody, Upload};
@@ -25,6 +25,7 @@ use super::budget::Budget;
 use super::dial::Spoken;
 use super::download::Download;
 use super::endpoint::{Bounds, Load, Opened};
+use super::extended;
 use super::fault::Fault;
 use super::headers;
 use super::held::Original;
@@ -34,7 +35,7 @@ use super::scout::Source;
 use super::settings::{Timeouts, Upstream};
 use super::shared::{self, Heard, Stream};
 use super::tunnel::Leg;
-use super::upstream::{Connection, PROTOCOL, RESET, Sent};
+use super::upstream::{Connection, PROTOCOL, RESET, Sent, UPGRADE};
 use crate::clock;
 use crate::telemetry::{PoolMeters, UpstreamErrorKind};
 
@@ -291,12 +292,24 @@ impl Pool {
         };
         let (opened, load) = self.open(vec![load], Some(Spoken::Http1)).await?;
         // There is a way for it in HTTP/2 (RFC 8441), which is not gone here.
-        let Opened::Alone(mut connection) = opened else { return Err(PROTOCOL) };
+        let Opened::Alone(mut connection) = opened else { return Err(UPGRADE) };
         connection.set_last();
+        // In HTTP/1.1 the client sees for itself.
+        let is_ours = caller.activity.is_stream();
+        let expected = if is_ours { extended::accepts(&head.headers) } else { None };
+        let agrees = |answer: &HeaderMap| {
+            headers::is_websocket(answer)
+                && (!is_ours || extended::is_accepted(answer, expected.as_deref()))
+        };
         match connection.send(head, preamble, &mut body, caller, &self.timeouts).await {
-            Sent::Switched(head) if headers::is_websocket(&head.headers) => {
+            Sent::Switched(head) if agrees(&head.headers) => {
                 load.succeeded();
                 Ok(Exchange::Switch(head, connection.into_leg(), load))
+            }
+            // On a stream of HTTP/2 this would be the agreement (RFC 8441 §5).
+            Sent::Answered(head) if is_ours && head.status.is_success() => {
+                load.succeeded();
+                Err(UPGRADE)
             }
             sent => self.answered(sent, connection, body, load, caller).map(Exchange::Answer),
         }

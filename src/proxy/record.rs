@@ -6,12 +6,13 @@ use std::time::Instant;
 use http::Method;
 
 use super::activity::Activity;
+use super::fault::Fault;
 use super::trace::Trace;
 use super::worker::Worker;
 use crate::clock;
 use crate::current::Held;
 use crate::policy::{Denial, Facts};
-use crate::telemetry::RequestEvent;
+use crate::telemetry::{Limit, RequestEvent, RoutePlace};
 
 /// Status of a request whose client went away before there was an answer. No client sees it.
 const CLIENT_GONE: u16 = 499;
@@ -27,6 +28,8 @@ pub(super) struct Record {
     judged: Option<(Rc<Held>, Facts)>,
     decided: bool,
     status: u16,
+    /// Where its route takes only so many requests.
+    place: Option<RoutePlace>,
     told: Option<Box<Told>>,
 }
 
@@ -49,8 +52,8 @@ impl Record {
     ) -> Self {
         worker.meters().in_flight(1);
         let judged = Some((generation, Facts::default()));
-        let (decided, status) = (false, CLIENT_GONE);
-        Self { worker, activity, started, judged, decided, status, told: None }
+        let (decided, status, place, told) = (false, CLIENT_GONE, None, None);
+        Self { worker, activity, started, judged, decided, status, place, told }
     }
 
     /// It goes on, by what was asked last.
@@ -63,6 +66,27 @@ impl Record {
 
     pub(super) fn activity(&self) -> &Rc<Activity> {
         &self.activity
+    }
+
+    /// Takes one of the places that its route has, until it is over. Asked before it is allowed.
+    ///
+    /// # Errors
+    ///
+    /// When `most` are taken.
+    pub(super) fn enter(&mut self, most: u32, facts: &Facts) -> Result<(), Fault> {
+        let Some((generation, _)) = &self.judged else { return Err(Fault::RouteFull) };
+        let mut meters = self.worker.meters();
+        let place = meters.enter(generation.number, &generation.snapshot, facts, most);
+        self.place = Some(place.ok_or(Fault::RouteFull)?);
+        Ok(())
+    }
+
+    /// The request went past a limit.
+    pub(super) fn exceeded(&self, limit: Limit) {
+        let claim = self.activity.right.claim();
+        let Some((generation, facts)) = self.judged.as_ref().or(claim.judged()) else { return };
+        let mut meters = self.worker.meters();
+        meters.exceeded(generation.number, &generation.snapshot, facts, limit);
     }
 
     /// The request will be told of, whatever becomes of it.
@@ -103,8 +127,11 @@ impl Record {
         self.status = status;
     }
 
-    pub(super) fn failed(&mut self, status: u16, upstream_error: Option<&'static str>) {
-        self.status = status;
+    pub(super) fn failed(&mut self, fault: Fault, upstream_error: Option<&'static str>) {
+        self.status = fault.status();
+        if let Some(limit) = fault.limit() {
+            self.exceeded(limit);
+        }
         if let Some(told) = &mut self.told {
             told.upstream_error = upstream_error;
         }

@@ -77,9 +77,10 @@ impl Right {
         self.claim.borrow_mut().set_trace(trace);
     }
 
-    /// The buffer of a stream that is over.
-    pub(super) fn take_room(&self) -> Vec<u8> {
-        self.claim.take().into_room()
+    /// The buffer of a stream that is over. Nothing of one whose request goes on: a WebSocket's does.
+    pub(super) fn take_room(&self) -> Option<Vec<u8>> {
+        let is_over = self.claim.borrow().judged().is_none();
+        is_over.then(|| self.claim.take().into_room())
     }
 
     /// When the request will have lasted for a moment, if it has not yet.

@@ -17,6 +17,8 @@ pub struct Settings {
     pub listen: Address,
     /// Whether they speak TLS. Without it in force, none is served.
     pub tls: bool,
+    /// Whether each connection begins with where it comes from, and is of a proxy that is trusted.
+    pub proxy_protocol: bool,
     /// Threads, each with its own listener and pools; at least 1.
     pub workers: usize,
     /// Clients whose forwarding fields are kept; others' are dropped.
@@ -27,6 +29,15 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How large things may be.
     pub limits: Limits,
+}
+
+impl Settings {
+    /// Says whom to believe of each upstream, in their order.
+    pub fn trust(&mut self, trusts: Vec<Option<Trust>>) {
+        for (upstream, trust) in self.upstreams.iter_mut().zip(trusts) {
+            upstream.trust = trust;
+        }
+    }
 }
 
 /// `[upstream.NAME]`
@@ -46,7 +57,7 @@ pub struct Upstream {
     pub dns_refresh: Duration,
     /// How endpoints are asked whether they are well. Nothing: they are not.
     pub health: Option<Health>,
-    /// Whom to believe where an endpoint speaks TLS.
+    /// Whom to believe where an endpoint speaks TLS: known once the files have been read.
     pub trust: Option<Trust>,
 }
 
@@ -101,7 +112,8 @@ pub enum Site {
 /// `[timeouts]`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From a connection to the end of its TLS handshake; past it the connection is cut.
+    /// For a connection's TLS handshake, and before it for a proxy's header; past it the connection
+    /// is cut.
     pub handshake: Duration,
     /// From a request's first byte to the end of its head; past it 408.
     pub header: Duration,
@@ -115,7 +127,12 @@ pub struct Timeouts {
     pub idle: Duration,
     /// The longest silence of both sides of a WebSocket; past it both are closed.
     pub tunnel: Duration,
-    /// How long requests in flight may go on after SIGTERM.
+    /// How long connections are still accepted after SIGTERM, while the process says that it is not
+    /// ready and that every answer is the last on its connection.
+    pub drain_delay: Duration,
+    /// How long a connection without a request may bring one more in a drain.
+    pub linger: Duration,
+    /// How long requests in flight may go on after that.
     pub drain: Duration,
 }
 
@@ -129,6 +146,8 @@ impl Default for Timeouts {
             body: Duration::from_secs(60),
             idle: Duration::from_secs(60),
             tunnel: Duration::from_secs(3600),
+            drain_delay: Duration::ZERO,
+            linger: Duration::from_secs(2),
             drain: Duration::from_secs(30),
         }
     }

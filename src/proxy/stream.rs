@@ -14,8 +14,11 @@ use hyper::body::Incoming;
 
 use super::activity::Activity;
 use super::body::AnswerBody;
+use super::extended::{self, Near};
 use super::fault::Fault;
 use super::gate;
+use super::http2::Streams;
+use super::tunnel::Leg;
 use super::worker::Worker;
 use crate::clock;
 
@@ -23,12 +26,29 @@ use crate::clock;
 pub(super) async fn answer(
     worker: Rc<Worker>,
     activity: Rc<Activity>,
+    streams: Streams,
     mut request: Request<Incoming>,
 ) -> Response<StreamBody> {
     let is_head = request.method() == Method::HEAD;
     name_host(&mut request);
     join_cookies(request.headers_mut());
-    let mut response = gate::answer(worker, Rc::clone(&activity), request).await;
+    let stream = extended::take(&mut request);
+    let mut response = gate::answer(&worker, &activity, request).await;
+    if let Some((stream, tunnel)) = stream.zip(activity.take_tunnel()) {
+        extended::agree(&mut response);
+        let (live, activity) = (streams.enter(), Rc::clone(&activity));
+        tokio::task::spawn_local(async move {
+            match stream.await {
+                Ok(stream) => {
+                    tunnel.run(Leg { stream: Near::new(stream), read: Bytes::new() }).await;
+                }
+                // The client has gone before it had its answer.
+                Err(_) => drop(tunnel),
+            }
+            worker.give_back_of(&activity);
+            drop(live);
+        });
+    }
     // A stream's end is no connection's.
     response.headers_mut().remove(CONNECTION);
     activity.set_stalled(Some(clock::instant()));
@@ -99,6 +119,9 @@ fn reset(fault: Fault) -> Reason {
         | Fault::BodyTooLarge
         | Fault::HeadTooLarge
         | Fault::Overloaded
+        | Fault::RouteBodyTooLarge
+        | Fault::RouteFull
+        | Fault::RouteLate
         | Fault::TargetTooLong
         | Fault::Upstream(_) => Reason::INTERNAL_ERROR,
     }

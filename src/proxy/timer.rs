@@ -2,10 +2,11 @@
 //! then is asked what the deadline has become.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use tokio::task::coop::unconstrained;
 use tokio::time::Sleep;
 
 use crate::clock;
@@ -34,7 +35,9 @@ impl LazyTimer {
             if self.armed && !self.sleep.is_elapsed() {
                 return Poll::Pending;
             }
-            self.armed = self.sleep.as_mut().poll(cx).is_pending();
+            // Whatever else the task has done: who always has more to read is timed, too, and a sleep
+            // that was not looked at for that would not wake anybody.
+            self.armed = pin!(unconstrained(self.sleep.as_mut())).poll(cx).is_pending();
             if self.armed {
                 return Poll::Pending;
             }
@@ -54,4 +57,51 @@ impl LazyTimer {
 /// `since` and `wait`, or a day from `since` where that overflows.
 pub(super) fn deadline(since: Instant, wait: Duration) -> Instant {
     since.checked_add(wait).unwrap_or_else(|| since + Duration::from_secs(86_400))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::runtime::Builder;
+    use tokio::task::coop::consume_budget;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_secs(10);
+
+    /// Spends all that tokio lets a task do at a time.
+    fn spend(cx: &mut Context<'_>) {
+        while pin!(consume_budget()).poll(cx).is_ready() {}
+    }
+
+    #[test]
+    fn a_task_that_is_always_busy_is_timed() {
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        for always in [true, false] {
+            let task = async move {
+                let due = clock::instant() + SHORT;
+                let (mut timer, mut polls) = (LazyTimer::new(due), 0_u32);
+                poll_fn(|cx| {
+                    polls += 1;
+                    if always || polls == 1 {
+                        spend(cx);
+                    }
+                    match timer.poll(cx, due) {
+                        Poll::Ready(()) => Poll::Ready(true),
+                        // One that is always busy would never hear of it.
+                        Poll::Pending if clock::instant() > due + LONG => Poll::Ready(false),
+                        Poll::Pending => Poll::Pending,
+                    }
+                })
+                .await
+            };
+            let ended = runtime.block_on(async {
+                let task = tokio::spawn(task);
+                tokio::time::timeout(2 * LONG, task).await
+            });
+            assert!(ended.unwrap().unwrap(), "busy always: {always}");
+        }
+    }
 }

@@ -52,7 +52,11 @@ impl Transport {
         if bytes.is_empty() {
             return self;
         }
-        Self::Other(Other::Ahead(bytes, Box::new(self)))
+        let rest = match self {
+            Self::Other(Other::Ahead(read, rest)) if read.is_empty() => rest,
+            rest => Box::new(rest),
+        };
+        Self::Other(Other::Ahead(bytes, rest))
     }
 
     /// Whether an HTTP/2 client was promised HTTP/2 (RFC 7301).

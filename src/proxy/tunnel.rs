@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::endpoint::Load;
 use super::farewell::Farewell;
@@ -17,7 +17,6 @@ use super::lasting::GRACE;
 use super::link::Link;
 use super::record::Record;
 use super::timer::{LazyTimer, deadline};
-use super::transport::Transport;
 use super::way::Way;
 use super::worker::Worker;
 use crate::clock;
@@ -53,12 +52,15 @@ impl Tunnel {
     }
 
     /// Carries bytes until both sides have ended, were silent for too long, or are told to end.
-    pub(super) async fn run(mut self, mut client: Leg<Transport>) {
+    pub(super) async fn run<S>(mut self, mut client: Leg<S>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let worker = Rc::clone(&self.worker);
         let mut up = Way::new(&client.read);
         let mut down = Way::new(&self.upstream.read);
         let end = {
-            let mut drain = pin!(worker.drain().notified());
+            let mut drain = pin!(worker.drain().begins());
             let silence = worker.timeouts().tunnel;
             let mut last = clock::instant();
             let mut timer = LazyTimer::new(deadline(last, silence));
@@ -68,7 +70,7 @@ impl Tunnel {
                 if activity.right.lost().is_some() {
                     return Poll::Ready(End::Told(Farewell::Policy));
                 }
-                if drain.as_mut().poll(cx).is_ready() || worker.is_draining() {
+                if drain.as_mut().poll(cx).is_ready() || worker.drain().has_begun() {
                     worker.meters().stream_terminated("drain");
                     return Poll::Ready(End::Told(Farewell::GoingAway));
                 }
@@ -89,14 +91,17 @@ impl Tunnel {
         }
     }
 
-    fn carry(
+    fn carry<S>(
         &mut self,
         cx: &mut Context<'_>,
-        client: &mut Leg<Transport>,
+        client: &mut Leg<S>,
         up: &mut Way,
         down: &mut Way,
         last: &mut Instant,
-    ) -> Poll<End> {
+    ) -> Poll<End>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let (near, far) = (&mut client.stream, &mut self.upstream.stream);
         let mut scratch = self.worker.scratch();
         let up = up.poll(cx, near, far, &mut scratch, last);
@@ -106,7 +111,10 @@ impl Tunnel {
 
     /// Lets both sides hear why, as soon as the message that they are hearing is whole. What a client
     /// still says is read, so that closing does not take from it what it was told.
-    async fn part(&mut self, client: &mut Leg<Transport>, mut up: Way, mut down: Way) {
+    async fn part<S>(&mut self, client: &mut Leg<S>, mut up: Way, mut down: Way)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let due = deadline(clock::instant(), GRACE);
         let mut timer = LazyTimer::new(due);
         let mut last = clock::instant();

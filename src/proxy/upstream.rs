@@ -6,7 +6,7 @@
 //! sending the rest cannot wait for each other.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use http::{StatusCode, response};
 use http_body::Frame;
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::sync::mpsc;
+use tokio::task::coop::unconstrained;
 
 use super::answer::{Head, Intake};
 use super::body::RequestBody;
@@ -35,6 +36,9 @@ use crate::telemetry::UpstreamErrorKind;
 pub(super) const RESET: Fault = Fault::Upstream(UpstreamErrorKind::Reset);
 /// What it said is no answer to what it was asked.
 pub(super) const PROTOCOL: Fault = Fault::Upstream(UpstreamErrorKind::Protocol);
+
+/// It opens no WebSocket.
+pub(super) const UPGRADE: Fault = Fault::Upstream(UpstreamErrorKind::Upgrade);
 
 /// Parts of an answer that wait for their client, where a task reads them.
 const AHEAD: usize = 1;
@@ -95,7 +99,17 @@ impl Connection {
             if let Poll::Ready(Err(fault)) = outlet.poll(link, body, cx) {
                 return Poll::Ready(Sent::Failed(upload.fault().unwrap_or(fault)));
             }
-            if let Poll::Ready(answer) = intake.poll_head(link, &head.method, cx) {
+            while let Poll::Ready(answer) = intake.poll_head(link, &head.method, cx) {
+                if let Ok(Some(Head { parts, .. })) = &answer
+                    && parts.status == StatusCode::EARLY_HINTS
+                {
+                    if !activity.hint(&parts.headers) {
+                        continue;
+                    }
+                    // It is written before we go on: the answer may be here, too.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 return Poll::Ready(match answer {
                     Ok(Some(Head { parts, is_last: ends })) => {
                         *is_last |= ends;
@@ -228,10 +242,14 @@ impl Connection {
     }
 }
 
-/// Whether nothing can be read: neither an end, nor what nobody asked for.
+/// Whether nothing can be read: neither an end, nor what nobody asked for. It is looked, also for a
+/// task that has done so much that it is told of nothing more: what is there would be taken for the
+/// answer to its request.
 fn is_quiet(link: &mut Link, cx: &mut Context<'_>) -> bool {
     let mut byte = [0];
-    Pin::new(link).poll_read(cx, &mut ReadBuf::new(&mut byte)).is_pending()
+    let mut buffer = ReadBuf::new(&mut byte);
+    let read = poll_fn(|cx| Pin::new(&mut *link).poll_read(cx, &mut buffer));
+    pin!(unconstrained(read)).poll(cx).is_pending()
 }
 
 /// An answer ends in one way only (RFC 9112 §6.3).
@@ -247,5 +265,49 @@ pub(super) fn has_one_framing(headers: &HeaderMap) -> bool {
         (None, Some(length)) => {
             lengths.next().is_none() && length.as_bytes().iter().all(u8::is_ascii_digit)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use tokio::io::Interest;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::runtime::Builder;
+    use tokio::task::coop::consume_budget;
+
+    use super::*;
+
+    /// What an upstream says unasked must not become an answer.
+    #[test]
+    fn a_busy_task_hears_what_a_connection_has_said() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (peer, _) = listener.accept().await.unwrap();
+            let mut peer = peer.into_std().unwrap();
+            let mut link = Link::Tcp(stream);
+            let busy = |cx: &mut Context<'_>| {
+                while pin!(consume_budget()).poll(cx).is_ready() {}
+            };
+            poll_fn(|cx| {
+                busy(cx);
+                assert!(is_quiet(&mut link, cx));
+                Poll::Ready(())
+            })
+            .await;
+            peer.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            if let Link::Tcp(stream) = &link {
+                stream.ready(Interest::READABLE).await.unwrap();
+            }
+            poll_fn(|cx| {
+                busy(cx);
+                assert!(!is_quiet(&mut link, cx));
+                Poll::Ready(())
+            })
+            .await;
+        });
     }
 }

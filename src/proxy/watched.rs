@@ -52,18 +52,33 @@ impl Wire {
     /// Tells a client to calm down, and waits until it has heard it.
     pub(super) async fn last_word(self) {
         let Ok(watched) = Rc::try_unwrap(self.0) else { return };
-        let Watched { mut transport, frames, .. } = watched.into_inner();
-        let Some(frame) = frames.go_away() else { return };
-        if transport.write_all(&frame).await.is_err() || transport.shutdown().await.is_err() {
-            return;
+        let mut watched = watched.into_inner();
+        let Some(frame) = watched.frames.go_away() else { return };
+        if watched.transport.write_all(&frame).await.is_ok() {
+            watched.part().await;
         }
-        let mut rest = transport.take(LINGER_BYTES as u64);
-        let mut room = [0; 4096];
-        while rest.read(&mut room).await.is_ok_and(|length| length > 0) {}
+    }
+
+    /// Ends a connection that was said to be over. To close it with something unread would reset it,
+    /// and a client that is writing could lose the answers that it has not read.
+    pub(super) async fn part(self) {
+        if let Ok(watched) = Rc::try_unwrap(self.0) {
+            watched.into_inner().part().await;
+        }
     }
 }
 
 impl Watched {
+    /// Waits until the client has ended, too.
+    async fn part(mut self) {
+        if self.transport.shutdown().await.is_err() {
+            return;
+        }
+        let mut rest = self.transport.take(LINGER_BYTES as u64);
+        let mut room = [0; 4096];
+        while rest.read(&mut room).await.is_ok_and(|length| length > 0) {}
+    }
+
     fn wrote(&mut self, poll: &Poll<io::Result<usize>>) {
         match poll {
             Poll::Pending => self.stalled = self.stalled.or_else(|| Some(clock::instant())),

@@ -1,6 +1,6 @@
 //! One worker: a thread, a runtime, a listener, and everything that its requests share.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{RefCell, RefMut};
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -14,7 +14,9 @@ use tokio::sync::{Notify, watch};
 
 use super::activity::Activity;
 use super::connection;
+use super::control::{Control, Life, Queue};
 use super::door::{self, Peer, Protocol};
+use super::drain::Drain;
 use super::fault::Fault;
 use super::http2;
 use super::lasting::Lasting;
@@ -22,6 +24,7 @@ use super::listen::Listener;
 use super::pool::Pool;
 use super::rate::Rates;
 use super::respond;
+use super::rest;
 use super::scout::Source;
 use super::settings::{Limits, Settings, Timeouts};
 use super::trace::Trace;
@@ -35,21 +38,12 @@ use crate::telemetry::WorkerMeters;
 const SWEEP: Duration = Duration::from_secs(1);
 /// Buffers that are kept for requests to come.
 const KEPT_ROOMS: usize = 64;
+/// From a client's first packet to its second, but for those who are far away.
+const HANDSHAKE: Duration = Duration::from_millis(100);
 /// Turns of the reactor before a drain: one sees what is there, one reads it, one to spare.
 const TURNS: usize = 3;
 /// How long a listener rests when the process has no file left for a connection.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
-
-/// Where the process is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Life {
-    /// Requests are taken.
-    Running,
-    /// No new connections; those that are there may end their requests.
-    Draining,
-    /// At once.
-    Stopped,
-}
 
 /// What the workers of a process share.
 #[derive(Debug)]
@@ -83,8 +77,7 @@ pub(super) struct Worker {
     /// Empty buffers that were used before.
     rooms: RefCell<Vec<Vec<u8>>>,
     scratch: RefCell<Box<[u8]>>,
-    drain: Notify,
-    draining: Cell<bool>,
+    drain: Drain,
     lasting: Lasting,
     closed: Notify,
     /// This worker's part of the process's limits.
@@ -120,8 +113,7 @@ impl Worker {
             random: RefCell::new(fastrand::Rng::new()),
             rooms: RefCell::default(),
             scratch: RefCell::new(vec![0; tunnel::SCRATCH_BYTES].into()),
-            drain: Notify::new(),
-            draining: Cell::new(false),
+            drain: Drain::new(settings.timeouts.linger),
             lasting: Lasting::default(),
             closed: Notify::new(),
             connections: part(settings.limits.connections),
@@ -130,31 +122,31 @@ impl Worker {
         })
     }
 
-    /// Accepts and serves until the process's life ends or every connection is drained.
-    pub(super) async fn run(self: Rc<Self>, listener: Listener, mut life: watch::Receiver<Life>) {
+    /// Accepts and serves until the process's life ends or every connection is drained. Calls `beat`
+    /// now and then.
+    pub(super) async fn run(
+        self: Rc<Self>,
+        listener: Listener,
+        control: Control,
+        beat: impl Fn() + 'static,
+    ) {
+        let mut life = control.life();
         for pool in &self.pools {
             for number in 0..pool.sources() {
                 tokio::task::spawn_local(Rc::clone(pool).follow(number));
             }
         }
         let sweeper = tokio::task::spawn_local(Rc::clone(&self).sweep());
-        let judge = tokio::task::spawn_local(Lasting::watch(Rc::clone(&self)));
+        let judge = tokio::task::spawn_local(Lasting::watch(Rc::clone(&self), beat));
         tokio::select! {
             () = self.accept(&listener) => {}
             _ = life.wait_for(|life| *life != Life::Running) => {}
         }
-        // What clients had sent by now is accepted and read first. The reactor has to turn for that:
-        // it may not have seen the last connections, and knows nothing yet of new sockets.
-        for _turn in 0..TURNS {
-            self.accept_waiting(&listener);
-            tokio::task::yield_now().await;
+        self.drain.begin();
+        if *life.borrow() == Life::Draining(Queue::Ours) {
+            self.accept_last(&listener, &control, &mut life).await;
         }
         drop(listener);
-        for _turn in 0..TURNS {
-            tokio::task::yield_now().await;
-        }
-        self.draining.set(true);
-        self.drain.notify_waiters();
         tokio::select! {
             () = self.drained() => {}
             () = tokio::time::sleep(self.shared.settings.timeouts.drain) => {
@@ -165,6 +157,32 @@ impl Worker {
         }
         sweeper.abort();
         judge.abort();
+    }
+
+    /// Accepts until whoever sends clients here has seen that they should go elsewhere, and then what
+    /// was on its way.
+    async fn accept_last(
+        self: &Rc<Self>,
+        listener: &Listener,
+        control: &Control,
+        life: &mut watch::Receiver<Life>,
+    ) {
+        for (number, time) in [self.timeouts().drain_delay, HANDSHAKE].into_iter().enumerate() {
+            if number == 1 {
+                listener.lock();
+                control.remove_file();
+            }
+            tokio::select! {
+                () = self.accept(listener) => {}
+                () = tokio::time::sleep(time) => {}
+                _ = life.wait_for(|life| *life == Life::Stopped) => return,
+            }
+        }
+        // The reactor has to turn for that: it may not have seen the last connections.
+        for _turn in 0..TURNS {
+            self.accept_waiting(listener);
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(super) fn http(&self) -> &http1::Builder {
@@ -182,6 +200,16 @@ impl Worker {
 
     pub(super) fn timeouts(&self) -> &Timeouts {
         &self.shared.settings.timeouts
+    }
+
+    /// Whether connections begin with where they come from.
+    pub(super) fn is_told_of_origins(&self) -> bool {
+        self.shared.settings.proxy_protocol
+    }
+
+    /// A client by its address.
+    pub(super) fn peer(&self, address: IpAddr) -> Peer {
+        Peer::new(address, self.is_secure(), self.trusts(address))
     }
 
     /// Whether this client's forwarding fields are kept.
@@ -217,6 +245,13 @@ impl Worker {
         if rooms.len() < KEPT_ROOMS {
             room.clear();
             rooms.push(room);
+        }
+    }
+
+    /// Keeps the buffer of a stream, once its request is over.
+    pub(super) fn give_back_of(&self, stream: &Activity) {
+        if let Some(room) = stream.right.take_room() {
+            self.give_back(room);
         }
     }
 
@@ -256,12 +291,9 @@ impl Worker {
         snapshot.describe(facts).key_id.map_or(Ok(()), |key_id| rates.take(key_id, now))
     }
 
-    pub(super) fn drain(&self) -> &Notify {
+    /// What is known of its end.
+    pub(super) fn drain(&self) -> &Drain {
         &self.drain
-    }
-
-    pub(super) fn is_draining(&self) -> bool {
-        self.draining.get()
     }
 
     async fn accept(self: &Rc<Self>, listener: &Listener) {
@@ -298,21 +330,19 @@ impl Worker {
             }
             return;
         }
-        let peer = address.map_or_else(Peer::local, |address| {
-            Peer::new(address, self.is_secure(), self.trusts(address))
-        });
+        let peer = address.map_or_else(|| Peer::local(false), |address| self.peer(address));
         let worker = Rc::clone(self);
         tokio::task::spawn_local(async move {
             let counted = Counted(worker);
             // Boxed, as it is over when the connection begins: its state would be carried all along.
-            let opened = Box::pin(door::open(&counted.0, transport, &peer)).await;
+            let opened = Box::pin(door::open(&counted.0, transport, peer)).await;
             let worker = Rc::clone(&counted.0);
             match opened {
                 None => {}
-                Some((transport, Protocol::Http1)) => {
-                    connection::serve(worker, transport, Activity::new(peer)).await;
+                Some((transport, Protocol::Http1, peer)) => {
+                    rest::serve(worker, transport, Activity::new(peer)).await;
                 }
-                Some((transport, Protocol::Http2)) => {
+                Some((transport, Protocol::Http2, peer)) => {
                     Box::pin(http2::serve(worker, transport, peer)).await;
                 }
             }

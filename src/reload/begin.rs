@@ -7,7 +7,7 @@ use super::fingerprint::{Fingerprint, Sources};
 use super::guard::{Guard, Held};
 use super::last_good::{Found, Shelf};
 use crate::clock;
-use crate::config::{self, Config, Loaded, Report};
+use crate::config::{Config, Loaded, Loader, Report};
 use crate::current::Current;
 use crate::keystore::Permissions;
 use crate::policy::UnixSeconds;
@@ -17,6 +17,8 @@ use crate::policy::UnixSeconds;
 pub struct Beginning {
     /// What is to be in force.
     pub loaded: Loaded,
+    /// Who loads the files again.
+    pub loader: Loader,
     /// How the files looked before they were read.
     pub seen: Fingerprint,
     /// Set where it is not the files that are to be in force.
@@ -53,14 +55,15 @@ pub fn begin(config: &Config, permissions: Permissions) -> Result<Beginning, NoB
     let seen = Fingerprint::of(config);
     let shelf = Shelf::of(config);
     let copy = || shelf.as_ref().map_or(Ok(None), |shelf| shelf.open(config, permissions));
-    let loaded = match config::load(config, permissions) {
+    let mut loader = Loader::new(config.clone(), permissions);
+    let loaded = match loader.load() {
         Ok(loaded) => loaded,
         Err(report) => {
             let lines = report.lines();
             return match copy() {
                 Ok(Some(found)) => {
                     let refused = Held { problems: lines, waiting: None };
-                    Ok(found.instead(seen, refused))
+                    Ok(found.instead(loader, seen, refused))
                 }
                 Ok(None) => {
                     let folder = config.reload.last_good.as_ref();
@@ -81,20 +84,20 @@ pub fn begin(config: &Config, permissions: Permissions) -> Result<Beginning, NoB
                     .is_ok_and(|id| id.to_string() == found.content);
                 let (was, is) = (&found.loaded.snapshot, &loaded.snapshot);
                 if !same && let Err(held) = guard.judge(was, is, &seen, clock::now()) {
-                    return Ok(found.instead(seen, held));
+                    return Ok(found.instead(loader, seen, held));
                 }
             }
             Ok(None) => {}
             Err(why) => warnings.push(format!("the last good copy is of no use: {why}")),
         }
     }
-    Ok(Beginning { loaded, seen, fallback: None, warnings })
+    Ok(Beginning { loaded, loader, seen, fallback: None, warnings })
 }
 
 impl Found {
-    fn instead(self, seen: Fingerprint, refused: Held) -> Beginning {
+    fn instead(self, loader: Loader, seen: Fingerprint, refused: Held) -> Beginning {
         let fallback = Some(Fallback { kept: self.kept, refused });
-        Beginning { loaded: self.loaded, seen, fallback, warnings: Vec::new() }
+        Beginning { loaded: self.loaded, loader, seen, fallback, warnings: Vec::new() }
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn id(sources: &Sources, seen: &Fingerprint) -> io::Result<ChangeId> 
             path,
         )?;
     }
-    for (number, path) in sources.files.iter().enumerate() {
+    for (number, path) in sources.files().enumerate() {
         add(&format!("file {number}"), path)?;
     }
     Ok(ChangeId::of(&all.finalize()))

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::trail::Trail;
-use crate::config::{Config, TlsFiles};
+use crate::config::{Config, TlsFiles, TrustFiles};
 
 /// What the files of a policy looked like at one moment. Two that are equal mean that nothing was
 /// changed in between.
@@ -101,8 +101,10 @@ impl Print {
 pub(super) struct Sources {
     /// A file, or a folder of `*.toml`.
     pub(super) policy: PathBuf,
-    /// The keys, and the pepper and the certificates where there are any.
-    pub(super) files: Vec<PathBuf>,
+    /// The key records.
+    pub(super) keys: PathBuf,
+    /// The pepper and the certificates, where there are any.
+    pub(super) others: Vec<PathBuf>,
 }
 
 /// One look at the sources.
@@ -130,16 +132,21 @@ impl Look {
 impl Sources {
     pub(super) fn of(config: &Config) -> Self {
         let certificates = config.tls.iter().flat_map(TlsFiles::paths);
-        let secrets = std::iter::once(&config.keys).chain(&config.pepper);
-        let files = secrets.chain(certificates).cloned().collect();
-        Self { policy: config.policy.clone(), files }
+        let trusts = config.trusts.iter().flatten().flat_map(TrustFiles::paths);
+        let others = config.pepper.iter().chain(certificates).chain(trusts).cloned().collect();
+        Self { policy: config.policy.clone(), keys: config.keys.clone(), others }
+    }
+
+    /// The keys, then the others.
+    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.keys].into_iter().chain(&self.others)
     }
 
     pub(super) fn look(&self) -> Look {
         let mut prints = BTreeMap::new();
         let mut trails = BTreeMap::new();
         let mut folders = BTreeSet::new();
-        for path in self.files.iter().chain([&self.policy]) {
+        for path in self.files().chain([&self.policy]) {
             prints.insert(path.clone(), Print::of(fs::metadata(path)));
             trails.insert(path.clone(), Trail::of(path));
         }

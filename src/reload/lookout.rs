@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::credit::Credit;
 use super::fingerprint::{Fingerprint, Look, Print, Sources};
 use super::folders::Folders;
 use super::mailbox::{Mailbox, Post, Settled, Sign};
@@ -32,8 +33,6 @@ pub(super) struct Patience {
     pub(super) open: Duration,
     /// Quiet that a file needs that is gone, which may be about to come back.
     pub(super) gone: Duration,
-    /// Between loads, at least; four times as long as a load took, if that is longer.
-    pub(super) gap: Duration,
     /// How long files may be restless before that is said to be a failure.
     pub(super) restless: Duration,
 }
@@ -46,13 +45,26 @@ impl Patience {
         unproven: Duration::from_secs(1),
         open: Duration::from_secs(3),
         gone: Duration::from_millis(250),
-        gap: Duration::from_millis(20),
         restless: Duration::from_secs(10),
     };
 }
 
-/// The longest that a slow load keeps the next one waiting.
-const LONGEST_GAP: Duration = Duration::from_secs(1);
+/// What has to be loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Any file may be another.
+    Everything,
+    /// Since the last load, which counted, nothing but the keys has changed.
+    Keys,
+}
+
+/// What came of a load.
+#[derive(Debug)]
+pub(super) struct Load<T> {
+    pub(super) result: Result<T, Vec<String>>,
+    /// How long other threads were busy with it.
+    pub(super) helped: Duration,
+}
 
 /// What is made known of the files.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,7 +86,7 @@ pub(super) struct Lookout<L, P> {
     pub(super) patience: Patience,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) folders: Folders,
-    /// Reads everything.
+    /// Reads at least what it is told.
     pub(super) load: L,
     /// Told of every result that counts.
     pub(super) publish: P,
@@ -96,13 +108,16 @@ struct Pending {
     /// When the files began to differ from what was loaded.
     since: Option<Instant>,
     restless_told: bool,
-    /// No load before.
-    not_before: Instant,
+    /// The last load counted for nothing.
+    discarded: bool,
+    credit: Credit,
+    /// The processor's time that this thread had had when the last load ended.
+    busy: Option<Duration>,
 }
 
 impl<T, L, P> Lookout<L, P>
 where
-    L: FnMut() -> Result<T, Vec<String>>,
+    L: FnMut(Extent) -> Load<T>,
     P: FnMut(News<T>),
 {
     /// Looks until it is told to stop.
@@ -116,7 +131,9 @@ where
             asked: Vec::new(),
             since: None,
             restless_told: false,
-            not_before: now,
+            discarded: false,
+            credit: Credit::new(now),
+            busy: clock::busy(),
         };
         let mut post = Post::default();
         while !post.stop {
@@ -216,25 +233,30 @@ where
     }
 
     fn load_when_due(&mut self, pending: &mut Pending, now: Instant) -> Duration {
-        if now < pending.not_before {
-            return pending.not_before - now;
+        match pending.credit.next().checked_duration_since(now) {
+            Some(wait) if !wait.is_zero() => wait,
+            _ => self.load(pending),
         }
-        self.load(pending)
     }
 
     fn load(&mut self, pending: &mut Pending) -> Duration {
+        let extent = self.extent(pending);
         let began = clock::instant();
-        let result = (self.load)();
+        let Load { result, helped } = (self.load)(extent);
         let ended = clock::instant();
         let took = ended - began;
-        let gap = (took * 4).clamp(self.patience.gap, LONGEST_GAP);
-        pending.not_before = ended + gap;
+        // All that this thread did since the last load, where the system tells.
+        let busy = clock::busy();
+        let spent = busy.zip(pending.busy).and_then(|(now, before)| now.checked_sub(before));
+        pending.busy = busy;
+        pending.credit.pay(spent.unwrap_or(took) + helped, ended);
 
         let after = self.sources.look();
         let post = self.mailbox.take();
-        if post.lost || !was_whole(&pending.seen, &after, &post.signs) {
+        pending.discarded = post.lost || !was_whole(&pending.seen, &after, &post.signs);
+        if pending.discarded {
             self.note(pending, post);
-            return gap;
+            return self.patience.pause;
         }
         let before = mem::replace(&mut pending.seen, after);
         if before.fingerprint != pending.seen.fingerprint {
@@ -256,8 +278,18 @@ where
         self.note(pending, post);
         match (asked, again || self.loaded != pending.seen.fingerprint) {
             (true, _) => Duration::ZERO,
-            (false, true) => gap,
+            (false, true) => self.patience.pause,
             (false, false) => self.patience.poll,
+        }
+    }
+
+    fn extent(&self, pending: &Pending) -> Extent {
+        let changed = self.changed(pending);
+        let keys = changed.into_iter().eq([self.sources.keys.as_path()]);
+        if keys && !pending.forced && !pending.discarded {
+            Extent::Keys
+        } else {
+            Extent::Everything
         }
     }
 

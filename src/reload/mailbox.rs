@@ -114,6 +114,10 @@ impl Mailbox {
 
     pub(super) fn sign(&self, path: PathBuf, sign: Sign) {
         let mut post = self.lock();
+        if post.signs.last().is_some_and(|(last, said)| *last == path && *said == sign) {
+            // Of a large file that is written, each write is told.
+            return;
+        }
         if post.signs.len() < SIGNS {
             post.signs.push((path, sign));
         } else {

@@ -17,12 +17,17 @@
 //!   in force, and [`Current::status`] says why and since when.
 //! - What `[reload]` calls too much is held back between compiled and in force (`guard.rs`); an
 //!   operator's consent is to one content, by its id.
-//! - Storms cost at most a fifth of a core: between two loads lies four times the time of a load.
+//! - Changes act at once, and storms cost at most a fifth of a core: loads have a
+//!   credit of two seconds, which grows by a fifth of the time (`credit.rs`). However long one took,
+//!   it delays the next by no more than a second.
+//! - Where only the keys changed, only what changed of them is read and put in place; where that is
+//!   not certain to be all, everything is loaded, which is the truth.
 //!
 //! Start at `lookout.rs`, the loop.
 
 mod begin;
 mod content;
+mod credit;
 mod fingerprint;
 mod folders;
 mod guard;
@@ -39,6 +44,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tracing::error;
 
@@ -48,31 +54,31 @@ use self::fingerprint::Sources;
 use self::folders::Folders;
 use self::guard::Guard;
 use self::last_good::{Keeper, Shelf};
-use self::lookout::{Lookout, Patience};
+use self::lookout::{Extent, Load, Lookout, Patience};
 use self::mailbox::Mailbox;
 use self::publish::Publisher;
-use crate::config::{self, Config, Loaded};
+use crate::config::{Config, Loaded, Loader};
 use crate::current::{ChangeId, Current};
-use crate::keystore::{Permissions, Timestamp};
+use crate::keystore::Timestamp;
 use crate::policy::UnixSeconds;
 use crate::proxy::Tls;
 
-/// Reloads the files of `config` into `current` whenever they change. `loaded` is their
-/// [`Fingerprint`] from before the policy in `current` was read, so that no edit since is missed;
-/// `tls` is what is in force with it.
+/// Reloads the files of `loader`, which `config` names, into `current` whenever they change. `loaded` is their
+/// [`Fingerprint`] from before the policy in `current` was read by it, so that no edit since is
+/// missed; `tls` is what is in force with it.
 ///
 /// # Errors
 ///
 /// If the thread cannot be started.
 pub fn spawn(
-    config: Config,
-    permissions: Permissions,
+    config: &Config,
+    mut loader: Loader,
     current: Arc<Current>,
     loaded: Fingerprint,
     tls: Option<Tls>,
 ) -> io::Result<Handle> {
-    let sources = Sources::of(&config);
-    let keeper = Shelf::of(&config).map(Keeper::start).transpose()?;
+    let sources = Sources::of(config);
+    let keeper = Shelf::of(config).map(Keeper::start).transpose()?;
     if let Some(keeper) = &keeper
         && current.status().failing.is_none()
     {
@@ -82,10 +88,12 @@ pub fn spawn(
     let mut folders = Folders::new(Arc::clone(&mailbox));
     folders.follow(&sources.look().folders);
     let upstreams = config.proxy.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
+    let trusts: Vec<_> = config.proxy.upstreams.iter().map(|it| it.trust.clone()).collect();
     let rules = config.reload.clone();
     let guard = Guard { rules, sources: sources.clone(), consents: mailbox.consents() };
-    let mut publisher = Publisher::new(current, upstreams, tls, guard, keeper);
-    let load = move || load(&config, permissions);
+    let mut publisher = Publisher::new(current, upstreams, tls, trusts, guard, keeper);
+    let mut before = loaded.clone();
+    let load = move |extent| load(&mut loader, extent, &mut before);
     let publish = move |news| publisher.publish(news);
     let patience = Patience::DEFAULT;
     let handle = Arc::clone(&mailbox);
@@ -164,13 +172,28 @@ impl Drop for Handle {
     }
 }
 
-fn load(config: &Config, permissions: Permissions) -> Result<Candidate, Vec<String>> {
-    let seen = Fingerprint::of(config);
+/// `before` is how the files looked before the last load.
+fn load(loader: &mut Loader, extent: Extent, before: &mut Fingerprint) -> Load<Candidate> {
+    let seen = Fingerprint::of(loader.config());
+    // What is loaded is to be of files that look as they are said to, the policy too.
+    let keys = &loader.config().keys;
+    let only_keys = extent == Extent::Keys && before.differing(&seen).all(|(path, _)| path == keys);
+    before.clone_from(&seen);
+    let mut helped = Duration::ZERO;
     // A bug on one input must not end all reloads to come.
-    catch_unwind(AssertUnwindSafe(|| config::load(config, permissions)))
-        .map_err(|_| vec!["loading broke off, which is a bug in sidegate".to_owned()])?
-        .map_err(|report| report.lines())
-        .map(|loaded| Candidate { loaded, seen })
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        if only_keys {
+            let (loaded, took) = loader.load_keys();
+            helped = took;
+            if let Some(loaded) = loaded {
+                return Ok(loaded);
+            }
+        }
+        loader.load().map_err(|report| report.lines())
+    }));
+    let broken = |_| Err(vec!["loading broke off, which is a bug in sidegate".to_owned()]);
+    let result = result.unwrap_or_else(broken).map(|loaded| Candidate { loaded, seen });
+    Load { result, helped }
 }
 
 /// Times that no four-digit year holds are shown as seconds from 1970.

@@ -13,7 +13,7 @@ use super::{Candidate, rfc3339};
 use crate::clock;
 use crate::current::{Change, Current, Generation};
 use crate::policy::difference::{Effect, Side, difference};
-use crate::proxy::Tls;
+use crate::proxy::{Tls, Trust};
 
 /// Rows that a reload logs, at most.
 const ROWS: usize = 20;
@@ -29,6 +29,8 @@ pub(super) struct Publisher {
     logged: Vec<String>,
     /// What is in force: it stays where the certificates did, so that sessions are resumed.
     tls: Option<Tls>,
+    /// By which connections to upstreams are made, in their order.
+    trusts: Vec<Option<Trust>>,
     /// What was in force before the last swap, until it is compared with what followed.
     replaced: Option<(Arc<Generation>, Duration)>,
     guard: Guard,
@@ -40,10 +42,11 @@ impl Publisher {
         current: Arc<Current>,
         upstreams: Vec<String>,
         tls: Option<Tls>,
+        trusts: Vec<Option<Trust>>,
         guard: Guard,
         keeper: Option<Keeper>,
     ) -> Self {
-        Self { current, upstreams, logged: Vec::new(), tls, replaced: None, guard, keeper }
+        Self { current, upstreams, logged: Vec::new(), tls, trusts, replaced: None, guard, keeper }
     }
 
     pub(super) fn publish(&mut self, news: News<Candidate>) {
@@ -67,6 +70,11 @@ impl Publisher {
         };
         if self.tls != loaded.tls {
             self.tls = loaded.tls;
+        }
+        for (trust, loaded) in self.trusts.iter().zip(&loaded.trusts) {
+            if let (Some(trust), Some(loaded)) = (trust, loaded) {
+                trust.follow(loaded);
+            }
         }
         let tls = self.tls.as_ref().map(Tls::config);
         let generation = self.current.swap(loaded.snapshot, tls, now);

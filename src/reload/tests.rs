@@ -27,6 +27,7 @@ const STRICT: Patience =
 struct Bench {
     folder: TempDir,
     news: Receiver<News<String>>,
+    wanted: Receiver<Extent>,
     handle: Handle,
 }
 
@@ -56,23 +57,28 @@ impl Bench {
         late: impl FnOnce(&Path),
     ) -> Self {
         let (policy, keys) = (folder.path().join("policy.toml"), folder.path().join("keys"));
-        let sources = Sources { policy: policy.clone(), files: vec![keys.clone()] };
+        let sources = Sources { policy: policy.clone(), keys: keys.clone(), others: Vec::new() };
         let mailbox = Arc::new(Mailbox::default());
         let mut folders = folders(Arc::clone(&mailbox));
         folders.follow(&sources.look().folders);
         let loaded = sources.look().fingerprint;
         late(folder.path());
         let (sender, news) = mpsc::channel();
-        let load = move || {
+        let (extents, wanted) = mpsc::channel();
+        let mut whole = move || {
             let policy = read(&policy)?;
             during();
             Ok(format!("{policy} {}", read(&keys)?))
+        };
+        let load = move |extent| {
+            extents.send(extent).unwrap_or_default();
+            Load { result: whole(), helped: Duration::ZERO }
         };
         let publish = move |news| sender.send(news).unwrap_or_default();
         let handle = Arc::clone(&mailbox);
         let lookout = Lookout { sources, patience, mailbox, folders, load, publish, loaded };
         let handle = Handle::start(handle, move || lookout.run()).unwrap();
-        Self { folder, news, handle }
+        Self { folder, news, wanted, handle }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -398,7 +404,8 @@ fn other_files_of_the_folder_are_nobodys_business() {
     several(folder.path());
     fs::write(folder.path().join("keys"), "k1").unwrap();
     let policy = folder.path().join("policy.toml");
-    let sources = Sources { policy: policy.clone(), files: vec![folder.path().join("keys")] };
+    let keys = folder.path().join("keys");
+    let sources = Sources { policy: policy.clone(), keys, others: Vec::new() };
     let before = sources.look();
     let others = [
         folder.path().join("keys.lock"),
@@ -466,6 +473,31 @@ fn an_edit_before_the_thread_began_is_not_lost() {
 }
 
 #[test]
+fn only_where_nothing_but_the_keys_changed_are_they_loaded_by_themselves() {
+    let (sender, wanted) = mpsc::channel::<PathBuf>();
+    let during = move || {
+        if let Ok(path) = wanted.try_recv() {
+            fs::write(path, "k4").unwrap();
+        }
+    };
+    let bench = Bench::with(STRICT, Folders::new, plain, during);
+    let extents = || bench.wanted.try_iter().collect::<Vec<_>>();
+    rename_over(&bench.path("keys"), "k2");
+    assert_eq!((bench.loaded().as_str(), extents()), ("v1 k2", vec![Extent::Keys]));
+    bench.handle.trigger();
+    assert_eq!((bench.loaded().as_str(), extents()), ("v1 k2", vec![Extent::Everything]));
+    rename_over(&bench.path("policy.toml"), "v2");
+    assert_eq!((bench.loaded().as_str(), extents()), ("v2 k2", vec![Extent::Everything]));
+    // After a load that counts for nothing, nobody knows what was read.
+    sender.send(bench.path("keys")).unwrap();
+    rename_over(&bench.path("keys"), "k3");
+    let both = vec![Extent::Keys, Extent::Everything];
+    assert_eq!((bench.loaded().as_str(), extents()), ("v2 k4", both));
+    rename_over(&bench.path("keys"), "k5");
+    assert_eq!((bench.loaded().as_str(), extents()), ("v2 k5", vec![Extent::Keys]));
+}
+
+#[test]
 fn a_storm_costs_few_loads_and_ends_on_the_last_edit() {
     type Edit = fn(&Path, &str);
     let in_place: Edit = |path, text| fs::write(path, text).unwrap();
@@ -480,14 +512,14 @@ fn a_storm_costs_few_loads_and_ends_on_the_last_edit() {
         while bench.loaded() != "n2000 k1" {
             loads += 1;
         }
-        let most = 2 + (clock::instant() - began).as_millis() / STRICT.gap.as_millis();
+        let most = 2 + (clock::instant() - began).as_millis() / STRICT.pause.as_millis();
         assert!(loads <= most, "{way}: {loads} loads, {most} at most");
     }
 }
 
 #[test]
 fn dropping_the_handle_ends_the_thread() {
-    let Bench { news, handle, folder } = Bench::new(STRICT, plain);
+    let Bench { news, handle, folder, .. } = Bench::new(STRICT, plain);
     handle.stop();
     // The thread had the only sender.
     while news.try_recv().is_ok() {}
@@ -518,11 +550,13 @@ fn a_refusal_is_counted_each_time_and_logged_once() {
     let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
     let refused = |text: &str| News::Refused(vec![format!("policy.toml:1:1: {text}")]);
     tracing::subscriber::with_default(log.finish(), || {
-        let sources = Sources { policy: PathBuf::new(), files: Vec::new() };
+        let sources = Sources { policy: PathBuf::new(), keys: PathBuf::new(), others: Vec::new() };
         let seen = sources.look().fingerprint;
         let guard = Guard { rules: <_>::default(), sources, consents: <_>::default() };
-        let mut publisher = Publisher::new(Arc::clone(&current), Vec::new(), None, guard, None);
-        let loaded = Loaded { snapshot: first(), tls: None, report: Report::default() };
+        let mut publisher =
+            Publisher::new(Arc::clone(&current), Vec::new(), None, Vec::new(), guard, None);
+        let loaded =
+            Loaded { snapshot: first(), tls: None, trusts: Vec::new(), report: Report::default() };
         for news in [
             News::Waiting,
             refused("one"),

@@ -19,11 +19,13 @@ pub enum UpstreamErrorKind {
     Timeout,
     /// It could not prove who it is, or TLS failed otherwise.
     Tls,
+    /// It opens no WebSocket where one was asked for.
+    Upgrade,
 }
 
 impl UpstreamErrorKind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Connect,
         Self::ConnectTimeout,
         Self::Dns,
@@ -32,6 +34,7 @@ impl UpstreamErrorKind {
         Self::Reset,
         Self::Timeout,
         Self::Tls,
+        Self::Upgrade,
     ];
 
     /// As it stands in the metric and in the log.
@@ -45,6 +48,7 @@ impl UpstreamErrorKind {
             Self::Reset => "reset",
             Self::Timeout => "timeout",
             Self::Tls => "tls",
+            Self::Upgrade => "upgrade",
         }
     }
 }
@@ -118,6 +122,112 @@ impl HandshakeErrorKind {
             Self::Plain => "plain",
             Self::Protocol => "protocol",
             Self::Timeout => "timeout",
+        }
+    }
+}
+
+/// Why a connection was not taken that had to begin with where it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OriginErrorKind {
+    /// Its checksum is not that of the header.
+    Checksum,
+    /// The proxy went away.
+    Closed,
+    /// The header breaks the rules of the protocol.
+    Malformed,
+    /// What came is no header of version 2.
+    Missing,
+    /// It was not whole in time.
+    Timeout,
+    /// It is longer than it has to be.
+    TooLong,
+    /// It does not say who is behind it, or in a way that is not known.
+    Unknown,
+    /// Who connected is not trusted.
+    Untrusted,
+}
+
+impl OriginErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Checksum,
+        Self::Closed,
+        Self::Malformed,
+        Self::Missing,
+        Self::Timeout,
+        Self::TooLong,
+        Self::Unknown,
+        Self::Untrusted,
+    ];
+
+    /// As it stands in the metric and in the log.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Checksum => "checksum",
+            Self::Closed => "closed",
+            Self::Malformed => "malformed",
+            Self::Missing => "missing",
+            Self::Timeout => "timeout",
+            Self::TooLong => "too_long",
+            Self::Unknown => "unknown",
+            Self::Untrusted => "untrusted",
+        }
+    }
+}
+
+/// Which limit a request went past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Bytes of its body.
+    BodyBytes,
+    /// A pause within its body.
+    BodyTimeout,
+    /// Bytes of its head.
+    HeaderBytes,
+    /// The time for its head.
+    HeaderTimeout,
+    /// Fields of its head.
+    Headers,
+    /// Requests in flight in the process.
+    Requests,
+    /// Bytes of its body, on its route.
+    RouteBodyBytes,
+    /// Requests in flight on its route.
+    RouteRequests,
+    /// The time that its route has for the whole answer.
+    RouteTimeout,
+    /// Bytes of its target.
+    TargetBytes,
+}
+
+impl Limit {
+    /// Every limit.
+    pub const ALL: [Self; 10] = [
+        Self::BodyBytes,
+        Self::BodyTimeout,
+        Self::HeaderBytes,
+        Self::HeaderTimeout,
+        Self::Headers,
+        Self::Requests,
+        Self::RouteBodyBytes,
+        Self::RouteRequests,
+        Self::RouteTimeout,
+        Self::TargetBytes,
+    ];
+
+    /// As it stands in the metric.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::BodyBytes => "body_bytes",
+            Self::BodyTimeout => "body_timeout",
+            Self::HeaderBytes => "header_bytes",
+            Self::HeaderTimeout => "header_timeout",
+            Self::Headers => "headers",
+            Self::Requests => "requests",
+            Self::RouteBodyBytes => "route_body_bytes",
+            Self::RouteRequests => "route_requests",
+            Self::RouteTimeout => "route_timeout",
+            Self::TargetBytes => "target_bytes",
         }
     }
 }

@@ -11,6 +11,7 @@ use tracing_appender::non_blocking::ErrorCounter;
 
 use super::log::LogGuard;
 use super::pool::{EndpointBoard, EndpointState, PoolFamilies};
+use super::route::RouteLoads;
 use super::worker::{WorkerGauges, WorkerMeters};
 use crate::clock;
 use crate::current::Current;
@@ -36,8 +37,11 @@ pub struct Telemetry {
     pub(super) decision_duration: Histogram,
     pub(super) refused_connections: IntCounter,
     pub(super) handshake_errors: IntCounterVec,
+    pub(super) origin_errors: IntCounterVec,
     pub(super) cut_connections: IntCounterVec,
     pub(super) streams_terminated: IntCounterVec,
+    pub(super) limits_exceeded: IntCounterVec,
+    pub(super) route_loads: RouteLoads,
     connections: IntGauge,
     in_flight: IntGauge,
     streams: IntGauge,
@@ -107,6 +111,16 @@ impl Telemetry {
                 "Live streams ended from here: what let them through no longer does, or a drain.",
                 &["reason"],
             )?,
+            limits_exceeded: made.counters(
+                "limits_exceeded_total",
+                "Requests that went past a limit, and were refused or cut for it.",
+                &["limit", "route"],
+            )?,
+            route_loads: RouteLoads::new(made.gauges(
+                "route_requests_in_flight",
+                "Requests being answered on a route that takes only so many.",
+                &["route"],
+            )?),
             refused_connections: made
                 .counter("connections_refused_total", "Connections refused by the limit.")?,
             cut_connections: made.counters(
@@ -117,6 +131,11 @@ impl Telemetry {
             handshake_errors: made.counters(
                 "tls_handshake_errors_total",
                 "TLS handshakes with clients that failed.",
+                &["kind"],
+            )?,
+            origin_errors: made.counters(
+                "proxy_protocol_errors_total",
+                "Connections without a PROXY header as it has to be, or not of a trusted proxy.",
                 &["kind"],
             )?,
             connections: made.gauge("connections_active", "Client connections.")?,
@@ -176,6 +195,7 @@ impl Telemetry {
         self.in_flight.set(workers.iter().map(|worker| worker.in_flight()).sum());
         self.streams.set(workers.iter().map(|worker| worker.streams()).sum());
         drop(workers);
+        self.route_loads.render();
         let mut text = Vec::new();
         match TextEncoder::new().encode(&self.registry.gather(), &mut text) {
             Ok(()) => String::from_utf8(text).unwrap_or_default(),

@@ -15,13 +15,15 @@ mod kinds;
 mod log;
 mod metrics;
 mod pool;
+mod route;
 mod worker;
 
 pub use event::RequestEvent;
-pub use kinds::{CutKind, HandshakeErrorKind, UpstreamErrorKind};
+pub use kinds::{CutKind, HandshakeErrorKind, Limit, OriginErrorKind, UpstreamErrorKind};
 pub use log::{LogGuard, install};
 pub use metrics::Telemetry;
 pub use pool::{EndpointBoard, EndpointMeters, EndpointState, PoolMeters};
+pub use route::RoutePlace;
 pub use worker::WorkerMeters;
 
 /// Settings of the log. `config` fills them from `[log]` in `sidegate.toml`.

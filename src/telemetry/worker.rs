@@ -7,9 +7,10 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use prometheus::{Histogram, IntCounter};
 
-use super::kinds::{CutKind, HandshakeErrorKind, UpstreamErrorKind};
+use super::kinds::{CutKind, HandshakeErrorKind, Limit, OriginErrorKind, UpstreamErrorKind};
 use super::metrics::Telemetry;
 use super::pool::PoolMeters;
+use super::route::{RouteLoad, RoutePlace};
 use crate::policy::{Denial, Description, Facts, Level, Snapshot};
 
 /// Workspaces with a label of their own: the first of the policy. The rest are `other`.
@@ -50,6 +51,7 @@ pub struct WorkerMeters {
     denials: HashMap<DenialKey, IntCounter, foldhash::fast::FixedState>,
     upstreams: Vec<UpstreamMeters>,
     handshake_errors: [IntCounter; HandshakeErrorKind::ALL.len()],
+    origin_errors: [IntCounter; OriginErrorKind::ALL.len()],
     cut_connections: [IntCounter; CutKind::ALL.len()],
     decision: Histogram,
 }
@@ -61,6 +63,10 @@ type DenialKey = (u8, u32, u32, u8);
 struct RouteMeters {
     by_class: [IntCounter; 5],
     duration: Histogram,
+    /// Where the route takes only so many requests.
+    load: Option<Arc<RouteLoad>>,
+    /// By limit, where it was exceeded.
+    exceeded: [Option<IntCounter>; Limit::ALL.len()],
 }
 
 #[derive(Debug)]
@@ -90,6 +96,8 @@ impl WorkerMeters {
                 .map(|kind| telemetry.cut_connections.with_label_values(&[kind.code()])),
             handshake_errors: HandshakeErrorKind::ALL
                 .map(|kind| telemetry.handshake_errors.with_label_values(&[kind.code()])),
+            origin_errors: OriginErrorKind::ALL
+                .map(|kind| telemetry.origin_errors.with_label_values(&[kind.code()])),
             decision: telemetry.decision_duration.clone(),
             telemetry,
         }
@@ -144,6 +152,13 @@ impl WorkerMeters {
         }
     }
 
+    /// Counts a connection that did not say where it comes from as it has to.
+    pub fn origin_failed(&self, kind: OriginErrorKind) {
+        if let Some(errors) = self.origin_errors.get(kind as usize) {
+            errors.inc();
+        }
+    }
+
     /// Notes what a decision took.
     pub fn decided(&self, took: Duration) {
         self.decision.observe(took.as_secs_f64());
@@ -173,18 +188,54 @@ impl WorkerMeters {
         status: u16,
         took: Duration,
     ) {
-        self.follow(generation, snapshot);
-        let last = self.routes.len().saturating_sub(1);
-        let Some(slot) = self.routes.get_mut(facts.route().unwrap_or(last)) else { return };
-        let meters = slot.get_or_insert_with(|| {
-            let route = snapshot.describe(facts).route.unwrap_or(NONE);
-            Box::new(RouteMeters::new(&self.telemetry, route))
-        });
+        let Some((meters, _)) = self.route(generation, snapshot, facts) else { return };
         let class = usize::from(status / 100).wrapping_sub(1);
         if let Some(counter) = meters.by_class.get(class) {
             counter.inc();
         }
         meters.duration.observe(took.as_secs_f64());
+    }
+
+    /// A place for a request on a route that takes `most` at a time, if it has one.
+    pub fn enter(
+        &mut self,
+        generation: u64,
+        snapshot: &Snapshot,
+        facts: &Facts,
+        most: u32,
+    ) -> Option<RoutePlace> {
+        let (meters, telemetry) = self.route(generation, snapshot, facts)?;
+        let name = || snapshot.describe(facts).route.unwrap_or(NONE);
+        meters.load.get_or_insert_with(|| telemetry.route_loads.of(name())).enter(most)
+    }
+
+    /// Counts a request that went past a limit.
+    pub fn exceeded(&mut self, generation: u64, snapshot: &Snapshot, facts: &Facts, limit: Limit) {
+        let Some((meters, telemetry)) = self.route(generation, snapshot, facts) else { return };
+        let Some(slot) = meters.exceeded.get_mut(limit as usize) else { return };
+        let counter = slot.get_or_insert_with(|| {
+            let route = snapshot.describe(facts).route.unwrap_or(NONE);
+            telemetry.limits_exceeded.with_label_values(&[limit.code(), route])
+        });
+        counter.inc();
+    }
+
+    /// The handles of a request's route.
+    fn route(
+        &mut self,
+        generation: u64,
+        snapshot: &Snapshot,
+        facts: &Facts,
+    ) -> Option<(&mut RouteMeters, &Telemetry)> {
+        self.follow(generation, snapshot);
+        let last = self.routes.len().saturating_sub(1);
+        let slot = self.routes.get_mut(facts.route().unwrap_or(last))?;
+        let telemetry = &self.telemetry;
+        let meters = slot.get_or_insert_with(|| {
+            let route = snapshot.describe(facts).route.unwrap_or(NONE);
+            Box::new(RouteMeters::new(telemetry, route))
+        });
+        Some((meters, telemetry))
     }
 
     /// Counts a refusal by its reason.
@@ -221,6 +272,8 @@ impl RouteMeters {
         Self {
             by_class: ["1xx", "2xx", "3xx", "4xx", "5xx"].map(class),
             duration: telemetry.request_duration.with_label_values(&[route]),
+            load: None,
+            exceeded: [const { None }; Limit::ALL.len()],
         }
     }
 }

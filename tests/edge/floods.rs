@@ -65,6 +65,7 @@ fn floods_end_the_connection_and_nobody_else_notices() {
         ("ping", &preface(), &|_| frame(PING, 0, 0, &[7; 8])),
         ("priority", &preface(), &|n| frame(PRIORITY, 0, 2 * n + 1, &[0, 0, 0, 0, 7])),
         ("unknown", &preface(), &|_| frame(200, 0, 0, &[7; 8])),
+        ("window updates", &open, &|_| frame(WINDOW_UPDATE, 0, 1, &[0, 0, 0, 1])),
         ("empty data", &open, &|_| frame(DATA, 0, 1, &[])),
     ];
     for (what, start, part) in floods {

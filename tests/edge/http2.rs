@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use rustls::ClientConfig;
 
+use crate::frames::{self, Came, DATA, END_STREAM, GOAWAY, GOOD, PING, preface};
 use crate::harness::until;
 use crate::rig::{OK, Rig};
 use crate::secure::Secure;
@@ -71,6 +72,26 @@ fn bodies_stream_both_ways_with_and_without_a_length() {
         peer.send("6\r\nsecond\r\n0\r\n\r\n");
         assert_eq!(session.whole(head).unwrap().body, b"firstsecond");
     }
+}
+
+/// A frame that fills what is gathered before it is written, to the last byte.
+#[test]
+fn a_body_of_whole_frames_goes_on() {
+    const FRAME: usize = 16 * 1024;
+    let mut rig = Rig::new("");
+    let mut session = Session::new(rig.gate.port);
+    let mut asked = session.ask(
+        keyed("POST", "/app", "key-writer", &[("content-length", &(3 * FRAME).to_string())]),
+        false,
+    );
+    let mut peer = rig.upstream.next();
+    peer.through(b"\r\n\r\n");
+    for last in [false, false, true] {
+        asked.body.send_data(Bytes::from(vec![b'x'; FRAME]), last).unwrap();
+        assert_eq!(peer.bytes(FRAME), vec![b'x'; FRAME]);
+    }
+    peer.send(OK);
+    assert_eq!(session.answer(asked).unwrap().body, b"ok");
 }
 
 #[test]
@@ -329,6 +350,31 @@ fn limits_are_those_of_requests() {
     assert!(peer.message(false).is_err());
 }
 
+/// Other streams of the connection go on.
+#[test]
+fn limits_of_a_route_are_those_of_its_streams() {
+    let mut rig = Rig::new("");
+    rig.amend("app", "limits = { requests = 1, timeout = \"300ms\" }");
+    let mut session = Session::new(rig.gate.port);
+    let first = session.ask(request("GET", "/app"), true);
+    let mut peer = rig.upstream.next();
+    peer.message(false).unwrap();
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+    let head = session.head(first).unwrap();
+    let grpc = [("content-type", "application/grpc")];
+    let second = session.ask(keyed("POST", "/app", "key-writer", &grpc), true);
+    let answer = session.answer(second).unwrap();
+    assert_eq!((answer.field("grpc-status"), answer.field("retry-after")), (Some("14"), Some("1")));
+    until("the cut", || peer.try_send([b'x'; 10_000]).is_err());
+    let error = session.whole(head).unwrap_err();
+    assert!(error.is_reset(), "{error:?}");
+    let third = session.ask(request("GET", "/pages"), true);
+    let mut peer = rig.upstream.next();
+    peer.message(false).unwrap();
+    peer.send(OK);
+    assert_eq!(session.answer(third).unwrap().body, b"ok");
+}
+
 #[test]
 fn a_drain_lets_streams_end_and_takes_no_more() {
     let mut rig = Rig::new("timeouts.drain = \"10s\"\n");
@@ -344,6 +390,67 @@ fn a_drain_lets_streams_end_and_takes_no_more() {
     session.ended();
     peer.send(OK);
     assert_eq!(session.answer(asked).unwrap().body, b"ok");
+    assert_eq!(rig.gate.running.end(), Some(0));
+}
+
+/// RFC 9113 §6.8: first for none, so that what is on its way is answered, then with the last one.
+#[test]
+fn a_drain_says_twice_which_stream_is_the_last() {
+    let mut rig = Rig::new("timeouts.drain = \"10s\"\n");
+    let mut client = rig.sent([preface(), frames::request(1, GOOD)].concat());
+    let mut first = rig.upstream.next();
+    first.message(false).unwrap();
+    rig.gate.running.send("TERM");
+    let last_of = |came: &Came| u32::from_be_bytes(came.payload[..4].try_into().unwrap());
+    let mut said = Vec::new();
+    let ping = loop {
+        match frames::next(&mut client) {
+            came if came.kind == GOAWAY => said.push(last_of(&came)),
+            came if came.kind == PING => break came,
+            _ => {}
+        }
+    };
+    assert_eq!(said, [0x7fff_ffff]);
+    client.send(frames::request(3, GOOD));
+    let mut second = rig.upstream.next();
+    second.message(false).unwrap();
+    client.send(frames::frame(PING, 1, 0, &ping.payload));
+    first.send(OK);
+    second.send(OK);
+    let rest = frames::rest(&mut client);
+    let said: Vec<u32> = rest.iter().filter(|it| it.kind == GOAWAY).map(last_of).collect();
+    assert_eq!(said, [3]);
+    for stream in [1, 3] {
+        let whole =
+            |it: &&Came| it.stream == stream && it.kind == DATA && it.flags & END_STREAM > 0;
+        assert_eq!(rest.iter().filter(whole).count(), 1, "{rest:?}");
+    }
+    assert_eq!(rig.gate.running.end(), Some(0));
+}
+
+/// Who has connected may not have said yet what it speaks.
+#[test]
+fn a_drain_answers_who_has_said_nothing_yet() {
+    let mut rig = Rig::new("timeouts.drain = \"20s\"\ntimeouts.linger = \"10s\"\n");
+    let mut clients = [(); 3].map(|()| rig.client());
+    until("all of them", || rig.gate.metric("sidegate_connections_active", "") == 3.0);
+    clients[1].send(&preface()[..10]);
+    clients[2].send(preface());
+    rig.gate.running.send("TERM");
+    until("the drain", || rig.log().contains("\"draining\""));
+    clients[0].send(preface());
+    clients[1].send(&preface()[10..]);
+    for client in &mut clients {
+        client.send(frames::request(1, GOOD));
+        let mut peer = rig.upstream.next();
+        peer.message(false).unwrap();
+        peer.send(OK);
+        let mut kinds = Vec::new();
+        while ![DATA, GOAWAY].iter().all(|kind| kinds.contains(kind)) {
+            kinds.push(frames::next(client).kind);
+        }
+    }
+    drop(clients);
     assert_eq!(rig.gate.running.end(), Some(0));
 }
 

@@ -92,6 +92,18 @@ impl Session {
         Asked { body, answer }
     }
 
+    /// Asks for a WebSocket (RFC 8441 §4), once the other side has said that it takes that.
+    pub(crate) fn connect(&mut self, request: Request<()>, last: bool) -> Asked {
+        let sender = self.sender.clone();
+        self.wait(async {
+            let sender = sender.ready().await.unwrap();
+            while !sender.is_extended_connect_protocol_enabled() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        self.ask(request, last)
+    }
+
     /// Waits for the head of an answer.
     pub(crate) fn head(&self, asked: Asked) -> Result<Response<RecvStream>, h2::Error> {
         self.wait(asked.answer)

@@ -27,18 +27,19 @@ impl Running {
     /// Starts `program` in `folder`; what it says goes to `folder/NAME.log`.
     pub(crate) fn start(program: &str, arguments: &[&str], folder: &Path, name: &str) -> Self {
         let log = File::create(folder.join(format!("{name}.log"))).unwrap();
-        let child = Command::new(program)
-            .args(arguments)
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn();
-        Self(child.unwrap_or_else(|error| panic!("`{program}`: {error}")))
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(folder).stdin(Stdio::null());
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        Self::begin(&mut command)
+    }
+
+    /// Starts it as it stands.
+    pub(crate) fn begin(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
     }
 
     /// Waits until `ready`; panics with what the process said if it ends before or takes too long.
-    fn await_ready(&mut self, log: &Path, ready: impl Fn() -> bool) {
+    pub(crate) fn await_ready(&mut self, log: &Path, ready: impl Fn() -> bool) {
         let deadline = clock::instant() + PATIENCE;
         while !ready() {
             let ended = self.0.try_wait().unwrap();

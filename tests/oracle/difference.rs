@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use sidegate::policy::difference::{Difference, Row, ScopeName, Side, Subject, difference};
 use sidegate::policy::draft::{Draft, DraftRoute, DraftScope};
 use sidegate::policy::{
-    At, Decision, Level, Place, Query, Snapshot, UnixSeconds, Upgrade, compile,
+    At, Decision, Level, Place, Query, RouteLimits, Snapshot, UnixSeconds, Upgrade, compile,
 };
 
 use crate::model::{AREAS, Model, PERMISSIONS, PRODUCTS, WORKSPACES};
@@ -140,6 +140,7 @@ fn route(number: usize) -> DraftRoute {
         preflight: false,
         encoded_slash: None,
         path_params: None,
+        limits: RouteLimits::default(),
         protect: Vec::new(),
         strip_prefix: false,
     }

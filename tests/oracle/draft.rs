@@ -5,7 +5,7 @@ use sidegate::policy::draft::{
     DraftScope, DraftSubscription, DraftWorkspace, Gift, Grantee,
 };
 use sidegate::policy::key::{KeyDigest, Pepper};
-use sidegate::policy::{At, Level, Place, UnixSeconds};
+use sidegate::policy::{At, Level, Place, RouteLimits, UnixSeconds};
 
 use crate::model::{
     ACCOUNTS, AREAS, ENVIRONMENTS, GROUPS, Given, Grant, HostRule, Key, LITERALS, Model,
@@ -196,5 +196,6 @@ fn draft_route(number: usize, route: &Route) -> DraftRoute {
         preflight: route.preflight,
         encoded_slash: route.keeps.0.then(Place::default),
         path_params: route.keeps.1.then(Place::default),
+        limits: RouteLimits::default(),
     }
 }

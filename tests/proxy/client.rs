@@ -202,17 +202,6 @@ fn expect_continue_waits_for_an_upstream() {
     fails_with(&client.answer(), 502, "destination_unavailable");
 }
 
-/// Hints are dropped, answers are not.
-#[test]
-fn an_answer_behind_early_hints_is_passed_on() {
-    let mut rig = Rig::new("");
-    let (mut client, mut peer) = rig.asked();
-    peer.send("HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n");
-    peer.send(OK);
-    let answer = client.answer();
-    assert_eq!((answer.status(), answer.field("link")), (200, None));
-}
-
 #[test]
 fn old_clients_are_closed_unless_they_ask() {
     let mut rig = Rig::new("");

@@ -24,6 +24,24 @@ fn an_answer_before_the_body_is_whole_goes_through() {
     assert_eq!(peer.bytes(5), b"world");
 }
 
+/// A part of a body that fills what is sent together is not the last that is asked for.
+#[test]
+fn a_body_that_comes_in_pieces_of_16_kib_goes_on() {
+    const PIECE: [u8; 16 * 1024] = [b'x'; 16 * 1024];
+    let mut rig = Rig::new("");
+    let length = 3 * PIECE.len();
+    let mut client =
+        rig.sent(format!("POST /app HTTP/1.1\r\n{WRITER}Content-Length: {length}\r\n\r\n"));
+    let mut peer = rig.upstream.next();
+    peer.through(b"\r\n\r\n");
+    for _ in 0..3 {
+        client.send(PIECE);
+        assert_eq!(peer.bytes(PIECE.len()), PIECE);
+    }
+    peer.send(OK);
+    assert_eq!(client.answer().status(), 200);
+}
+
 #[test]
 fn an_answer_of_an_upstream_that_takes_no_more_goes_through() {
     let mut rig = Rig::new("");

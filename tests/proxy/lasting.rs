@@ -101,6 +101,27 @@ fn a_stream_of_events_is_cut_and_no_other() {
     lasts(&rig, 0.0);
 }
 
+/// Where a route bounds what it takes, what was cut had a place there, and was not too late.
+#[test]
+fn what_is_cut_gives_its_place_back() {
+    let mut rig = Rig::new("");
+    rig.amend("app", "limits = { requests = 1, timeout = \"60s\" }");
+    let in_flight = |rig: &Rig| rig.gate.metric("sidegate_route_requests_in_flight", "");
+    let (mut cut, mut cut_peer) = listening(&mut rig, "/app", WRITER);
+    lasts(&rig, 1.0);
+    let full = format!("GET /app HTTP/1.1\r\n{READER}\r\n");
+    assert_eq!((in_flight(&rig), rig.sent(&full).answer().status()), (1.0, 503));
+    edit(&rig, SUSPENDED.0, SUSPENDED.1);
+    assert_eq!(cut.rest().0, b"", "no last chunk");
+    cut_peer.rest();
+    until("its place", || in_flight(&rig) == 0.0);
+    assert_eq!((terminated(&rig, "account_suspended"), streams(&rig)), (1.0, 0.0));
+    assert!(!rig.gate.page("/metrics").contains("limit=\"route_timeout\""));
+    let event = last_event(&rig, 2);
+    assert_eq!((event["route"].as_str(), event["terminated"].as_bool()), (Some("app"), Some(true)));
+    carries_on(&mut listening(&mut rig, "/app", READER));
+}
+
 /// An event that nobody would have sampled is told nevertheless.
 #[test]
 fn a_cut_is_told_where_nothing_else_is() {

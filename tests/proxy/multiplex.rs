@@ -311,7 +311,7 @@ fn a_websocket_has_no_way() {
     let rig = Rig::new(&format!("upstream.other.urls = [\"{}\"]\n", server.url));
     rig.reroute("socket", "other");
     let mut client = rig.sent(handshake("/socket", READER));
-    fails_with(&client.answer(), 502, "http_protocol_error");
+    fails_with(&client.answer(), 502, "http_upgrade_failed");
     assert_eq!(server.requests(), 0);
 }
 

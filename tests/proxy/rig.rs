@@ -97,7 +97,8 @@ impl Rig {
         let drain = if lines.contains("timeouts.drain") { "" } else { "timeouts.drain = \"1s\"\n" };
         let sample = if lines.contains("log.") { "" } else { "log.sample = 1.0\n" };
         let workers = if lines.contains("workers") { "" } else { "workers = 1\n" };
-        let lines = format!("{workers}{drain}{sample}{lines}\n");
+        let linger = if lines.contains("linger") { "" } else { "timeouts.linger = \"100ms\"\n" };
+        let lines = format!("{workers}{drain}{linger}{sample}{lines}\n");
         let urls = [&[server.unwrap_or_else(|| upstream.url())], others].concat();
         let gate = Gate::start_over(folder.path(), &urls, &keys, &lines);
         Self { gate, upstream, folder }
@@ -112,6 +113,17 @@ impl Rig {
         let after = after.replacen("upstream = \"app\"", &format!("upstream = \"{upstream}\""), 1);
         fs::write(&policy, format!("{before}{name}{after}")).unwrap();
         until("the reload", || self.gate.metric("sidegate_policy_generation", "") == 2.0);
+    }
+
+    /// Gives a route these lines, from now on.
+    pub(crate) fn amend(&self, route: &str, lines: &str) {
+        let policy = self.folder.path().join("policy.toml");
+        let text = fs::read_to_string(&policy).unwrap();
+        let name = format!("[[route]]\nname = \"{route}\"\n");
+        assert!(text.contains(&name), "{text}");
+        let next = self.gate.metric("sidegate_policy_generation", "") + 1.0;
+        fs::write(&policy, text.replace(&name, &format!("{name}{lines}\n"))).unwrap();
+        until("the reload", || self.gate.metric("sidegate_policy_generation", "") == next);
     }
 
     pub(crate) fn client(&self) -> Wire {

@@ -1,8 +1,9 @@
 //! Upstreams behind TLS: who can prove who they are is spoken to, and nobody else.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -37,7 +38,9 @@ impl Authority {
         params.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(Ipv4Addr::LOCALHOST)));
         let certificate = params.signed_by(&key, &self.0).unwrap();
         fs::write(folder.join(format!("{name}.pem")), certificate.pem()).unwrap();
-        fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+        let path = folder.join(format!("{name}.key"));
+        fs::write(&path, key.serialize_pem()).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
     }
 
     fn write(&self, path: &Path) {
@@ -178,6 +181,49 @@ fn who_can_prove_who_they_are_is_spoken_to() {
         assert!(body.starts_with("2 GET /late HTTP/1.1\r\n"), "{what}: {body}");
         assert!(body.contains("x-sidegate-account: writer\r\n"), "{what}: {body}");
     }
+}
+
+/// The files are changed one after the other; a bad one changes nothing.
+#[test]
+fn what_is_believed_and_shown_follows_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    authority.write(&folder.join("ca.pem"));
+    authority.issue(folder, "vault");
+    stranger.issue(folder, "client");
+    stranger.write(&folder.join("believed.pem"));
+    let shown = folder.display();
+    let port = serve(folder, true, Deed::Count);
+    let rig = Rig::new(&format!(
+        "upstream.other.ca = \"{shown}/believed.pem\"\nupstream.other.idle_connections = 0\n\
+         upstream.other.certificate = \"{shown}/client.pem\"\n\
+         upstream.other.key = \"{shown}/client.key\"\n\
+         upstream.other.urls = [\"https://127.0.0.1:{port}\"]\n",
+    ));
+    rig.reroute("late", "other");
+    fails_with(&get(&rig).answer(), 502, "tls_protocol_error");
+    let in_force = || rig.gate.metric("sidegate_policy_generation", "");
+
+    authority.write(&folder.join("believed.pem"));
+    until("another authority", || in_force() == 3.0);
+    fails_with(&get(&rig).answer(), 502, "connection_terminated");
+
+    // Between the two files, the key is not that of the certificate: nothing changes.
+    authority.issue(folder, "client");
+    until("another certificate", || get(&rig).answer().status() == 200);
+
+    fs::write(folder.join("believed.pem"), "nobody").unwrap();
+    until("the refusal", || rig.gate.metric("sidegate_policy_last_reload_successful", "") == 0.0);
+    assert!(rig.gate.page("/status").contains("believed.pem: has no certificate in it"));
+    assert_eq!(get(&rig).answer().status(), 200);
+
+    authority.write(&folder.join("believed.pem"));
+    until("the recovery", || rig.gate.metric("sidegate_policy_last_reload_successful", "") == 1.0);
+    fs::set_permissions(folder.join("client.key"), Permissions::from_mode(0o644)).unwrap();
+    until("the refusal", || rig.gate.metric("sidegate_policy_last_reload_successful", "") == 0.0);
+    assert!(rig.gate.page("/status").contains("client.key: mode 0644 lets group or others"));
+    assert_eq!(get(&rig).answer().status(), 200);
 }
 
 #[test]

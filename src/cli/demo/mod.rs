@@ -18,7 +18,10 @@ use tempfile::TempDir;
 use self::requests::{Keys, Request};
 use super::Exit;
 use super::key::Wanted;
-use super::serve::{Failure, Plane, Service};
+use super::life::Service;
+use super::manager::Manager;
+use super::serve::{Failure, Plane};
+use super::sockets::Sockets;
 use crate::keystore::{ApiKey, Permissions, Store};
 use crate::{clock, config};
 
@@ -47,21 +50,24 @@ fn demo(args: &DemoArgs, out: &mut impl Write) -> Result<bool, String> {
     let echo = echo::start().map_err(broke)?;
     let folder = Folder::write(echo)?;
     let config = config::read(&folder.config()).map_err(|report| report.to_string())?;
-    let plane = Plane::bind(config, Permissions::Private).map_err(|failure| match failure {
-        Failure::Broke(what) => what,
-        Failure::Invalid(report) | Failure::NotEvenCopied(report, _) => report.to_string(),
-    })?;
-    let service = plane.start().map_err(broke)?;
+    let plane =
+        Plane::bind(config, Permissions::Private, Sockets::default()).map_err(|failure| {
+            match failure {
+                Failure::Broke(what) | Failure::Usage(what) => what,
+                Failure::Invalid(report) | Failure::NotEvenCopied(report, _) => report.to_string(),
+            }
+        })?;
+    let service = plane.start(Manager::default()).map_err(broke)?;
     let requests = requests::all(&folder.keys);
     introduce(&service, &folder, out).map_err(broke)?;
     let address = service.address.ip().ok_or("the demo listens on no IP address")?;
     if !args.once {
         list(&requests, address, out).map_err(broke)?;
-        return service.until_signalled().map_err(broke);
+        return service.until_ended().map_err(broke);
     }
     let admin = service.admin_address;
     let control = service.control();
-    let serving = std::thread::spawn(move || service.until_signalled());
+    let serving = std::thread::spawn(move || service.until_ended());
     let tried = try_it::all(&requests, address, admin, &folder.keys, out);
     control.stop();
     let ended = serving.join().map_err(|_| "serving broke off".to_owned())?.map_err(broke)?;

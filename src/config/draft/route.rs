@@ -1,8 +1,9 @@
 //! `[[route]]`: where it matches, what it needs, where it goes.
 
 use crate::config::fields::Fields;
+use crate::config::limits::{MANY, duration, limit};
 use crate::policy::draft::{DraftRoute, DraftScope};
-use crate::policy::{At, Level, Place, Problem};
+use crate::policy::{At, Level, Place, Problem, RouteLimits};
 
 /// What a WebSocket can need.
 const UPGRADES: [Level; 3] = [Level::View, Level::Full, Level::None];
@@ -26,6 +27,7 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DraftRoute> {
     let strip_prefix = fields.flag("strip_prefix");
     let encoded_slash = kept(&mut fields, "encoded_slash");
     let path_params = kept(&mut fields, "path_params");
+    let limits = limits(&mut fields);
     if matches!(scope, Some(DraftScope::Public)) {
         bounds_nobody(&fields);
     }
@@ -53,7 +55,21 @@ pub(super) fn read(mut fields: Fields<'_>) -> Option<DraftRoute> {
         strip_prefix,
         encoded_slash,
         path_params,
+        limits,
     })
+}
+
+fn limits(fields: &mut Fields<'_>) -> RouteLimits {
+    let Some(mut table) = fields.table("limits") else { return RouteLimits::default() };
+    table.describe("`limits`");
+    let requests = table.number("requests", 1..=MANY);
+    let limits = RouteLimits {
+        requests: requests.map(|number| u32::try_from(number.value).unwrap_or(u32::MAX)),
+        body_bytes: limit(&mut table, "body_bytes", 0..=u64::MAX),
+        timeout: duration(&mut table, "timeout"),
+    };
+    table.finish();
+    limits
 }
 
 /// Where a field says `keep`.

@@ -17,28 +17,45 @@ pub(super) struct Holders<'s> {
 /// One snapshot's, and the numbers that its names have in the other.
 struct Half<'s> {
     snapshot: &'s Snapshot,
+    there: Option<Numbers>,
+}
+
+/// What the numbers of one snapshot are in another.
+struct Numbers {
     workspaces: Vec<Option<u32>>,
     accounts: Vec<Option<u32>>,
 }
 
-impl<'s> Half<'s> {
-    fn new(snapshot: &'s Snapshot, other: &Snapshot) -> Self {
+impl Numbers {
+    fn new(snapshot: &Snapshot, other: &Snapshot) -> Self {
         let names = &other.workspaces.names;
         let (accounts, others) = (snapshot.workspaces.accounts(), other.workspaces.accounts());
         let exact = |name: &str| others.find(name).filter(|number| others.name(*number) == name);
         Self {
-            snapshot,
             workspaces: snapshot.workspaces().map(|name| names.number(name)).collect(),
             accounts: accounts.iter().map(exact).collect(),
         }
     }
+}
+
+impl<'s> Half<'s> {
+    fn new(snapshot: &'s Snapshot, other: &Snapshot) -> Self {
+        let there = (!snapshot.shares_policy(other)).then(|| Numbers::new(snapshot, other));
+        Self { snapshot, there }
+    }
 
     fn account_there(&self, number: u32) -> Option<u32> {
-        self.accounts.get(number as usize).copied().flatten()
+        match &self.there {
+            Some(there) => there.accounts.get(number as usize).copied().flatten(),
+            None => Some(number),
+        }
     }
 
     fn workspace_there(&self, number: u32) -> Option<u32> {
-        self.workspaces.get(number as usize).copied().flatten()
+        match &self.there {
+            Some(there) => there.workspaces.get(number as usize).copied().flatten(),
+            None => Some(number),
+        }
     }
 
     fn account(&self, number: u32) -> &'s str {
@@ -136,10 +153,15 @@ impl<'s> Holders<'s> {
     }
 
     pub(super) fn keys(&mut self) -> Vec<Row<'s>> {
-        let named = |half: &Half<'s>| -> Vec<(&'s str, ToldKey<'s>)> {
-            half.snapshot.keys.told().map(|told| (told.id, told)).collect()
+        let (before, after) = (&self.was.snapshot.keys, &self.is.snapshot.keys);
+        let (was, is) = before
+            .apart(after)
+            .filter(|_| self.was.there.is_none())
+            .unwrap_or_else(|| (before.told().collect(), after.told().collect()));
+        let named = |told: Vec<ToldKey<'s>>| -> Vec<(&'s str, ToldKey<'s>)> {
+            told.into_iter().map(|told| (told.id, told)).collect()
         };
-        let (was, is) = (named(&self.was), named(&self.is));
+        let (was, is) = (named(was), named(is));
         let mut rows = Vec::new();
         pairs(&was, &is, |was, is| rows.extend(self.key(was, is)));
         rows

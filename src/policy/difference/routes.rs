@@ -75,6 +75,8 @@ fn changed<'s>(
     changes.note("protect", protect(&old), protect(&new), Effect::BOTH);
     let strips = |told: &Told<'_>| if told.strips { "true" } else { "false" };
     changes.note("strip_prefix", strips(&old), strips(&new), Effect::NONE);
+    let limits = |told: &Told<'_>| text(&told.limits.to_string());
+    changes.note("limits", limits(&old), limits(&new), Effect::NONE);
     let Changes { fields, effect } = changes;
     let subject = Subject::Route(after.name());
     (!fields.is_empty()).then(|| Row::new(subject, Kind::Changed, effect, fields))

@@ -6,7 +6,7 @@ use crate::policy::draft::{
     DraftScope, DraftSubscription, DraftWorkspace, Gift, Grantee, Subscription,
 };
 use crate::policy::key::KeyDigest;
-use crate::policy::{At, Level, Place, compile};
+use crate::policy::{At, Level, Place, RouteLimits, compile};
 
 const NOW: UnixSeconds = UnixSeconds(1000);
 
@@ -74,6 +74,7 @@ fn route(label: &str, prefix: &str) -> DraftRoute {
         preflight: false,
         encoded_slash: None,
         path_params: None,
+        limits: RouteLimits::default(),
         protect: Vec::new(),
         strip_prefix: false,
     }
@@ -227,6 +228,11 @@ fn every_kind_of_change_is_told_in_words() {
             |is| is.routes[0].upgrade = Level::View,
             &["+ route reports: upgrade deny → view"],
             GAINED,
+        ),
+        (
+            |is| is.routes[0].limits.requests = Some(5),
+            &["~ route reports: limits none → requests=5"],
+            Effect::NONE,
         ),
         (
             |is| is.routes[0].view_methods = Some(["OPTIONS", "GET"].map(name).into()),

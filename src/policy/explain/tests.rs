@@ -11,7 +11,7 @@ use super::*;
 use crate::policy::difference::loss;
 use crate::policy::draft::*;
 use crate::policy::key::KeyDigest;
-use crate::policy::{At, Decision, Place, Upgrade, compile_with};
+use crate::policy::{At, Decision, Place, RouteLimits, Upgrade, compile_with};
 
 const ACCOUNTS: [&str; 4] = ["boss", "u1", "u2@x", "Gone"];
 const AREAS: [&str; 2] = ["members", "ownership"];
@@ -201,6 +201,7 @@ impl Tape<'_> {
                 strip_prefix: self.seldom(4),
                 encoded_slash: (self.below(2) == 1).then(Place::default),
                 path_params: (self.below(2) == 1).then(Place::default),
+                limits: RouteLimits::default(),
             });
         }
         routes

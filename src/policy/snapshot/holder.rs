@@ -11,17 +11,29 @@ use crate::policy::problem::Problem;
 /// Reads whose one key is and what bounds it. A revoked key may name what is no longer there.
 pub(super) struct Reader<'a> {
     pub(super) catalog: &'a Catalog,
-    pub(super) workspaces: &'a mut Workspaces,
+    pub(super) workspaces: &'a Workspaces,
     pub(super) problems: &'a mut Vec<Problem>,
     pub(super) draft: &'a DraftKey,
 }
 
+/// Whose a key is, in numbers; each as in [`Key`](super::record::Key).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Holder {
+    pub(super) workspace: u32,
+    pub(super) account: u32,
+    pub(super) access: Option<AccessId>,
+}
+
 impl Reader<'_> {
-    pub(super) fn holder(&mut self) -> (u32, u32, Option<AccessId>) {
+    pub(super) fn is_live(&self) -> bool {
+        self.draft.revoked.is_none()
+    }
+
+    /// `account` is the number of the draft's.
+    pub(super) fn holder(&mut self, account: u32) -> Holder {
         let draft = self.draft;
-        let live = draft.revoked.is_none();
+        let live = self.is_live();
         let known = self.workspaces.names.number(&draft.workspace);
-        let account = self.workspaces.accounts_mut().of_key(&draft.account);
         let Some(number) = known else {
             if live {
                 let message =
@@ -32,16 +44,16 @@ impl Reader<'_> {
                         .did_you_mean(&draft.workspace, self.workspaces.names.iter()),
                 );
             }
-            return (u32::MAX, account, None);
+            return Holder { workspace: u32::MAX, account, access: None };
         };
         let Some(workspace) = self.workspaces.workspace_at(number) else {
-            return (number, account, None);
+            return Holder { workspace: number, account, access: None };
         };
         let environment = self.workspaces.environments.text(workspace.environment);
         if *draft.environment != *environment {
             // A revocation that is yet to come is no reason to let the key in until then.
             if !live {
-                return (u32::MAX, account, None);
+                return Holder { workspace: u32::MAX, account, access: None };
             }
             self.problems.push(Problem::error(
                 draft.place,
@@ -64,11 +76,11 @@ impl Reader<'_> {
                 .hint(format!("revoke it: sidegate key revoke {}", draft.id)),
             );
         }
-        (number, account, member.map(|member| member.access))
+        Holder { workspace: number, account, access: member.map(|member| member.access) }
     }
 
     pub(super) fn ceiling(&mut self, written: &DraftCeiling) -> Ceiling {
-        let live = self.draft.revoked.is_none();
+        let live = self.is_live();
         let numbers =
             |names: &Names, kind: &str, list: Option<&[String]>, out: &mut Vec<Problem>| {
                 let mut numbers = Vec::new();

@@ -1,11 +1,13 @@
 //! A key's record: one line of the processor's cache.
 
 use super::access::AccessId;
+use super::holder::Holder;
+use crate::policy::draft::DraftKey;
 use crate::policy::time::UnixSeconds;
 
 /// A credential of one account in one workspace. It lies on one cache line of 64 bytes, so that a
 /// key that nobody asked for in a while is one read of far memory away.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[repr(align(64))]
 pub(in crate::policy) struct Key {
     pub(super) digest: [u8; 32],
@@ -45,6 +47,28 @@ impl Key {
         access: None,
         ceiling: u32::MAX,
     };
+
+    /// `holder` is what [`Reader::holder`](super::holder::Reader::holder) says.
+    pub(super) fn new(draft: &DraftKey, holder: Holder, ceiling: u32) -> Self {
+        let Holder { workspace, account, access } = holder;
+        Self {
+            digest: draft.digest.bytes,
+            not_before: draft.not_before.map_or(Seconds::ALWAYS, Seconds::new),
+            expires: draft.expires.map_or(Seconds::NEVER, Seconds::new),
+            revoked: draft.revoked.map_or(Seconds::NEVER, Seconds::new),
+            id_length: draft.id.len() as u8,
+            workspace,
+            account,
+            access,
+            ceiling,
+        }
+    }
+
+    /// Whether the policy has a warning of it: only a live key whose account is no member is refused
+    /// with one.
+    pub(super) fn is_warned_of(&self) -> bool {
+        self.revoked == Seconds::NEVER && self.access.is_none()
+    }
 
     pub(super) fn is_vacant(&self) -> bool {
         self.id_length == 0

@@ -13,6 +13,7 @@ use crate::policy::disputed::Disputed;
 use crate::policy::draft::DraftRoute;
 use crate::policy::host::Host;
 use crate::policy::level::Level;
+use crate::policy::limits::RouteLimits;
 use crate::policy::method::{self, Methods};
 use crate::policy::problem::{Place, Problem};
 use reader::Reader;
@@ -41,6 +42,7 @@ pub struct Route {
     name: Box<str>,
     template: Box<str>,
     allow: Box<str>,
+    limits: Option<Box<RouteLimits>>,
     /// What a WebSocket needs; none refuses it.
     upgrade: Level,
     preflight: bool,
@@ -87,6 +89,11 @@ impl Route {
     /// Where it goes: an index into the upstreams that the policy was compiled with.
     pub fn upstream(&self) -> usize {
         self.upstream
+    }
+
+    /// What bounds its requests, if anything does.
+    pub fn limits(&self) -> Option<&RouteLimits> {
+        self.limits.as_deref()
     }
 
     /// The methods that it takes, as the `Allow` field lists them.

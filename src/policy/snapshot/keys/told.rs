@@ -1,7 +1,12 @@
 //! What is told of keys to who compares two snapshots.
 
-use super::{Ceiling, Key, Keys, Seconds};
-use crate::policy::key::{DigestKind, KeyDigest, Pepper};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::super::record::{Key, Seconds};
+use super::Keys;
+use super::overlay::{Overlay, Says};
+use crate::policy::key::{DigestKind, KeyDigest};
 use crate::policy::time::UnixSeconds;
 
 /// A record.
@@ -45,13 +50,31 @@ impl Key {
 
 impl Keys {
     /// Every record with its id and the kind of its digest, in an order that a change of what a
-    /// record says leaves as it is.
+    /// compiled record says leaves as it is.
     pub(in crate::policy) fn told(&self) -> impl Iterator<Item = Told<'_>> {
-        DigestKind::ALL.into_iter().zip(&self.shelves).flat_map(move |(kind, shelf)| {
-            let records = self.records.get(shelf.first..shelf.rest.end).unwrap_or_default();
-            let keys = records.iter().zip(shelf.first as u32..).filter(|(key, _)| !key.is_vacant());
-            keys.map(move |(key, number)| Told { id: self.id(number), kind, key })
-        })
+        let overlay = self.overlay.as_deref();
+        let mut hidden = overlay.map(Overlay::hidden).unwrap_or_default().iter().peekable();
+        // Both are in the order of their numbers.
+        let compiled =
+            self.base.told().filter(move |(number, _)| hidden.next_if_eq(&number).is_none());
+        let came = overlay.into_iter().flat_map(Overlay::told);
+        compiled.map(|(_, told)| told).chain(came)
+    }
+
+    /// Of these keys and of `other`, every record that may not be in both. Nothing where they were
+    /// not compiled together.
+    pub(in crate::policy) fn apart<'k>(
+        &'k self,
+        other: &'k Self,
+    ) -> Option<(Vec<Told<'k>>, Vec<Told<'k>>)> {
+        if !Arc::ptr_eq(&self.base, &other.base) {
+            return None;
+        }
+        let stands = [self, other].into_iter().filter_map(|keys| keys.overlay.as_deref());
+        let digests: BTreeSet<KeyDigest> =
+            stands.flat_map(Overlay::stands).map(|stand| stand.digest).collect();
+        let told = |keys: &'k Self| digests.iter().filter_map(|digest| keys.of(digest)).collect();
+        Some((told(self), told(other)))
     }
 
     /// The record of the same text as one of `others`.
@@ -60,14 +83,19 @@ impl Keys {
             return None;
         }
         let digest = KeyDigest { kind: told.kind, bytes: told.key.digest };
-        self.record(&digest, self.place(&digest)).map(|(_, key)| key)
+        self.of(&digest).map(|told| told.key)
     }
 
-    pub(in crate::policy) fn ceiling_at(&self, number: u32) -> Option<&Ceiling> {
-        self.ceilings.get(number as usize)
-    }
-
-    pub(in crate::policy) fn pepper(&self) -> Option<&Pepper> {
-        self.pepper.as_ref()
+    pub(super) fn of(&self, digest: &KeyDigest) -> Option<Told<'_>> {
+        let says = self.overlay.as_ref().map_or(Says::Nothing, |overlay| overlay.says(digest));
+        let (id, key) = match says {
+            Says::Gone => return None,
+            Says::Is(_, added) => (&*added.id, &added.key),
+            Says::Nothing => {
+                let (number, key) = self.base.of_digest(digest)?;
+                (self.base.id(number), key)
+            }
+        };
+        Some(Told { id, kind: digest.kind, key })
     }
 }

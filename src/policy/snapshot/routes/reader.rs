@@ -57,6 +57,7 @@ impl Reader<'_> {
             allow: methods.as_ref().map_or(method::ALLOW_ALL.into(), Methods::allow),
             view_methods,
             methods,
+            limits: (!draft.limits.is_nothing()).then(|| Box::new(draft.limits)),
             upgrade: draft.upgrade,
             preflight: draft.preflight,
             keeps: draft.keeps(),

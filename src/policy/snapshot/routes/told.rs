@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Route, RouteWorkspace, Scope};
 use crate::policy::disputed::Disputed;
 use crate::policy::level::Level;
+use crate::policy::limits::RouteLimits;
 use crate::policy::method::Methods;
 use crate::policy::snapshot::Snapshot;
 
@@ -23,6 +24,7 @@ pub(in crate::policy) struct Told<'s> {
     /// Role and area.
     pub(in crate::policy) protect: BTreeMap<&'s str, &'s str>,
     pub(in crate::policy) strips: bool,
+    pub(in crate::policy) limits: RouteLimits,
 }
 
 impl Route {
@@ -57,6 +59,7 @@ impl Route {
                 .map(|(role, area)| (catalog.roles.text(*role), catalog.areas.text(*area)))
                 .collect(),
             strips: self.strip > 0,
+            limits: self.limits().copied().unwrap_or_default(),
         }
     }
 }

@@ -1,0 +1,83 @@
+//! The same files again and again: all of them, or only what changed of the keys.
+
+use std::time::Duration;
+
+use super::page::Notes;
+use super::{Config, Loaded, Report, Secrets, certificates, gather, whole};
+use crate::keystore::{Changes, Ledger, Permissions};
+use crate::policy::Snapshot;
+use crate::proxy::{Tls, Trust};
+
+/// Loads the files that settings name, as often as they change.
+///
+/// INVARIANT: what it knows is of one load, and the keys that were read since; nothing where the
+/// last load of everything failed.
+#[derive(Debug)]
+pub struct Loader {
+    config: Config,
+    permissions: Permissions,
+    known: Option<Known>,
+}
+
+/// What was loaded last.
+#[derive(Debug)]
+struct Known {
+    snapshot: Snapshot,
+    tls: Option<Tls>,
+    trusts: Vec<Option<Trust>>,
+    ledger: Ledger,
+}
+
+impl Known {
+    fn of(loaded: &Loaded, ledger: Ledger) -> Self {
+        let Loaded { snapshot, tls, trusts, .. } = loaded;
+        Self { snapshot: snapshot.clone(), tls: tls.clone(), trusts: trusts.clone(), ledger }
+    }
+}
+
+impl Loader {
+    /// Nothing is read yet.
+    pub fn new(config: Config, permissions: Permissions) -> Self {
+        Self { config, permissions, known: None }
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// As [`load`](super::load).
+    ///
+    /// # Errors
+    ///
+    /// Every problem of the files, warnings included.
+    pub fn load(&mut self) -> Result<Loaded, Report> {
+        self.known = None;
+        let Self { config, permissions, .. } = &*self;
+        let mut ledger = None;
+        let secrets = Secrets { permissions: *permissions, ledger: Some(&mut ledger) };
+        let read = gather(config, Some(secrets), &Notes::default());
+        let loaded = whole(read, certificates(config, *permissions))?;
+        self.known = ledger.map(|ledger| Known::of(&loaded, ledger));
+        Ok(loaded)
+    }
+
+    /// What [`load`](Self::load) would return if nothing but the keys had changed since the last one,
+    /// at the cost of what changed; its report is empty. Also, how long other threads were busy with
+    /// that. Nothing where it is for a whole load to say what is so.
+    pub fn load_keys(&mut self) -> (Option<Loaded>, Duration) {
+        // Where this breaks off, nothing is known.
+        let Some(Known { snapshot, tls, trusts, ledger }) = self.known.take() else {
+            return (None, Duration::ZERO);
+        };
+        let compiled = |number| snapshot.compiled_digest(number);
+        let (changes, helped) = ledger.changes(&self.config.keys, self.permissions, compiled);
+        let loaded = changes.and_then(|Changes { gone, came, ledger }| {
+            let snapshot = snapshot.amended(&gone, &came)?;
+            let loaded = Loaded { snapshot, tls, trusts, report: Report::default() };
+            self.known = Some(Known::of(&loaded, ledger));
+            Some(loaded)
+        });
+        (loaded, helped)
+    }
+}
