@@ -3,6 +3,8 @@
 //! INVARIANT: a generation is whole. Snapshot and number are in one allocation and are swapped as
 //! one; nothing that a request needs is kept in a second cell. Only this file names `arc_swap`.
 
+mod used;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Deref;
@@ -15,6 +17,7 @@ use rustls::ServerConfig;
 
 use crate::policy::difference::Summary;
 use crate::policy::{Snapshot, UnixSeconds};
+pub use used::{Used, Uses};
 
 /// A compiled policy and its place in the order of policies that this process has served.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub struct Generation {
     pub snapshot: Snapshot,
     /// How a TLS handshake with a client goes, where clients speak TLS.
     pub tls: Option<Arc<ServerConfig>>,
+    /// When its keys were used.
+    pub used: Used,
 }
 
 /// What became of the last attempt to load a policy.
@@ -108,12 +113,33 @@ const CHANGES: usize = 10;
 pub struct Current {
     cell: ArcSwap<Generation>,
     status: Mutex<ReloadStatus>,
+    /// Uses of keys under generations that are over, where that is kept.
+    uses: Option<Mutex<Uses>>,
 }
 
 impl Current {
     /// Puts a first policy in force, as generation 1.
     pub fn new(snapshot: Snapshot, tls: Option<Arc<ServerConfig>>, now: UnixSeconds) -> Arc<Self> {
-        let first = Generation { number: 1, since: now, snapshot, tls };
+        Self::begin(snapshot, tls, now, None)
+    }
+
+    /// As [`new`](Self::new), and keeps when keys are used for [`take_uses`](Self::take_uses).
+    pub fn keeping_uses(
+        snapshot: Snapshot,
+        tls: Option<Arc<ServerConfig>>,
+        now: UnixSeconds,
+    ) -> Arc<Self> {
+        Self::begin(snapshot, tls, now, Some(Mutex::default()))
+    }
+
+    fn begin(
+        snapshot: Snapshot,
+        tls: Option<Arc<ServerConfig>>,
+        now: UnixSeconds,
+        uses: Option<Mutex<Uses>>,
+    ) -> Arc<Self> {
+        let used = uses.as_ref().map(|_| Used::of(&snapshot)).unwrap_or_default();
+        let first = Generation { number: 1, since: now, snapshot, tls, used };
         let status = ReloadStatus {
             succeeded_at: now,
             successes: 1,
@@ -122,7 +148,7 @@ impl Current {
             last_good: None,
             changes: VecDeque::new(),
         };
-        Arc::new(Self { cell: ArcSwap::from_pointee(first), status: Mutex::new(status) })
+        Arc::new(Self { cell: ArcSwap::from_pointee(first), status: Mutex::new(status), uses })
     }
 
     /// Notes that what is in force is not that of the files, but was kept on disk at `kept`.
@@ -143,7 +169,12 @@ impl Current {
     ) -> u64 {
         let mut status = self.lock();
         let number = self.cell.load().number + 1;
-        self.cell.store(Arc::new(Generation { number, since: now, snapshot, tls }));
+        let used = self.uses.as_ref().map(|_| Used::of(&snapshot)).unwrap_or_default();
+        let next = Generation { number, since: now, snapshot, tls, used };
+        let before = self.cell.swap(Arc::new(next));
+        if let Some(uses) = &self.uses {
+            before.used.take(&before.snapshot, &mut lock(uses));
+        }
         status.succeeded_at = now;
         status.successes += 1;
         status.failing = None;
@@ -168,6 +199,24 @@ impl Current {
         changes.push_front(change);
     }
 
+    /// The uses of keys that were not taken yet. A request that was just being judged when its
+    /// generation was replaced may be missing; its key is told with its next use.
+    pub fn take_uses(&self) -> Uses {
+        let Some(uses) = &self.uses else { return Uses::new() };
+        let mut uses = lock(uses);
+        let generation = self.cell.load();
+        generation.used.take(&generation.snapshot, &mut uses);
+        std::mem::take(&mut uses)
+    }
+
+    /// Keeps uses that could not be put anywhere, to be taken again.
+    pub fn give_back_uses(&self, taken: Uses) {
+        if let Some(uses) = &self.uses {
+            let mut uses = lock(uses);
+            taken.into_iter().for_each(|(id, hour)| used::note(&mut uses, id, hour));
+        }
+    }
+
     /// The generation in force. For a worker's requests there is [`Reader`].
     pub fn load(&self) -> Arc<Generation> {
         self.cell.load_full()
@@ -179,8 +228,12 @@ impl Current {
     }
 
     fn lock(&self) -> MutexGuard<'_, ReloadStatus> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.status)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A generation as one worker holds it: clones of the `Rc` around it are counted within the worker,

@@ -15,6 +15,7 @@ use tokio::time::{Interval, interval};
 
 use super::handover::{Offer, Taking};
 use super::manager::Manager;
+use super::uses::Keeper;
 use crate::admin::{self, Readiness, Stage, State};
 use crate::current::Current;
 use crate::proxy::{Address, Control, Proxy, Pulse, Timeouts};
@@ -32,6 +33,7 @@ pub(super) struct Service {
     pub(super) state: State,
     pub(super) proxy: Proxy,
     pub(super) reload: reload::Handle,
+    pub(super) keeper: Option<Keeper>,
 }
 
 impl Service {
@@ -48,7 +50,8 @@ impl Service {
     }
 
     async fn serve(self) -> io::Result<bool> {
-        let Self { operators, offer, taking, manager, timeouts, state, proxy, reload, .. } = self;
+        let Self { operators, offer, taking, manager, timeouts, .. } = self;
+        let Self { state, proxy, reload, keeper, .. } = self;
         let mut signals = Signals::new()?;
         let (stop, stopped) = watch::channel(false);
         let (control, pulse) = (proxy.control(), proxy.pulse());
@@ -97,6 +100,8 @@ impl Service {
                 }
             }
         };
+        // With what was used until the end.
+        drop(keeper);
         tracing::info!("stopped");
         end.stop.send_replace(true);
         // Its connections end within ten seconds; nobody waits for them.

@@ -21,10 +21,12 @@ mod manager;
 mod member;
 mod plane;
 mod reload;
+mod review;
 mod serve;
 mod sockets;
 mod status;
 mod test;
+mod uses;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -65,6 +67,8 @@ enum Command {
     Member(member::MemberArgs),
     /// Add, revoke and list grants, in the policy's file
     Grant(grant::GrantArgs),
+    /// Say who holds what, and what of it somebody should look at: exits 4 at `--fail-on` or above
+    Review(review::ReviewArgs),
     /// Test a policy: exits 4 if it does not do what the tests say
     Test(test::TestArgs),
     /// Have a running sidegate look at its files now, and wait until they are in force
@@ -153,6 +157,7 @@ pub fn main() -> ExitCode {
         Command::Key(args) => key::run(&args),
         Command::Member(args) => member::run(&args),
         Command::Grant(args) => grant::run(&args),
+        Command::Review(args) => review::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Status(args) => status::run(&args),

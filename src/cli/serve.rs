@@ -1,6 +1,7 @@
 //! `sidegate serve`: the only place where all rooms meet.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -10,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::life::Service;
 use super::manager::Manager;
 use super::sockets::{Opened, Sockets};
+use super::uses::Keeper;
 use super::{Exit, FileArgs};
 use crate::admin::{Look, Readiness, State};
 use crate::clock;
@@ -130,7 +132,11 @@ impl Plane {
         let opened = sockets.open(&config)?;
         let telemetry = Telemetry::new(VERSION)
             .map_err(|error| Failure::Broke(format!("the metrics cannot be set up: {error}")))?;
-        let current = Current::new(snapshot, tls.as_ref().map(Tls::config), clock::now());
+        let begin = match config.last_used {
+            Some(_) => Current::keeping_uses,
+            None => Current::new,
+        };
+        let current = begin(snapshot, tls.as_ref().map(Tls::config), clock::now());
         let warnings = [report.lines(), warnings].concat();
         Ok(Self { config, loader, seen, tls, current, telemetry, opened, warnings, fallback })
     }
@@ -177,6 +183,8 @@ impl Plane {
         )?;
         let settings = self.config.path.canonicalize().unwrap_or_else(|_| self.config.path.clone());
         let current = Arc::clone(&self.current);
+        let keeper = |path: &PathBuf| Keeper::start(Arc::clone(&current), path.clone());
+        let keeper = self.config.last_used.as_ref().map(keeper).transpose()?;
         let reload = reload::spawn(&self.config, self.loader, self.current, self.seen, self.tls)?;
         let asker = reload.asker();
         let state = State {
@@ -202,6 +210,7 @@ impl Plane {
             state,
             proxy,
             reload,
+            keeper,
         })
     }
 }

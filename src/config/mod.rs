@@ -49,7 +49,7 @@ pub use self::tls::{CertificateFiles, TlsFiles, TrustFiles};
 
 use self::files::Files;
 use self::page::Notes;
-use crate::keystore::{self, Ledger, Permissions};
+use crate::keystore::{self, LastUsed, Ledger, Permissions};
 use crate::policy::key::Pepper;
 use crate::policy::{Draft, Problem, Severity, Snapshot, compile, compile_with};
 use crate::proxy::{Tls, Trust};
@@ -69,6 +69,8 @@ pub struct Config {
     pub keys: PathBuf,
     /// The secret of `blake3-keyed` records.
     pub pepper: Option<PathBuf>,
+    /// Where it is kept when keys were last used.
+    pub last_used: Option<PathBuf>,
     /// The pin: keys of any other environment are refused.
     pub environment: Option<String>,
     /// The certificates, where clients speak TLS.
@@ -184,6 +186,17 @@ pub fn read_pepper(path: &Path, permissions: Permissions) -> Result<Pepper, Repo
     let file = files.add(path);
     let (pepper, problems) = pepper::read(path, file, permissions);
     pepper.ok_or_else(|| Report::new(files, problems))
+}
+
+/// Reads when keys were last used.
+///
+/// # Errors
+///
+/// What is wrong with the file.
+pub fn read_last_used(path: &Path, permissions: Permissions) -> Result<LastUsed, Report> {
+    let mut files = Files::default();
+    let file = files.add(path);
+    LastUsed::read(path, file, permissions).map_err(|problem| Report::new(files, vec![problem]))
 }
 
 /// [`read`] and [`load`] in one: with the problems of all files at once.

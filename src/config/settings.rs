@@ -22,7 +22,7 @@ const LARGEST: u64 = 1 << 20;
 
 const MOST_WORKERS: u64 = 1024;
 
-const FILES: [&str; 3] = ["policy", "keys", "pepper"];
+const FILES: [&str; 4] = ["policy", "keys", "pepper", "last_used"];
 
 const FORMATS: [telemetry::Format; 2] = [telemetry::Format::Json, telemetry::Format::Text];
 const LEVELS: [telemetry::Level; 4] = [
@@ -49,7 +49,7 @@ pub(super) fn read(path: &Path, files: &mut Files) -> (Option<Config>, Notes) {
 
 fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let [policy, keys, pepper] = FILES.map(|field| {
+    let [policy, keys, pepper, last_used] = FILES.map(|field| {
         let file = fields.text(field).map(|file| folder.join(file.value));
         (file.is_some() || !fields.has(field)).then_some(file)
     });
@@ -89,6 +89,7 @@ fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         policy: policy?.unwrap_or_else(|| folder.join("policy.toml")),
         keys: keys?.unwrap_or_else(|| folder.join("keys.jsonl")),
         pepper: pepper?,
+        last_used: last_used?,
         environment,
         tls: tls.flatten(),
         trusts,

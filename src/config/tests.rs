@@ -419,6 +419,7 @@ fn every_setting_can_be_set() {
         policy = "/etc/p"
         keys = "k/keys.jsonl"
         pepper = "pepper.bin"
+        last_used = "uses"
         environment = "staging"
         workers = 3
         trusted_proxies = ["10.0.0.0/8", "::1"]

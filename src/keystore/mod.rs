@@ -27,6 +27,7 @@
 mod api_key;
 mod canonical;
 mod damage;
+mod last_used;
 mod ledger;
 mod permissions;
 mod pieces;
@@ -39,6 +40,7 @@ mod text;
 mod timestamp;
 
 pub use api_key::ApiKey;
+pub use last_used::LastUsed;
 pub use ledger::{Changes, Ledger};
 pub use permissions::Permissions;
 pub use read::{read, read_to_follow, records};

@@ -139,6 +139,11 @@ impl Facts {
         self.route.map(|number| number as usize)
     }
 
+    /// The key's number in its snapshot: see [`Snapshot::key_id`].
+    pub fn key(&self) -> Option<usize> {
+        self.key.map(|number| number as usize)
+    }
+
     /// The level that the request needs on the route.
     pub fn needed(&self) -> Option<Level> {
         self.needed

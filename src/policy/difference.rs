@@ -35,6 +35,7 @@ use super::snapshot::Snapshot;
 use super::time::UnixSeconds;
 use holders::Holders;
 pub use loss::{Loss, loss};
+pub(super) use reach::scopes;
 pub use reach::{Reach, ScopeName};
 pub use row::{Effect, Field, Kind, LevelChange, Row, Subject, Value};
 pub use summary::{Counts, Summary};

@@ -73,6 +73,7 @@ mod limits;
 mod method;
 mod problem;
 mod reason;
+pub mod review;
 mod segment;
 mod snapshot;
 mod target;

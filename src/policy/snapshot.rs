@@ -152,6 +152,16 @@ impl Snapshot {
         self.keys.len()
     }
 
+    /// What every key's number is below, for who keeps one thing a key.
+    pub fn key_numbers(&self) -> usize {
+        self.keys.numbers()
+    }
+
+    /// The id of the key of that number; nothing where no key has it.
+    pub fn key_id(&self, number: usize) -> &str {
+        u32::try_from(number).map_or("", |number| self.keys.id(number))
+    }
+
     /// Routes.
     pub fn route_count(&self) -> usize {
         self.routes.len()

@@ -28,6 +28,7 @@ use super::trace::Trace;
 use super::tunnel::Tunnel;
 use super::worker::Worker;
 use crate::clock;
+use crate::current::Generation;
 use crate::policy::{Decision, Denial, DenyReason, Facts, Permit, RouteLimits, Snapshot};
 
 /// A refused request's body up to this length does not cost its client the connection.
@@ -53,7 +54,7 @@ pub(super) async fn answer(
     {
         return fail(fault, &parts, &trace, record);
     }
-    let (decision, decided) = decide(worker, activity, snapshot, &parts, &incoming);
+    let (decision, decided) = decide(worker, activity, &generation, &parts, &incoming);
     let permit = match decision {
         Decision::Allow(permit) => permit,
         Decision::Deny(denial) => {
@@ -187,7 +188,7 @@ pub(super) async fn answer(
 fn decide<'s>(
     worker: &Worker,
     activity: &Activity,
-    snapshot: &'s Snapshot,
+    generation: &'s Generation,
     parts: &Parts,
     incoming: &Incoming,
 ) -> (Decision<'s>, Instant) {
@@ -197,8 +198,10 @@ fn decide<'s>(
         Ok(mut query) => {
             // No field tells of a body in HTTP/2.
             query.preflight &= incoming.is_end_stream();
-            let decision = snapshot.decide(&query, clock::now());
-            if matches!(decision, Decision::Allow(_)) {
+            let now = clock::now();
+            let decision = generation.snapshot.decide(&query, now);
+            if let Decision::Allow(permit) = &decision {
+                generation.used.mark(&permit.facts(), now);
                 activity.right.ask(&query, &parts.method);
             }
             decision

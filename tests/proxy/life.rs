@@ -1,9 +1,11 @@
 //! Ends and reloads with requests in flight.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use crate::harness::until;
-use crate::rig::{GET, NOBODY, OK, Rig, WRITER};
+use crate::harness::{record, until};
+use crate::rig::{GET, NOBODY, OK, READER, Rig, WRITER};
 
 fn draining(rig: &Rig) {
     until("the drain", || rig.log().contains("\"draining\""));
@@ -134,4 +136,34 @@ fn hup_reloads_and_connections_stay() {
     });
     client.send(format!("GET /nowhere HTTP/1.1\r\n{WRITER}\r\n"));
     assert_eq!(client.answer().status(), 404);
+}
+
+#[test]
+fn which_keys_were_used_is_kept_over_a_reload_and_the_end() {
+    let mut rig = Rig::new("last_used = \"last-used.jsonl\"\n");
+    rig.upstream.answer_all(OK);
+    let status = |head: &str| rig.sent(format!("{head}\r\n")).answer().status();
+    assert_eq!(status(&format!("GET /app HTTP/1.1\r\n{WRITER}")), 200);
+    assert_eq!(status(&format!("POST /app HTTP/1.1\r\n{READER}Content-Length: 0\r\n")), 403);
+    let policy = rig.folder.path().join("policy.toml");
+    let text = fs::read_to_string(&policy).unwrap();
+    fs::write(&policy, format!("{text}# another generation\n")).unwrap();
+    until("the reload", || rig.gate.metric("sidegate_policy_generation", "") == 2.0);
+    let file = rig.folder.path().join("last-used.jsonl");
+    let used = |id: &str| fs::read_to_string(&file).is_ok_and(|text| text.contains(id));
+    assert!(!used("k_reader"), "a request that was refused is no use");
+    assert_eq!(status(&format!("GET /app HTTP/1.1\r\n{READER}")), 200);
+    // A key that comes by itself is not compiled with the others.
+    let keys = rig.folder.path().join("keys.jsonl");
+    let text = fs::read_to_string(&keys).unwrap();
+    fs::write(&keys, format!("{text}{}\n", record("late", "writer"))).unwrap();
+    until("the key", || rig.gate.metric("sidegate_policy_generation", "") == 3.0);
+    let late = WRITER.replace("key-writer", "key-late");
+    assert_eq!(status(&format!("GET /app HTTP/1.1\r\n{late}")), 200);
+    rig.gate.running.send("TERM");
+    assert_eq!(rig.gate.running.end(), Some(0));
+    assert!(used("{\"id\":\"k_writer\",\"used\":\"") && used("{\"id\":\"k_reader\",\"used\":\""));
+    assert!(used("{\"id\":\"k_late\",\"used\":\""));
+    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 4);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 }

@@ -41,7 +41,7 @@ fn write_row(row: &Row<'_>, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// What stands in names is text: no markup, no cell's end, nobody who is called.
-fn escaped(text: &str) -> String {
+pub(in crate::cli) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -22,6 +22,7 @@ use crate::keystore::{Permissions, Timestamp};
 use crate::policy::difference::{Difference, Side, difference};
 use crate::policy::{Snapshot, UnixSeconds};
 
+pub(super) use markdown::escaped;
 pub(super) use view::View;
 
 /// Say what a change of policy changes, exactly: which keys and members reach more or less on which

@@ -35,7 +35,7 @@ pub(super) use hash::read_text;
 pub(super) use outcome::Failure;
 pub(super) use view::ceiling;
 pub(super) use wait::WaitArgs;
-pub(super) use when::When;
+pub(super) use when::{When, span};
 
 #[derive(Debug, Args)]
 pub(super) struct KeyArgs {

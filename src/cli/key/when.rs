@@ -40,6 +40,12 @@ impl FromStr for When {
     }
 }
 
+/// A span of time such as `90d`, in seconds.
+pub(in crate::cli) fn span(text: &str) -> Result<i64, String> {
+    let wrong = || "it is not a span of time such as 12h, 90d or 6w".to_owned();
+    after(text).ok_or_else(wrong)
+}
+
 fn after(text: &str) -> Option<i64> {
     const UNITS: [(char, i64); 3] = [('h', 3_600), ('d', 86_400), ('w', 604_800)];
     UNITS.into_iter().find_map(|(unit, seconds)| {

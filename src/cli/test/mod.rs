@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::Exit;
-use crate::config::{self, Report};
+use super::explain::Answer;
+use crate::config::{self, Config, Report};
 
 use outcome::Outcome;
 
@@ -102,13 +103,7 @@ fn by_policy(args: &TestArgs) -> Vec<(PathBuf, Vec<&Path>)> {
 }
 
 fn of_policy(path: &Path, tests: &[&Path]) -> Result<Outcome, Vec<Report>> {
-    let (mut suites, mut wrong) = (Vec::new(), Vec::new());
-    for path in tests {
-        match config::read_suite(path) {
-            Ok((suite, report)) => suites.push(run::Read { path, suite, report }),
-            Err(report) => wrong.push(report),
-        }
-    }
+    let (suites, mut wrong) = read(tests);
     match config::read(path) {
         Ok(config) => match run::run(&config, suites) {
             Ok(outcome) if wrong.is_empty() => return Ok(outcome),
@@ -118,4 +113,31 @@ fn of_policy(path: &Path, tests: &[&Path]) -> Result<Outcome, Vec<Report>> {
         Err(report) => wrong.push(report),
     }
     Err(wrong)
+}
+
+/// The files that can be read, and what is wrong with the others.
+fn read<'a>(tests: &[&'a Path]) -> (Vec<run::Read<'a>>, Vec<Report>) {
+    let (mut suites, mut wrong) = (Vec::new(), Vec::new());
+    for path in tests {
+        match config::read_suite(path) {
+            Ok((suite, report)) => suites.push(run::Read { path, suite, report }),
+            Err(report) => wrong.push(report),
+        }
+    }
+    (suites, wrong)
+}
+
+/// Asks the policy of `config` what every case of some files asks that expects to be allowed.
+///
+/// # Errors
+///
+/// Every problem of the files and of the policy, and every name that the policy does not have.
+pub(super) fn ask_allowed(
+    config: &Config,
+    tests: &[PathBuf],
+    each: impl FnMut(&Answer<'_>),
+) -> Result<(), Vec<Report>> {
+    let tests: Vec<&Path> = tests.iter().map(PathBuf::as_path).collect();
+    let (suites, wrong) = read(&tests);
+    if wrong.is_empty() { run::ask(config, suites, each) } else { Err(wrong) }
 }

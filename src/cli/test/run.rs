@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::explain::{Address, Credential, Policy, Preparation, Request, View};
+use crate::cli::explain::{Address, Answer, Credential, Policy, Preparation, Request, View};
 use crate::config::{Case, Config, Expect, Report, Suite, Who};
 use crate::keystore::Permissions;
 use crate::policy::{Decision, Level, Problem};
@@ -24,46 +24,102 @@ struct Ready<'a> {
     addresses: Vec<Address>,
 }
 
+/// Files of tests and the policy that they are about, all of whose names are known.
+struct Prepared<'f> {
+    policy: Policy,
+    files: Vec<(&'f Path, &'f Report, Vec<Ready<'f>>)>,
+}
+
+/// Why nothing could be asked.
+enum Wrong {
+    /// Of each file, names that the policy does not have.
+    Names(Vec<Vec<Problem>>),
+    Policy(Report),
+}
+
 /// Runs every case.
 ///
 /// # Errors
 ///
 /// Every problem of the policy, and every name in the tests that it does not have.
-pub(super) fn run(config: &Config, mut files: Vec<Read<'_>>) -> Result<Outcome, Vec<Report>> {
-    // Nothing is served, and no key's text is known: neither modes nor the pepper matter.
-    let unpeppered = Config { pepper: None, ..config.clone() };
-    let prepared = Preparation::load(&unpeppered, Permissions::Insecure);
-    let mut preparation = prepared.map_err(|report| vec![report])?;
-    preparation.stand_in_for_pepper();
+pub(super) fn run(config: &Config, files: Vec<Read<'_>>) -> Result<Outcome, Vec<Report>> {
+    match Prepared::of(config, &files) {
+        Ok(prepared) => Ok(prepared.run(config)),
+        Err(wrong) => Err(wrong.reports(files)),
+    }
+}
 
-    let mut all = Vec::new();
-    let mut wrong = Vec::new();
-    for file in &mut files {
-        let mut problems = Vec::new();
-        let ready = file.suite.cases.iter();
-        let ready = ready.filter_map(|case| ready_for(case, &mut preparation, &mut problems));
-        let ready: Vec<_> = ready.collect();
-        if problems.is_empty() {
-            all.push((file.path, &file.report, ready));
-        } else {
-            file.report.extend(problems);
-            wrong.push(&file.report);
+/// Asks what every case asks that expects to be allowed.
+///
+/// # Errors
+///
+/// As [`run`].
+pub(super) fn ask(
+    config: &Config,
+    files: Vec<Read<'_>>,
+    mut each: impl FnMut(&Answer<'_>),
+) -> Result<(), Vec<Report>> {
+    match Prepared::of(config, &files) {
+        Ok(Prepared { policy, files }) => {
+            let ready = files.iter().flat_map(|(.., ready)| ready);
+            let ready = ready.filter(|ready| matches!(ready.case.expect, Expect::Allow(_)));
+            ready.for_each(|ready| ready.ask(&policy, |_, answer| each(answer)));
+            Ok(())
         }
+        Err(wrong) => Err(wrong.reports(files)),
     }
-    if !wrong.is_empty() {
-        let failing = files.into_iter().map(|file| file.report);
-        return Err(failing.filter(|report| report.errors() > 0).collect());
+}
+
+impl<'f> Prepared<'f> {
+    fn of(config: &Config, files: &'f [Read<'_>]) -> Result<Self, Wrong> {
+        // Nothing is served, and no key's text is known: neither modes nor the pepper matter.
+        let unpeppered = Config { pepper: None, ..config.clone() };
+        let prepared = Preparation::load(&unpeppered, Permissions::Insecure);
+        let mut preparation = prepared.map_err(Wrong::Policy)?;
+        preparation.stand_in_for_pepper();
+
+        let (mut all, mut wrong) = (Vec::new(), Vec::new());
+        for Read { path, suite, report } in files {
+            let mut problems = Vec::new();
+            let ready = suite.cases.iter();
+            let ready = ready.filter_map(|case| ready_for(case, &mut preparation, &mut problems));
+            all.push((*path, report, ready.collect()));
+            wrong.push(problems);
+        }
+        if wrong.iter().any(|problems| !problems.is_empty()) {
+            return Err(Wrong::Names(wrong));
+        }
+        let policy = preparation.compile().map_err(Wrong::Policy)?;
+        Ok(Self { policy, files: all })
     }
-    let policy = preparation.compile().map_err(|report| vec![report])?;
-    let mut coverage = Coverage::new(&policy);
-    let files = all.iter().map(|(path, report, ready)| {
-        let mut outcome = FileOutcome::new(path);
-        ready.iter().for_each(|ready| ready.run(&policy, report, &mut coverage, &mut outcome));
-        outcome
-    });
-    let files = files.collect();
-    let config = config.path.display().to_string();
-    Ok(Outcome::of(PolicyOutcome { config, files, untouched: coverage.untouched(&policy) }))
+
+    fn run(self, config: &Config) -> Outcome {
+        let Self { policy, files } = self;
+        let mut coverage = Coverage::new(&policy);
+        let files = files.iter().map(|(path, report, ready)| {
+            let mut outcome = FileOutcome::new(path);
+            ready.iter().for_each(|ready| ready.run(&policy, report, &mut coverage, &mut outcome));
+            outcome
+        });
+        let files = files.collect();
+        let config = config.path.display().to_string();
+        Outcome::of(PolicyOutcome { config, files, untouched: coverage.untouched(&policy) })
+    }
+}
+
+impl Wrong {
+    fn reports(self, files: Vec<Read<'_>>) -> Vec<Report> {
+        let names = match self {
+            Self::Policy(report) => return vec![report],
+            Self::Names(names) => names,
+        };
+        let reports = files.into_iter().zip(names).map(|(file, names)| {
+            let mut report = file.report;
+            report.extend(names);
+            report
+        });
+        reports.filter(|report| report.errors() > 0).collect()
+    }
 }
 
 fn ready_for<'a>(
@@ -111,14 +167,8 @@ fn ready_for<'a>(
 }
 
 impl Ready<'_> {
-    fn run(
-        &self,
-        policy: &Policy,
-        report: &Report,
-        coverage: &mut Coverage,
-        outcome: &mut FileOutcome,
-    ) {
-        let Case { name, from, at, methods, upgrade, preflight, expect, .. } = self.case;
+    fn ask(&self, policy: &Policy, mut each: impl FnMut(&Request<'_>, &Answer<'_>)) {
+        let Case { at, methods, upgrade, preflight, .. } = self.case;
         for (method, address) in
             methods.iter().flat_map(|m| self.addresses.iter().map(move |a| (m, a)))
         {
@@ -126,21 +176,34 @@ impl Ready<'_> {
             let (upgrade, preflight) = (*upgrade, *preflight);
             let request =
                 Request { method: &method.value, address, credential, upgrade, preflight };
-            let answer = policy.ask(&request, *at);
-            coverage.touch(policy, &answer);
+            each(&request, &policy.ask(&request, *at));
+        }
+    }
+
+    fn run(
+        &self,
+        policy: &Policy,
+        report: &Report,
+        coverage: &mut Coverage,
+        outcome: &mut FileOutcome,
+    ) {
+        let Case { name, from, at, expect, .. } = self.case;
+        self.ask(policy, |request, answer| {
+            coverage.touch(policy, answer);
             let got = Got::of(policy, &answer.decision);
             let failure = (!got.is(expect)).then(|| {
-                let view = View::new(policy, &request, *at, &answer);
+                let view = View::new(policy, request, *at, answer);
                 Failure { expected: expected(expect), got: got.to_string(), explanation: view }
             });
+            let Address { host, target, .. } = request.address;
             outcome.add(super::outcome::CaseOutcome {
                 name: name.value.clone(),
                 from: from.clone(),
                 place: report.place(name.place),
-                request: format!("{} {}{}", method.value, address.host, address.target),
+                request: format!("{} {host}{target}", request.method),
                 failure,
             });
-        }
+        });
     }
 }
 

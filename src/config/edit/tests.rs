@@ -355,6 +355,22 @@ fn the_rules_of_administration_hold() {
     }
 }
 
+/// Without an area of that name the role says who administers; who is suspended does not.
+#[test]
+fn administrators_are_known_by_their_role_where_there_is_no_area() {
+    let policy = POLICY.replace("\"members\", ", "").replace("members = \"full\"", "");
+    let suspended = format!("{policy}[account.cid]\nsuspended = true\n");
+    for (policy, by, expected) in [
+        (&policy, "cid", "done"),
+        (&policy, "dan", "no: refused to `dan`: it does not administer"),
+        (&suspended, "cid", "no: refused to `cid`: it is not an active"),
+    ] {
+        let (_folder, config) = place(policy);
+        let told = refusal(&config, &wish("one", invite("eve", "member"), Some(by)));
+        assert!(told.starts_with(expected), "{by}: {told}");
+    }
+}
+
 #[test]
 fn what_would_not_compile_is_refused_with_its_places() {
     let (folder, config) = place(POLICY);

@@ -176,15 +176,15 @@ pub(super) struct Tables<'s> {
 
 impl<'s> Tables<'s> {
     pub(super) fn new(was: &'s Snapshot, is: &'s Snapshot, now: UnixSeconds) -> Self {
-        let mut scopes: Map<ScopeName<'s>, (Option<Scope>, Option<Scope>)> = Map::default();
-        for (name, scope) in named(was) {
-            scopes.entry(name).or_default().0 = Some(scope);
+        let mut both: Map<ScopeName<'s>, (Option<Scope>, Option<Scope>)> = Map::default();
+        for (name, scope) in scopes(was) {
+            both.entry(name).or_default().0 = Some(scope);
         }
-        for (name, scope) in named(is) {
-            scopes.entry(name).or_default().1 = Some(scope);
+        for (name, scope) in scopes(is) {
+            both.entry(name).or_default().1 = Some(scope);
         }
         let mut scopes: Vec<_> =
-            scopes.into_iter().map(|(name, (was, is))| (name, was, is)).collect();
+            both.into_iter().map(|(name, (was, is))| (name, was, is)).collect();
         scopes.sort_unstable_by_key(|(name, ..)| *name);
         Self { was, is, now, scopes, compared: Map::default() }
     }
@@ -219,7 +219,10 @@ impl<'s> Tables<'s> {
     }
 }
 
-fn named(snapshot: &Snapshot) -> impl Iterator<Item = (ScopeName<'_>, Scope)> {
+/// Every scope of a policy: the areas, then each product followed by its permissions.
+pub(in crate::policy) fn scopes(
+    snapshot: &Snapshot,
+) -> impl Iterator<Item = (ScopeName<'_>, Scope)> {
     let areas = snapshot.catalog.areas.iter().zip(0..);
     let areas = areas.map(|(name, area)| (ScopeName::Area(name), Scope::Area(area)));
     let products = snapshot.catalog.rows();

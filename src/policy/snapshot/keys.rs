@@ -114,6 +114,12 @@ impl Keys {
         self.told().map(|told| told.key)
     }
 
+    /// What the number of every record is below.
+    pub(in crate::policy) fn numbers(&self) -> usize {
+        let added = self.overlay.as_ref().map_or(0, |overlay| overlay.stands().len());
+        self.base.end() as usize + added
+    }
+
     pub(in crate::policy) fn len(&self) -> usize {
         self.overlay.as_ref().map_or(self.base.len(), |overlay| {
             self.base.len() - overlay.hidden().len() + overlay.count()
