@@ -74,10 +74,8 @@ fn is_revoked(before: &str, after: &str, number: usize) -> bool {
         && others.into_iter().all(|(_, (old, new))| old == new)
 }
 
-#[test]
-fn whoever_is_killed_leaves_the_old_file_or_the_new_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
+/// Settings, the policy and the keys.
+fn write_files(folder: &Path) {
     let settings = "policy = \"policy.toml\"\nkeys = \"keys.jsonl\"\n\
                     [upstream.app]\nurls = [\"http://127.0.0.1:9\"]\n";
     fs::write(folder.join("sidegate.toml"), settings).unwrap();
@@ -86,6 +84,14 @@ fn whoever_is_killed_leaves_the_old_file_or_the_new_one() {
     let text: String = (0..KEYS).map(|number| format!("{}\n", record(number))).collect();
     fs::write(&keys, &text).unwrap();
     fs::set_permissions(&keys, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn whoever_is_killed_leaves_the_old_file_or_the_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let keys = folder.join("keys.jsonl");
+    write_files(folder);
 
     let create = ["create", "--workspace", "acme", "--account", "alice"];
     let began = clock::instant();
@@ -123,6 +129,68 @@ fn whoever_is_killed_leaves_the_old_file_or_the_new_one() {
     let mut left: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name()).collect();
     left.sort();
     assert!(left.len() <= 4, "{left:?}");
+}
+
+/// What changes many records at once changes all of them or none.
+#[test]
+fn whoever_is_killed_while_changing_many_has_changed_all_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let keys = folder.join("keys.jsonl");
+    let rows: String = (0..KEYS).map(|number| format!("tk_{number},acme,bob\n")).collect();
+    fs::write(folder.join("rows.csv"), format!("key,workspace,account\n{rows}")).unwrap();
+    type Held = fn(&Value) -> bool;
+    // What is done, how many records there are then, and how many of them are such.
+    let cases: [(&[&str], usize, Held, usize); 4] = [
+        (&["import", "rows.csv"], 2 * KEYS, |it| it["account"] == "bob", KEYS),
+        (&["revoke", "--workspace", "acme"], KEYS, |it| it["revoked"].is_string(), KEYS),
+        (&["prune", "--older-than", "0h"], KEYS / 2, |it| it["revoked"].is_null(), KEYS / 2),
+        (&["rotate", "k_1"], KEYS + 1, |it| it["expires"].is_string(), 1),
+    ];
+    for (arguments, count, held, many) in cases {
+        let write = || {
+            write_files(folder);
+            if arguments[0] == "prune" {
+                let text = fs::read_to_string(&keys).unwrap();
+                let lines = text.lines().enumerate().map(|(number, line)| {
+                    let since = r#""revoked":"2026-01-01T00:00:00Z""#;
+                    let line = match number % 2 {
+                        0 => line.replace(r#""revoked":null"#, since),
+                        _ => line.to_owned(),
+                    };
+                    line + "\n"
+                });
+                fs::write(&keys, lines.collect::<String>()).unwrap();
+            }
+        };
+        write();
+        let before = fs::read_to_string(&keys).unwrap();
+        let is_done = |text: &str| {
+            let records: Vec<Value> =
+                text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            records.len() == count && records.iter().filter(|it| held(it)).count() == many
+        };
+        let began = clock::instant();
+        assert!(command(folder, arguments).status().unwrap().success());
+        let whole = began.elapsed();
+        assert!(is_done(&fs::read_to_string(&keys).unwrap()), "{arguments:?}");
+        let (mut old, mut new) = (0, 0);
+        for round in 0..KILLS / 8 {
+            write();
+            let mut child = command(folder, arguments).spawn().unwrap();
+            until_passed(whole.mul_f64(1.2 * fastrand::f64()));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let after = fs::read_to_string(&keys).unwrap();
+            match after == before {
+                true => old += 1,
+                false => new += 1,
+            }
+            assert!(after == before || is_done(&after), "{arguments:?}, round {round}");
+        }
+        println!("{arguments:?}: {old} times the old file, {new} the new one");
+        assert!(old > 0);
+    }
 }
 
 /// Waiting is what is tested here: for the moment of the kill.

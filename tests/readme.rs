@@ -71,6 +71,21 @@ fn every_command_and_metric_is_named() {
 }
 
 #[test]
+fn every_command_for_keys_is_in_the_table() {
+    let help = Command::new(env!("CARGO_BIN_EXE_sidegate")).args(["key", "--help"]).output();
+    let help = String::from_utf8(help.unwrap().stdout).unwrap();
+    let commands = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    let mut named = 0;
+    for line in commands.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
+        let name = line.split_whitespace().next().unwrap();
+        let row = README.lines().any(|row| row.starts_with(&format!("| `key {name}")));
+        assert!(row || name == "help", "README does not have `key {name}`");
+        named += usize::from(row);
+    }
+    assert!(named >= 9, "{help}");
+}
+
+#[test]
 fn every_reason_is_in_the_table() {
     for reason in sidegate::policy::DenyReason::ALL {
         let code = format!("`{}`", reason.code());

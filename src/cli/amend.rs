@@ -68,7 +68,7 @@ pub(super) fn on_terminal(
     execute: impl FnOnce(&mut Terminal<'_>, UnixSeconds) -> Result<(), Failure>,
 ) -> Exit {
     let (mut input, mut out, mut err) = (io::empty(), io::stdout(), io::stderr());
-    let mut terminal = Terminal { input: &mut input, out: &mut out, err: &mut err };
+    let mut terminal = Terminal { input: &mut input, out: &mut out, err: &mut err, watched: false };
     match execute(&mut terminal, clock::now()) {
         Ok(()) => Exit::Fine,
         Err(failure) => {

@@ -61,7 +61,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Say what a change of policy changes, exactly: exits 4 if it is what `--fail-on` names
     Diff(diff::DiffArgs),
-    /// Make, show and revoke keys
+    /// Make, show, rotate, revoke, verify, import and prune keys
     Key(key::KeyArgs),
     /// Invite, accept and remove members, and change their roles, in the policy's file
     Member(member::MemberArgs),

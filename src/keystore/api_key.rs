@@ -5,7 +5,8 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::policy::key::{
-    BASE62, CHECKSUM_CHARACTERS, KeyDigest, Pepper, RANDOM_CHARACTERS, checksum, is_well_formed,
+    BASE62, CHECKSUM_CHARACTERS, DigestKind, KeyDigest, Pepper, RANDOM_CHARACTERS, checksum,
+    is_well_formed,
 };
 
 /// A key's text. Wiped from memory when dropped, and redacted in `Debug`.
@@ -54,6 +55,15 @@ impl ApiKey {
         match pepper {
             Some(pepper) => KeyDigest::blake3_keyed(&self.0, pepper),
             None => KeyDigest::blake3(&self.0),
+        }
+    }
+
+    /// Its digest of that kind; nothing where that needs a pepper and there is none.
+    pub fn digest_of(&self, kind: DigestKind, pepper: Option<&Pepper>) -> Option<KeyDigest> {
+        match kind {
+            DigestKind::Blake3 => Some(self.digest(None)),
+            DigestKind::Blake3Keyed => pepper.map(|pepper| self.digest(Some(pepper))),
+            DigestKind::Sha256 => Some(self.sha256()),
         }
     }
 

@@ -24,6 +24,7 @@ pub(super) fn parse(line: &str) -> Option<Record<'_>> {
     let environment = rest.text()?;
     rest.literal(",\"label\":")?;
     let label = rest.or_null(Rest::text)?;
+    let owner = rest.named(",\"owner\":", Rest::text)?;
     rest.literal(",\"created\":")?;
     let created = rest.time()?;
     rest.literal(",\"not_before\":")?;
@@ -32,6 +33,7 @@ pub(super) fn parse(line: &str) -> Option<Record<'_>> {
     let expires = rest.or_null(Rest::time)?;
     rest.literal(",\"revoked\":")?;
     let revoked = rest.or_null(Rest::time)?;
+    let reason = rest.named(",\"reason\":", Rest::text)?;
     rest.literal(",\"ceiling\":")?;
     let ceiling = match rest.0.strip_suffix('}')? {
         "null" => None,
@@ -44,10 +46,12 @@ pub(super) fn parse(line: &str) -> Option<Record<'_>> {
         account,
         environment,
         label,
+        owner,
         created,
         not_before,
         expires,
         revoked,
+        reason,
         ceiling,
     })
 }
@@ -76,6 +80,21 @@ impl<'a> Rest<'a> {
 
     fn time(&mut self) -> Option<Timestamp> {
         Timestamp::parse(self.string()?)
+    }
+
+    /// What stands only where there is something to say.
+    fn named<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<Option<T>> {
+        match self.0.strip_prefix(name) {
+            Some(rest) => {
+                self.0 = rest;
+                read(self).map(Some)
+            }
+            None => Some(None),
+        }
     }
 
     fn or_null<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
@@ -110,6 +129,8 @@ mod tests {
             null.replace("\"nightly export\"", "null"),
             null.replace("\"revoked\":null", "\"revoked\":\"2026-12-01T00:00:00Z\""),
             null.replace("\"2027-02-18T10:00:00Z\"", "null"),
+            null.replace("\"created\"", "\"owner\":\"team-data\",\"created\"")
+                .replace("\"revoked\":null", "\"revoked\":null,\"reason\":\"leaked\""),
         ];
         for line in variants {
             let record = parse(&line).unwrap();

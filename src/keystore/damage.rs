@@ -19,6 +19,7 @@ const LONGEST_MESSAGE: usize = 240;
 /// The problems of one file.
 pub(super) struct Damage {
     file: FileId,
+    fields: &'static [&'static str],
     problems: Vec<Problem>,
     untold: usize,
     last: u32,
@@ -26,7 +27,12 @@ pub(super) struct Damage {
 
 impl Damage {
     pub(super) fn new(file: FileId) -> Self {
-        Self { file, problems: Vec::new(), untold: 0, last: 0 }
+        Self::with_fields(file, &Record::FIELDS)
+    }
+
+    /// Of a file whose lines have fields of these names.
+    pub(super) fn with_fields(file: FileId, fields: &'static [&'static str]) -> Self {
+        Self { file, fields, problems: Vec::new(), untold: 0, last: 0 }
     }
 
     /// Whether the message of one more problem would be told.
@@ -45,7 +51,8 @@ impl Damage {
 
     /// Notes that a line could not be read.
     pub(super) fn line(&mut self, line: u32, bytes: &[u8], error: &serde_json::Error) {
-        self.add(line, column(bytes, error.column()), |place| explain(place, bytes, error));
+        let fields = self.fields;
+        self.add(line, column(bytes, error.column()), |place| explain(place, bytes, error, fields));
     }
 
     /// Whether there is so much that nobody needs to read on.
@@ -73,7 +80,7 @@ fn column(bytes: &[u8], column: usize) -> u32 {
     u32::try_from(String::from_utf8_lossy(before).chars().count()).unwrap_or(0)
 }
 
-fn explain(place: Place, bytes: &[u8], error: &serde_json::Error) -> Problem {
+fn explain(place: Place, bytes: &[u8], error: &serde_json::Error, fields: &[&str]) -> Problem {
     if bytes.contains(&0) {
         let problem = Problem::error(place, "the line has a NUL byte, which no record has");
         return problem.hint("a crash may have cut the file: restore the line from a backup");
@@ -91,16 +98,16 @@ fn explain(place: Place, bytes: &[u8], error: &serde_json::Error) -> Problem {
         Category::Syntax | Category::Io => {
             Problem::error(place, format!("not a JSON object: {}", printable(text)))
         }
-        Category::Data => explain_data(place, text),
+        Category::Data => explain_data(place, text, fields),
     }
 }
 
-fn explain_data(place: Place, text: &str) -> Problem {
+fn explain_data(place: Place, text: &str, fields: &[&str]) -> Problem {
     if let Some((unknown, _)) = text.split_once(", expected")
         && let Some(name) = unknown.strip_prefix("unknown field `")
     {
         let problem = Problem::error(place, printable(unknown));
-        return problem.did_you_mean(name.trim_end_matches('`'), Record::FIELDS);
+        return problem.did_you_mean(name.trim_end_matches('`'), fields.iter().copied());
     }
     // The value may be a key that somebody pasted: say what kind of thing it is, not what it says.
     if let Some(kinds) = text.strip_prefix("invalid type: ")

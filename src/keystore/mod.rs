@@ -2,8 +2,9 @@
 //!
 //! `keys.jsonl` holds one [`Record`] a line: a JSON object with `id`, `hash`, `workspace`, `account`,
 //! `environment`, `created` and, each of them null or left out where there is nothing to say,
-//! `label`, `not_before`, `expires`, `revoked` and `ceiling` (`level`, `products`, `areas`). Times
-//! are RFC 3339 in whole seconds.
+//! `label`, `owner` (who is asked about it), `not_before`, `expires`, `revoked`, `reason` (why it was)
+//! and `ceiling` (`level`, `products`, `areas`). Times are RFC 3339 in whole seconds. `owner` and
+//! `reason` are written only where there is something to say.
 //!
 //! What holds:
 //! - A damaged line is a problem with its number, never skipped. Damaged is also: blank, without the
@@ -27,6 +28,7 @@
 mod api_key;
 mod canonical;
 mod damage;
+mod foreign;
 mod last_used;
 mod ledger;
 mod permissions;
@@ -40,6 +42,7 @@ mod text;
 mod timestamp;
 
 pub use api_key::ApiKey;
+pub use foreign::{Column, Format, Row, Secret, Wrong};
 pub use last_used::LastUsed;
 pub use ledger::{Changes, Ledger};
 pub use permissions::Permissions;
@@ -47,6 +50,6 @@ pub use read::{read, read_to_follow, records};
 pub use record::{Ceiling, Record, State};
 pub use refusal::Refusal;
 pub(crate) use replace::Target;
-pub use store::{NewRecord, Revocation, Store};
+pub use store::{Imported, NewRecord, Revocation, Revoked, Rotated, Store, Terms, Whom};
 pub use text::Text;
 pub use timestamp::Timestamp;

@@ -33,6 +33,9 @@ pub struct Record<'a> {
     pub environment: Text<'a>,
     /// What somebody called it.
     pub label: Option<Text<'a>>,
+    /// Who is asked about it: a person or a team. It gives nobody anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Text<'a>>,
     /// When it was made.
     pub created: Timestamp,
     /// Not valid before.
@@ -41,6 +44,9 @@ pub struct Record<'a> {
     pub expires: Option<Timestamp>,
     /// Not valid from this second on, by somebody's word.
     pub revoked: Option<Timestamp>,
+    /// Why it was revoked. It changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text<'a>>,
     /// What it can reach at most.
     #[serde(default, deserialize_with = "ceiling")]
     pub ceiling: Option<Ceiling>,
@@ -88,17 +94,19 @@ impl State {
 
 impl<'a> Record<'a> {
     /// Names of the fields, as they are written.
-    pub(super) const FIELDS: [&'static str; 14] = [
+    pub(super) const FIELDS: [&'static str; 16] = [
         "id",
         "hash",
         "workspace",
         "account",
         "environment",
         "label",
+        "owner",
         "created",
         "not_before",
         "expires",
         "revoked",
+        "reason",
         "ceiling",
         "level",
         "products",
@@ -128,6 +136,16 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// The same record, revoked from `now` on.
+    pub(super) fn revoke(self, now: Timestamp, reason: Option<Text<'a>>) -> Self {
+        Self { revoked: Some(now), reason, ..self }
+    }
+
+    /// Since when, or from when on, it is good for nothing any more.
+    pub fn ends(&self) -> Option<Timestamp> {
+        self.revoked.into_iter().chain(self.expires).min()
+    }
+
     /// The same record, with a memory of its own.
     pub fn into_owned(self) -> Record<'static> {
         Record {
@@ -136,6 +154,8 @@ impl<'a> Record<'a> {
             account: self.account.into_owned(),
             environment: self.environment.into_owned(),
             label: self.label.map(Text::into_owned),
+            owner: self.owner.map(Text::into_owned),
+            reason: self.reason.map(Text::into_owned),
             ..self
         }
     }
@@ -239,9 +259,14 @@ pub(super) mod tests {
 
     #[test]
     fn a_record_is_written_as_it_is_read() {
-        let record = Record::parse(LINE.as_bytes()).unwrap();
-        assert_eq!(serde_json::to_string(&record).unwrap(), LINE);
-        assert_eq!(record.clone().into_owned(), record);
+        let told = LINE
+            .replace("\"created\"", r#""owner":"team-data","created""#)
+            .replace(r#""revoked":null"#, r#""revoked":"2026-12-01T00:00:00Z","reason":"leaked""#);
+        for line in [LINE, &told] {
+            let record = Record::parse(line.as_bytes()).unwrap();
+            assert_eq!(serde_json::to_string(&record).unwrap(), line);
+            assert_eq!(record.clone().into_owned(), record);
+        }
     }
 
     #[test]

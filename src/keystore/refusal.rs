@@ -9,8 +9,12 @@ use crate::policy::Problem;
 /// Why nothing was changed.
 #[derive(Debug)]
 pub enum Refusal {
+    /// Another process changed the record with this id since it was read.
+    Changed(String),
     /// The file is not whole, or others can read it.
     Damaged(Vec<Problem>),
+    /// Rows that were to be taken up are wrong.
+    Foreign(Vec<Problem>),
     /// The system refused.
     Io {
         /// What could not be done.
@@ -38,7 +42,14 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Changed(id) => {
+                write!(
+                    f,
+                    "the record of `{id}` was changed by somebody else just now — run it again"
+                )
+            }
             Self::Damaged(problems) => write!(f, "{} problems in the key records", problems.len()),
+            Self::Foreign(problems) => write!(f, "{} problems in the rows", problems.len()),
             Self::Io { what, error } => write!(f, "{what}: {error}"),
             Self::Locked(folder) => write!(
                 f,

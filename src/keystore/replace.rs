@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use tempfile::NamedTempFile;
+
 use crate::clock;
 
 use super::permissions::Permissions;
@@ -67,11 +69,26 @@ impl Target {
         permissions: Permissions,
         parts: &[&[u8]],
     ) -> Result<(), Refusal> {
-        let refusal = |error| Refusal::io(format!("cannot write `{}`", self.path.display()), error);
-        let mut new = self.temporary().map_err(refusal)?;
+        let mut new = self.begin()?;
         for part in parts {
-            new.write_all(part).map_err(refusal)?;
+            new.write_all(part).map_err(|error| self.refusal(error))?;
         }
+        self.commit(new, old, permissions)
+    }
+
+    /// A new file beside the old one, which is gone again if it is not [`commit`](Self::commit)ted.
+    pub(super) fn begin(&self) -> Result<NamedTempFile, Refusal> {
+        self.temporary().map_err(|error| self.refusal(error))
+    }
+
+    /// Puts `new` in the place of the file that `old` is of, as [`replace`](Self::replace) does.
+    pub(super) fn commit(
+        &self,
+        new: NamedTempFile,
+        old: Option<&Metadata>,
+        permissions: Permissions,
+    ) -> Result<(), Refusal> {
+        let refusal = |error| self.refusal(error);
         let mode = match old {
             Some(old) => keep_owner(new.as_file(), old, permissions).map_err(refusal)?,
             None => 0o600,
@@ -82,8 +99,12 @@ impl Target {
         self.folder.sync_all().map_err(refusal)
     }
 
+    fn refusal(&self, error: io::Error) -> Refusal {
+        Refusal::io(format!("cannot write `{}`", self.path.display()), error)
+    }
+
     /// Always the same name, so that what a killed writer left behind does not pile up.
-    fn temporary(&self) -> io::Result<tempfile::NamedTempFile> {
+    fn temporary(&self) -> io::Result<NamedTempFile> {
         let name = format!(".{}.new", self.name);
         match fs::remove_file(self.folder_path.join(&name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

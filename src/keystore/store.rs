@@ -1,5 +1,11 @@
 //! Changes to the key file.
 
+mod edit;
+mod import;
+mod prune;
+mod revoke;
+mod rotate;
+
 use std::fs::Metadata;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -17,6 +23,10 @@ use super::refusal::Refusal;
 use super::replace::Target;
 use super::text::Text;
 use super::timestamp::Timestamp;
+
+pub use import::{Imported, Terms};
+pub use revoke::{Revoked, Whom};
+pub use rotate::Rotated;
 
 /// The key file, to be changed. Every change keeps every other line, byte for byte.
 #[derive(Debug)]
@@ -38,6 +48,8 @@ pub struct NewRecord {
     pub environment: Text<'static>,
     /// What somebody calls it.
     pub label: Option<Text<'static>>,
+    /// Who is asked about it.
+    pub owner: Option<Text<'static>>,
     /// Now.
     pub created: Timestamp,
     /// Not valid before.
@@ -66,10 +78,12 @@ impl NewRecord {
             account: self.account,
             environment: self.environment,
             label: self.label,
+            owner: self.owner,
             created: self.created,
             not_before: self.not_before,
             expires: self.expires,
             revoked: None,
+            reason: None,
             ceiling: self.ceiling,
         }
     }
@@ -97,30 +111,30 @@ impl Store {
         if old.bytes == NO_KEYS {
             old.bytes.clear();
         }
-        let mut id = new_id()?;
-        // 62^10 ids: that one is taken is an accident of once in a lifetime, but then it is met.
-        while !old.bytes.is_empty() && find(&id, &old.bytes)?.is_some() {
-            id = new_id()?;
-        }
-        let record = new.with_id(id);
+        let record = new.with_id(free_id(&old.bytes)?);
         let line = line_of(&record)?;
         target.replace(old.metadata.as_ref(), self.permissions, &[&old.bytes, &line])?;
         Ok(record)
     }
 
-    /// Revokes the key with this id from `now` on.
+    /// Revokes the key with this id from `now` on, and keeps why.
     ///
     /// # Errors
     ///
     /// Why nothing was revoked.
-    pub fn revoke(&self, id: &str, now: Timestamp) -> Result<Revocation, Refusal> {
+    pub fn revoke(
+        &self,
+        id: &str,
+        now: Timestamp,
+        reason: Option<Text<'static>>,
+    ) -> Result<Revocation, Refusal> {
         let target = Target::lock(&self.path)?;
         let old = self.content(&target, Missing::IsAnError)?;
         let Some(found) = find(id, &old.bytes)? else { return Err(unknown(id, &old.bytes)) };
         if found.record.revoked.is_some_and(|since| since <= now) {
             return Ok(Revocation::Already(found.record));
         }
-        let record = Record { revoked: Some(now), ..found.record };
+        let record = found.record.revoke(now, reason);
         let line = line_of(&record)?;
         let (before, rest) = old.bytes.split_at_checked(found.start).unwrap_or_default();
         let after = rest.get(found.length..).unwrap_or_default();
@@ -236,6 +250,16 @@ fn find_in_order(id: &str, bytes: &[u8]) -> Result<Option<Found>, Refusal> {
     Ok(found)
 }
 
+/// An id that no record of whole `bytes` has.
+fn free_id(bytes: &[u8]) -> Result<Text<'static>, Refusal> {
+    let mut id = new_id()?;
+    // 62^10 ids: that one is taken is an accident of once in a lifetime, but then it is met.
+    while !bytes.is_empty() && find(&id, bytes)?.is_some() {
+        id = new_id()?;
+    }
+    Ok(id)
+}
+
 fn unknown(id: &str, bytes: &[u8]) -> Refusal {
     let mut ids = Vec::new();
     each_line(bytes, FileId::default(), |_, _, record| ids.push(record.id.to_string()));
@@ -295,6 +319,7 @@ mod tests {
             account: text("svc-reporting"),
             environment: text("production"),
             label: None,
+            owner: None,
             created: time(0),
             not_before: None,
             expires: Some(time(7)),
@@ -379,7 +404,7 @@ mod tests {
             let path = folder.path().join("keys.jsonl");
             write(&path, content, 0o600);
             let store = Store::new(&path, Permissions::Private);
-            assert!(store.revoke("k_7Q2M", time(5)).is_err(), "{content:?}");
+            assert!(store.revoke("k_7Q2M", time(5), None).is_err(), "{content:?}");
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
             store.add(new_record()).unwrap();
             let (read, problems) = records(&path, FileId(0), Permissions::Private);
@@ -392,10 +417,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path().join("keys.jsonl"), Permissions::Private);
         let id = store.add(new_record()).unwrap().id;
-        let Revocation::Done(done) = store.revoke(&id, time(5)).unwrap() else { panic!() };
+        let Revocation::Done(done) = store.revoke(&id, time(5), None).unwrap() else { panic!() };
         assert_eq!(done.revoked, Some(time(5)));
         let before = fs::read(store.path()).unwrap();
-        assert_eq!(store.revoke(&id, time(9)).unwrap(), Revocation::Already(done));
+        assert_eq!(store.revoke(&id, time(9), None).unwrap(), Revocation::Already(done));
         assert_eq!(fs::read(store.path()).unwrap(), before);
     }
 
@@ -405,7 +430,7 @@ mod tests {
         let path = folder.path().join("keys.jsonl");
         let line = LINE.replace("\"revoked\":null", "\"revoked\":\"2100-01-01T00:00:00Z\"");
         write(&path, &format!("{line}\n"), 0o600);
-        Store::new(&path, Permissions::Private).revoke("k_7Q2M", time(5)).unwrap();
+        Store::new(&path, Permissions::Private).revoke("k_7Q2M", time(5), None).unwrap();
         let (read, _) = records(&path, FileId(0), Permissions::Private);
         assert_eq!(read[0].revoked, Some(time(5)));
     }
@@ -420,7 +445,7 @@ mod tests {
             ("k_7Q2N", "no key has the id `k_7Q2N` — did you mean `k_7Q2M`?"),
             ("else", "no key has the id `else` — `sidegate key list` shows them all"),
         ] {
-            assert_eq!(store.revoke(id, time(5)).unwrap_err().to_string(), expected);
+            assert_eq!(store.revoke(id, time(5), None).unwrap_err().to_string(), expected);
         }
     }
 
@@ -438,9 +463,10 @@ mod tests {
             let path = folder.path().join("keys.jsonl");
             write(&path, &content, mode);
             let store = Store::new(&path, Permissions::Private);
-            for refusal in
-                [store.add(new_record()).unwrap_err(), store.revoke("k_7Q2M", time(5)).unwrap_err()]
-            {
+            for refusal in [
+                store.add(new_record()).unwrap_err(),
+                store.revoke("k_7Q2M", time(5), None).unwrap_err(),
+            ] {
                 let Refusal::Damaged(problems) = refusal else { panic!("{refusal}") };
                 assert_eq!(problems.len(), 1);
                 assert_eq!(problems[0].place.line, line);
@@ -456,7 +482,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.jsonl");
         write(&path, &format!("{LINE}\n{LINE}\n"), 0o600);
-        let refusal = Store::new(&path, Permissions::Private).revoke("k_7Q2M", time(5));
+        let refusal = Store::new(&path, Permissions::Private).revoke("k_7Q2M", time(5), None);
         let Refusal::Damaged(problems) = refusal.unwrap_err() else { panic!() };
         assert_eq!(problems[0].to_string(), "the id `k_7Q2M` stands in line 1, too");
     }
@@ -609,7 +635,7 @@ mod tests {
             write(&path, &lines.concat(), 0o600);
             let store = Store::new(&path, Permissions::Private);
             store.add(new_record()).unwrap();
-            store.revoke(&format!("k_{revoked}"), time(5)).unwrap();
+            store.revoke(&format!("k_{revoked}"), time(5), None).unwrap();
             let after = fs::read_to_string(&path).unwrap();
             let after: Vec<_> = after.split_inclusive('\n').collect();
             prop_assert_eq!(after.len(), lines.len() + 1);

@@ -12,6 +12,7 @@ mod members;
 mod names;
 mod pattern;
 mod places;
+mod reached;
 mod record;
 mod routes;
 mod trie;

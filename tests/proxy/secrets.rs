@@ -301,6 +301,10 @@ fn a_key_that_a_command_is_given_is_not_said_again() {
         let pasted = format!("key={key}");
         let padded = format!("  {key}\n{key}\n");
         let long = format!("{key}{}", "x".repeat(4096));
+        let mixed = format!(
+            "key,workspace,account\nk,{key},a\nk,main,{key}\n{key} {key},main,writer\n\
+             {key},main,nobody\n\"{key}\n"
+        );
         let cases: &[(&[&str], &str)] = &[
             (&["explain", "GET", url, "--key-stdin"], &key),
             (&["explain", "GET", url, "--key-stdin", "--output", "json"], &key),
@@ -328,6 +332,21 @@ fn a_key_that_a_command_is_given_is_not_said_again() {
             (&[&key], ""),
             (&["key", "show", &key], ""),
             (&["key", "revoke", &key], ""),
+            (&["key", "revoke", "k_reader", &key], ""),
+            (&["key", "revoke", "--account", &key], ""),
+            (&["key", "revoke", "k_nobody", "--reason", &key], ""),
+            (&["key", "rotate", &key], ""),
+            (&["key", "rotate", "k_writer", "--overlap", &key], ""),
+            (&["key", "verify"], &key),
+            (&["key", "verify"], &pasted),
+            (&["key", "verify", "--output", "json"], &long),
+            (&["key", "verify", &key], ""),
+            (&["key", "import", "-", "--format", "csv"], &padded),
+            (&["key", "import", "-", "--format", "jsonl"], &pasted),
+            (&["key", "import", "-", "--format", "csv"], &mixed),
+            (&["key", "import", &key], ""),
+            (&["key", "prune", "--older-than", &key], ""),
+            (&["key", "list", "--state", &key], ""),
             (&["key", "list", "--workspace", &key], ""),
             (&["key", "hash"], &pasted),
             (&["key", "hash"], &key),

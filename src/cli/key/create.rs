@@ -9,19 +9,24 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::clock;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::keystore::{ApiKey, Ceiling, NewRecord, Record, Store, Text, Timestamp};
 use crate::policy::key::Pepper;
 use crate::policy::{Level, UnixSeconds};
 
-use super::known::{Names, environment_of};
+use super::known::{Names, admit};
 use super::outcome::Failure;
+use super::rules::Rules;
 use super::view::{View, ceiling};
 use super::wait::WaitArgs;
 use super::when::When;
 use super::{CommonArgs, Output, Terminal};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  KEY=$(sidegate key create --workspace acme --account svc-deploy --expires 90d)
+  sidegate key create --workspace acme --account svc-deploy --level view --product vault \\
+      --label 'nightly export' --owner team-data --output json")]
 pub(super) struct CreateArgs {
     /// The workspace that the key is of
     #[arg(long)]
@@ -32,6 +37,9 @@ pub(super) struct CreateArgs {
     /// A name for people
     #[arg(long)]
     label: Option<String>,
+    /// Who is asked about it: a person or a team; it gives nobody anything
+    #[arg(long)]
+    owner: Option<String>,
     /// When it ends: 12h, 90d, 6w, or a date; a date alone is its first second in UTC
     #[arg(long, value_name = "WHEN")]
     expires: Option<When>,
@@ -60,17 +68,14 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let (not_before, expires) = args.times(now)?;
     let label = args.label.clone().map(|label| text("label", label)).transpose()?;
+    let owner = args.owner.clone().map(|owner| text("owner", owner)).transpose()?;
     let config = common.read_config()?;
-    let names = Names {
-        workspace: &args.workspace,
-        account: &args.account,
-        products: &args.products,
-        areas: &args.areas,
-    };
-    let environment = environment_of(&names, &config)?;
-    let pepper = config.pepper.as_deref();
-    let pepper = pepper.map(|path| config::read_pepper(path, common.permissions())).transpose();
-    let pepper = pepper.map_err(|report| Failure::Invalid(report.to_string()))?;
+    let rules = Rules::read(&config)?;
+    let ceiling = args.ceiling();
+    let names =
+        Names { workspace: &args.workspace, account: &args.account, ceiling: ceiling.as_ref() };
+    let environment = admit(names, rules.snapshot(), now).map_err(Failure::of_names)?;
+    let pepper = common.pepper(&config)?;
     common.warn_if_open(&config.keys, terminal)?;
 
     let wanted = Wanted {
@@ -78,14 +83,20 @@ pub(super) fn run(
         account: &args.account,
         environment: &environment,
         label,
+        owner,
         not_before,
         expires,
-        ceiling: args.ceiling(),
+        ceiling,
     };
     let store = Store::new(&config.keys, common.permissions());
     let (key, record) = wanted.make(&store, pepper.as_ref(), now)?;
     let written = clock::instant();
-    show(&key, &record, common.output, terminal, now).map_err(|error| {
+    let shown = Created {
+        key: key.expose(),
+        record: View::new(&record, now, Some(&rules)),
+        replaces: None,
+    };
+    shown.write(common.output, terminal).map_err(|error| {
         let id = &record.id;
         Failure::Broke(format!(
             "cannot print the key: {error} — it is lost: `sidegate key revoke {id}`"
@@ -94,6 +105,8 @@ pub(super) fn run(
     // The key is out by now: that it could not be explained, or is not in force yet, is no reason to
     // say that making it failed.
     let _ = explain(&record, &config, terminal.err);
+    let _ = warn_of_nothing(&record, &rules, terminal.err, now);
+    let _ = next(&record, &config, terminal.err);
     if let Err(failure) = args.wait.wait(&config, written, terminal) {
         let _ = write!(terminal.err, "warning: {failure}");
     }
@@ -107,6 +120,7 @@ pub(in crate::cli) struct Wanted<'a> {
     pub(in crate::cli) account: &'a str,
     pub(in crate::cli) environment: &'a str,
     pub(in crate::cli) label: Option<Text<'static>>,
+    pub(in crate::cli) owner: Option<Text<'static>>,
     pub(in crate::cli) not_before: Option<Timestamp>,
     pub(in crate::cli) expires: Option<Timestamp>,
     pub(in crate::cli) ceiling: Option<Ceiling>,
@@ -129,6 +143,7 @@ impl Wanted<'_> {
             account: text("account", self.account.to_owned())?,
             environment: text("environment", self.environment.to_owned())?,
             label: self.label,
+            owner: self.owner,
             created,
             not_before: self.not_before,
             expires: self.expires,
@@ -171,39 +186,53 @@ impl CreateArgs {
     }
 }
 
-fn text(what: &str, value: String) -> Result<Text<'static>, Failure> {
+pub(super) fn text(what: &str, value: String) -> Result<Text<'static>, Failure> {
     Text::parse(value).map_err(|why| Failure::Usage(format!("{what}: {why}")))
 }
 
+/// A key that was made: its text alone, or all that is known of it.
 #[derive(Serialize)]
-struct Created<'a> {
-    key: &'a str,
+pub(super) struct Created<'a> {
+    pub(super) key: &'a str,
     #[serde(flatten)]
-    record: View<'a>,
+    pub(super) record: View<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) replaces: Option<View<'a>>,
 }
 
-fn show(
-    key: &ApiKey,
+impl Created<'_> {
+    pub(super) fn write(&self, output: Output, terminal: &mut Terminal<'_>) -> io::Result<()> {
+        // Room for all of it at once: a buffer that grows leaves copies of the key behind. The key
+        // comes first in JSON, so that no scope, of which there may be many, is written before it.
+        let mut shown = Zeroizing::new(Vec::with_capacity(64 * 1024));
+        match output {
+            Output::Text => shown.extend_from_slice(self.key.as_bytes()),
+            Output::Json => serde_json::to_writer_pretty(&mut *shown, self)?,
+        }
+        shown.push(b'\n');
+        terminal.out.write_all(&shown)?;
+        terminal.out.flush()
+    }
+}
+
+/// Says so where no request with it would be let through, as things are.
+pub(super) fn warn_of_nothing(
     record: &Record<'_>,
-    output: Output,
-    terminal: &mut Terminal<'_>,
+    rules: &Rules,
+    err: &mut dyn Write,
     now: UnixSeconds,
 ) -> io::Result<()> {
-    // Room for all of it at once: a buffer that grows leaves copies of the key behind.
-    let mut shown = Zeroizing::new(Vec::with_capacity(16 * 1024));
-    match output {
-        Output::Text => shown.extend_from_slice(key.expose().as_bytes()),
-        Output::Json => {
-            let created = Created { key: key.expose(), record: View::new(record, now) };
-            serde_json::to_writer_pretty(&mut *shown, &created)?;
-        }
+    if !rules.reaches(record, now).is_empty() {
+        return Ok(());
     }
-    shown.push(b'\n');
-    terminal.out.write_all(&shown)?;
-    terminal.out.flush()
+    let account = &record.account;
+    writeln!(
+        err,
+        "warning: account {account} reaches nothing yet: a grant in the policy gives it something"
+    )
 }
 
-fn explain(record: &Record<'_>, config: &Config, err: &mut dyn Write) -> io::Result<()> {
+pub(super) fn explain(record: &Record<'_>, config: &Config, err: &mut dyn Write) -> io::Result<()> {
     let Record { id, account, workspace, environment, .. } = record;
     writeln!(err, "key {id} of {account} in {workspace} ({environment})")?;
     if let Some(highest) = &record.ceiling {
@@ -219,6 +248,11 @@ fn explain(record: &Record<'_>, config: &Config, err: &mut dyn Write) -> io::Res
     if let Some(pinned) = config.environment.as_deref().filter(|pinned| **pinned != **environment) {
         writeln!(err, "warning: this sidecar only takes keys of `{pinned}` and will refuse it")?;
     }
+    Ok(())
+}
+
+pub(super) fn next(record: &Record<'_>, config: &Config, err: &mut dyn Write) -> io::Result<()> {
+    let id = &record.id;
     writeln!(
         err,
         "it is shown this once: {} keeps its {} hash\n\

@@ -5,15 +5,17 @@ use std::io::{self, Read};
 use clap::Args;
 use zeroize::Zeroizing;
 
-use crate::config;
 use crate::keystore::ApiKey;
-use crate::policy::key::{KeyDigest, LONGEST_KEY};
+use crate::policy::key::{KeyDigest, LONGEST_KEY, Pepper};
 
 use super::list::write_json;
 use super::outcome::Failure;
 use super::{CommonArgs, Output, Terminal};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  sidegate key hash < key.txt
+  printf %s \"$KEY\" | sidegate key hash --sha256")]
 pub(super) struct HashArgs {
     /// SHA-256, as other systems store keys
     #[arg(long, conflicts_with = "keyed")]
@@ -46,14 +48,11 @@ pub(super) fn run(
     Ok(())
 }
 
-fn pepper(common: &CommonArgs) -> Result<crate::policy::key::Pepper, Failure> {
-    let config = common.read_config()?;
-    let Some(path) = &config.pepper else {
+fn pepper(common: &CommonArgs) -> Result<Pepper, Failure> {
+    common.pepper(&common.read_config()?)?.ok_or_else(|| {
         let message = "no pepper is configured — `pepper = \"FILE\"` in sidegate.toml names one";
-        return Err(Failure::Invalid(message.into()));
-    };
-    config::read_pepper(path, common.permissions())
-        .map_err(|report| Failure::Invalid(report.to_string()))
+        Failure::Invalid(message.into())
+    })
 }
 
 fn read_key(input: &mut dyn Read) -> Result<ApiKey, Failure> {

@@ -5,20 +5,31 @@
 //! an argument, where the process list would show it.
 //!
 //! Exit codes: 1 where the system refused, 2 for arguments that are wrong by themselves, 3 where the
-//! files are wrong or do not have what the arguments name.
+//! files are wrong or do not have what the arguments name, 4 where `verify` says no.
+//!
+//! Whatever writes waits until it is in force (`wait`). Revoking and pruning ask no policy: a key can
+//! be taken back whatever is wrong with it.
 
 mod create;
 mod hash;
+mod import;
 mod known;
 mod list;
 mod outcome;
+mod progress;
+mod prune;
 mod revoke;
+mod rotate;
+mod rules;
+mod select;
+mod show;
+mod verify;
 mod view;
 mod wait;
 mod when;
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal as _, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -27,6 +38,7 @@ use clap::{Args, Subcommand};
 use super::{Exit, FileArgs, Output};
 use crate::config::{self, Config};
 use crate::keystore::Permissions;
+use crate::policy::key::Pepper;
 use crate::policy::{FileId, UnixSeconds};
 use crate::{clock, keystore};
 
@@ -51,12 +63,20 @@ enum KeyCommand {
     Create(create::CreateArgs),
     /// List the keys
     List(list::ListArgs),
-    /// Show one key's record
-    Show(list::ShowArgs),
-    /// Revoke a key from now on
+    /// Show one key's record, and what it reaches
+    Show(show::ShowArgs),
+    /// Make a new key in the place of one, which ends after a while; print it, once
+    Rotate(rotate::RotateArgs),
+    /// Revoke keys from now on
     Revoke(revoke::RevokeArgs),
+    /// Say whose key it is that is read from standard input, and whether it is valid: exits 4 if not
+    Verify(verify::VerifyArgs),
     /// Print what is stored of a key that is read from standard input
     Hash(hash::HashArgs),
+    /// Take up keys from elsewhere: all of them, or none where anything is wrong with one
+    Import(import::ImportArgs),
+    /// Remove records of keys that were revoked or have expired long ago
+    Prune(prune::PruneArgs),
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +93,8 @@ pub(super) struct Terminal<'a> {
     pub(super) input: &'a mut dyn Read,
     pub(super) out: &'a mut dyn Write,
     pub(super) err: &'a mut dyn Write,
+    /// Whether `err` is a terminal, where somebody may want to see how far long work is.
+    pub(super) watched: bool,
 }
 
 /// Runs `sidegate key …` on the process's own input and output.
@@ -85,9 +107,10 @@ pub(super) fn run(args: &KeyArgs) -> Exit {
         return Exit::Broke;
     };
     let mut err = io::stderr();
-    let mut terminal = Terminal { input: &mut input, out: &mut out, err: &mut err };
+    let watched = err.is_terminal();
+    let mut terminal = Terminal { input: &mut input, out: &mut out, err: &mut err, watched };
     match execute(args, &mut terminal, clock::now()) {
-        Ok(()) => Exit::Fine,
+        Ok(exit) => exit,
         Err(failure) => {
             let _ = write!(terminal.err, "{failure}");
             failure.exit()
@@ -95,15 +118,20 @@ pub(super) fn run(args: &KeyArgs) -> Exit {
     }
 }
 
-fn execute(args: &KeyArgs, terminal: &mut Terminal<'_>, now: UnixSeconds) -> Result<(), Failure> {
+fn execute(args: &KeyArgs, terminal: &mut Terminal<'_>, now: UnixSeconds) -> Result<Exit, Failure> {
     let common = &args.common;
-    match &args.command {
+    let done = match &args.command {
         KeyCommand::Create(args) => create::run(args, common, terminal, now),
         KeyCommand::List(args) => list::run(args, common, terminal, now),
-        KeyCommand::Show(args) => list::show(args, common, terminal, now),
+        KeyCommand::Show(args) => show::run(args, common, terminal, now),
+        KeyCommand::Rotate(args) => rotate::run(args, common, terminal, now),
         KeyCommand::Revoke(args) => revoke::run(args, common, terminal, now),
+        KeyCommand::Verify(args) => return verify::run(args, common, terminal, now),
         KeyCommand::Hash(args) => hash::run(args, common, terminal),
-    }
+        KeyCommand::Import(args) => import::run(args, common, terminal, now),
+        KeyCommand::Prune(args) => prune::run(args, common, terminal, now),
+    };
+    done.map(|()| Exit::Fine)
 }
 
 impl CommonArgs {
@@ -113,6 +141,14 @@ impl CommonArgs {
 
     fn read_config(&self) -> Result<Config, Failure> {
         config::read(&self.files.path()).map_err(|report| Failure::Invalid(report.to_string()))
+    }
+
+    /// The pepper that the settings name.
+    fn pepper(&self, config: &Config) -> Result<Option<Pepper>, Failure> {
+        let path = config.pepper.as_deref();
+        path.map(|path| config::read_pepper(path, self.permissions()))
+            .transpose()
+            .map_err(|report| Failure::Invalid(report.to_string()))
     }
 
     /// Says so where the key file is one that others can read.

@@ -42,10 +42,14 @@ impl Failure {
 
     pub(super) fn of_refusal(path: &Path, refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Damaged(problems) => Self::of_problems(path, &problems)
-                .unwrap_or_else(|| Self::Invalid(format!("{}: damaged", path.display()))),
+            Refusal::Damaged(problems) | Refusal::Foreign(problems) => {
+                Self::of_problems(path, &problems)
+                    .unwrap_or_else(|| Self::Invalid(format!("{}: damaged", path.display())))
+            }
             Refusal::Unknown { .. } => Self::Invalid(refusal.to_string()),
-            Refusal::Io { .. } | Refusal::Locked(_) => Self::Broke(refusal.to_string()),
+            Refusal::Changed(_) | Refusal::Io { .. } | Refusal::Locked(_) => {
+                Self::Broke(refusal.to_string())
+            }
         }
     }
 }

@@ -24,6 +24,34 @@ impl When {
     }
 }
 
+/// A time from now that has passed: how long ago something was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ago(i64); // INVARIANT: seconds, not negative
+
+impl Ago {
+    /// The time meant, or nothing where no four-digit year holds it.
+    pub(super) fn from(self, now: UnixSeconds) -> Option<Timestamp> {
+        Timestamp::new(UnixSeconds(now.0.checked_sub(self.0)?))
+    }
+}
+
+impl FromStr for Ago {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        span(text).map(Self)
+    }
+}
+
+/// Seconds, roughly, as arguments write them: `40d`, `3h`; what is less than an hour in minutes.
+pub(super) fn rough(seconds: i64) -> String {
+    match seconds {
+        86_400.. => format!("{}d", seconds / 86_400),
+        3_600.. => format!("{}h", seconds / 3_600),
+        _ => format!("{}m", seconds / 60),
+    }
+}
+
 impl FromStr for When {
     type Err = String;
 
@@ -58,6 +86,18 @@ fn after(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_are_rough() {
+        let cases =
+            [(0, "0m"), (3_599, "59m"), (3_600, "1h"), (86_399, "23h"), (8_640_000, "100d")];
+        for (seconds, expected) in cases {
+            assert_eq!(rough(seconds), expected);
+        }
+        let ago = |text: &str| text.parse::<Ago>().ok()?.from(UnixSeconds(1_000_000));
+        assert_eq!(ago("1h").map(|time| time.seconds().0), Some(996_400));
+        assert_eq!((ago("2026-11-20"), ago("-1h"), ago("99999999w")), (None, None, None));
+    }
 
     #[test]
     fn times_are_from_now_or_dates() {

@@ -51,7 +51,8 @@ impl Place {
         let words = words.chain(["--config".to_owned(), config.to_str().unwrap().to_owned()]);
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let mut input = std::io::empty();
-        let mut terminal = Terminal { input: &mut input, out: &mut out, err: &mut err };
+        let mut terminal =
+            Terminal { input: &mut input, out: &mut out, err: &mut err, watched: false };
         let done = if line.starts_with("member") {
             let command = MemberArgs::augment_args(Command::new("member"));
             command.try_get_matches_from(words).map(|matches| {
