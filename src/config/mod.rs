@@ -10,9 +10,8 @@
 //! What is absent: nothing here watches, retries or falls back, and no environment variable is
 //! read.
 //!
-//! Start at [`open`], or, for a change of the policy's text, at [`Amendment::prepare`]; a table is read
-//! by `fields`, the policy by `draft`, the settings by
-//! `settings`.
+//! Start at [`open`], or, for a change of the policy's text, at [`Amendment::prepare`]; a table is
+//! read by `fields`, the policy by `draft`, the settings by `settings`.
 
 mod draft;
 mod edit;
