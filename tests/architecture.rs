@@ -31,7 +31,7 @@ const ORDER: &str =
     "policy < clock < current < telemetry < proxy | admin < keystore < config < reload < cli";
 
 /// What only one room may name.
-const KEEPERS: [(&str, &str); 7] = [
+const KEEPERS: [(&str, &str); 8] = [
     ("arc_swap", "current"),
     ("clap", "cli"),
     ("clap_complete", "cli"),
@@ -39,6 +39,7 @@ const KEEPERS: [(&str, &str); 7] = [
     ("notify", "reload"),
     ("prometheus", "telemetry"),
     ("toml", "config"),
+    ("toml_edit", "config"),
 ];
 
 /// The dependencies that the decision core may name; a new one is refused until it stands here.

@@ -172,6 +172,7 @@ fn draft_workspace(name: &str, environment: &str) -> DraftWorkspace {
         suspended: false,
         seats: None,
         members,
+        pending: Vec::new(),
         groups: Vec::new(),
         products: vec![
             subscription("vault", Subscription::Active),

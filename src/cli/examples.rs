@@ -4,7 +4,7 @@
 /// By command: lines and what they do.
 type Examples = &'static [(&'static str, &'static str)];
 
-const EXAMPLES: [(&str, Examples); 23] = [
+const EXAMPLES: [(&str, Examples); 31] = [
     (
         "check",
         &[
@@ -50,6 +50,24 @@ const EXAMPLES: [(&str, Examples); 23] = [
             ),
         ],
     ),
+    (
+        "grant add",
+        &[
+            (
+                "sidegate grant add --workspace acme --to group:analysts --product vault --role analyst",
+                "a product role for a group",
+            ),
+            (
+                "sidegate grant add --workspace acme --to account:svc-deploy --area members=view --dry-run",
+                "what would change, and nothing is written",
+            ),
+        ],
+    ),
+    ("grant list", &[("sidegate grant list --workspace acme", "who is granted what, and where")]),
+    (
+        "grant revoke",
+        &[("sidegate grant revoke --workspace acme --to group:analysts --all", "all that it has")],
+    ),
     ("init", &[("sidegate init etc", "settings, a policy, and a first key")]),
     (
         "key create",
@@ -82,6 +100,35 @@ const EXAMPLES: [(&str, Examples); 23] = [
         &[("sidegate key verify < key.txt", "whose key it is, and whether it is valid")],
     ),
     ("man", &[("sidegate man /usr/local/share/man/man1", "one page a command")]),
+    (
+        "member accept",
+        &[(
+            "sidegate member accept --workspace acme dana@acme.example",
+            "who was invited is a member",
+        )],
+    ),
+    (
+        "member invite",
+        &[(
+            "sidegate member invite --workspace acme dana@acme.example member",
+            "takes a seat, and reaches nothing yet",
+        )],
+    ),
+    ("member list", &[("sidegate member list --output json", "members, and who is invited")]),
+    (
+        "member remove",
+        &[(
+            "sidegate member remove --workspace acme dana@acme.example",
+            "but never the last owner",
+        )],
+    ),
+    (
+        "member set-role",
+        &[(
+            "sidegate member set-role --workspace acme --as carol@acme.example svc-reporting admin",
+            "refuses what carol may not do",
+        )],
+    ),
     (
         "reload",
         &[

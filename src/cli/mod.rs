@@ -5,17 +5,21 @@
 //! `--insecure-permissions`. What is for scripts goes to standard output, what explains it to
 //! standard error.
 
+mod amend;
 mod check;
 mod demo;
 mod diff;
 mod examples;
 mod explain;
+mod grant;
 mod handover;
 mod inherit;
 mod init;
 mod key;
 mod life;
+mod listing;
 mod manager;
+mod member;
 mod plane;
 mod reload;
 mod review;
@@ -63,6 +67,10 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Make, show, rotate, revoke, verify, import and prune keys
     Key(key::KeyArgs),
+    /// Invite, accept and remove members, and change their roles, in the policy's file
+    Member(member::MemberArgs),
+    /// Add, revoke and list grants, in the policy's file
+    Grant(grant::GrantArgs),
     /// Say who holds what, and what of it somebody should look at: exits 4 at `--fail-on` or above
     Review(review::ReviewArgs),
     /// Test a policy: exits 4 if it does not do what the tests say
@@ -160,6 +168,8 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Key(args) => key::run(&args),
+        Command::Member(args) => member::run(&args),
+        Command::Grant(args) => grant::run(&args),
         Command::Review(args) => review::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Reload(args) => reload::run(&args),

@@ -10,11 +10,12 @@
 //! What is absent: nothing here watches, retries or falls back, and no environment variable is
 //! read.
 //!
-//! Start at [`open`]; a table is read by `fields`, the policy by `draft`, the settings by
-//! `settings`.
+//! Start at [`open`], or, for a change of the policy's text, at [`Amendment::prepare`]; a table is
+//! read by `fields`, the policy by `draft`, the settings by `settings`.
 
 mod allow;
 mod draft;
+mod edit;
 mod fields;
 mod files;
 mod handover;
@@ -43,6 +44,7 @@ mod value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub use self::edit::{Amendment, Change, Given, NewGrant, Obstacle, Wish};
 pub use self::inspect::{Inspection, inspect};
 pub use self::loader::Loader;
 pub use self::reload::{Percent, ReloadRules};
@@ -164,6 +166,23 @@ pub fn load_policy(config: &Config) -> Result<Snapshot, Report> {
     whole(read, (Secured::default(), Report::default())).map(|loaded| loaded.snapshot)
 }
 
+/// Reads the policy alone without compiling it, for who lists what stands in it. The report knows
+/// where the draft's places are.
+///
+/// # Errors
+///
+/// Every problem of the policy, warnings included.
+pub fn load_policy_draft(config: &Config) -> Result<(Draft, Report), Report> {
+    let unpinned = Config { environment: None, ..config.clone() };
+    let (draft, notes, files) = collect(&unpinned, None, &Notes::default());
+    match compile_with(&draft, Vec::new()) {
+        Ok(_) if !notes.hollow && notes.problems.is_empty() => {
+            Ok((draft, Report::new(files, Vec::new())))
+        }
+        _ => Err(judge(draft, notes, files).1),
+    }
+}
+
 /// Reads the secret of `blake3-keyed` records.
 ///
 /// # Errors
@@ -269,7 +288,7 @@ fn certificates(config: &Config, permissions: Permissions) -> (Secured, Report) 
 /// Reads what `config` names.
 fn collect(config: &Config, secrets: Option<Secrets<'_>>, before: &Notes) -> (Draft, Notes, Files) {
     let mut files = Files::default();
-    let (mut draft, mut notes) = draft::read(&config.policy, &mut files);
+    let (mut draft, mut notes) = draft::read(&config.policy, None, &mut files);
     notes.lost.extend(before.lost.iter().cloned());
     notes.hollow |= before.hollow;
 

@@ -42,7 +42,7 @@ fn told(folder: &TempDir) -> String {
 
 fn draft_of(path: PathBuf) -> (Draft, Vec<String>) {
     let mut files = Files::default();
-    let (draft, notes) = draft::read(&path, &mut files);
+    let (draft, notes) = draft::read(&path, None, &mut files);
     (draft, Report::new(files, notes.problems).lines())
 }
 
@@ -549,5 +549,52 @@ proptest! {
             }
             read_both(&bytes);
         }
+    }
+}
+
+#[test]
+fn pending_members_have_a_seat_and_a_role_and_are_no_members() {
+    let policy = |seats: &str, pending: &str| {
+        format!(
+            "version = 1\n[role.owner]\nbypass = true\n[role.member]\n[workspace.w]\n\
+             environment = \"production\"\n{seats}\n[workspace.w.members]\nann = \"owner\"\n\
+             ben = \"owner\"\n[workspace.w.pending]\n{pending}\n"
+        )
+    };
+    let cid = "cid = { role = \"member\", invited = 2026-11-21 }";
+    for (seats, pending, expected) in [
+        ("", cid.to_owned(), ""),
+        ("seats = 3", cid.to_owned(), ""),
+        (
+            "seats = 2",
+            cid.to_owned(),
+            "policy.toml:7:9: workspace `w` has 2 members and 1 pending on 2 seats — raise",
+        ),
+        ("", "cid = { role = \"mmber\" }".into(), "unknown role `mmber` — did you mean `member`?"),
+        (
+            "",
+            "ben = { role = \"member\" }".into(),
+            "policy.toml:12:1: workspace `w`: pending member `ben` is a member",
+        ),
+        (
+            "",
+            "Ben = { role = \"member\" }".into(),
+            "account `Ben` differs from another only in case",
+        ),
+        (
+            "",
+            format!("{cid}\n[workspace.w.groups]\ng = [\"cid\"]"),
+            "account `cid` is not a member",
+        ),
+    ] {
+        let told = told(&folder(&[("policy.toml", policy(seats, pending.as_str()).as_bytes())]));
+        assert!(
+            if expected.is_empty() {
+                !told.contains("workspace `w`")
+            } else {
+                told.contains(expected)
+            },
+            "{told}"
+        );
     }
 }

@@ -9,6 +9,18 @@ use crate::policy::{Problem, UnixSeconds};
 
 const FORM: &str = "write it with an offset, such as `2027-03-31T00:00:00Z`";
 
+/// A TOML date, which is its first second in UTC, or what [`instant`] takes.
+pub(super) fn day_or_instant(fields: &mut Fields<'_>, field: &'static str) -> Option<UnixSeconds> {
+    let value = fields.value(field)?;
+    if let DeValue::Datetime(time) = value.get_ref()
+        && (time.time, time.offset) == (None, None)
+        && let Ok(time) = format!("{time}T00:00:00Z").parse::<Timestamp>()
+    {
+        return Some(UnixSeconds(time.as_second()));
+    }
+    instant(fields, field)
+}
+
 /// A TOML offset date-time, or an RFC 3339 text; fractions of a second are dropped.
 pub(super) fn instant(fields: &mut Fields<'_>, field: &'static str) -> Option<UnixSeconds> {
     let value = fields.value(field)?;

@@ -49,6 +49,7 @@ pub use permissions::Permissions;
 pub use read::{read, read_to_follow, records};
 pub use record::{Ceiling, Record, State};
 pub use refusal::Refusal;
+pub(crate) use replace::Target;
 pub use store::{Imported, NewRecord, Revocation, Revoked, Rotated, Store, Terms, Whom};
 pub use text::Text;
 pub use timestamp::Timestamp;

@@ -1,4 +1,4 @@
-//! One writer at a time, and a file that is replaced as a whole.
+//! One writer at a time, and a file that is replaced as a whole: the key file, or one of a policy.
 
 use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{self, Write as _};
@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// A file that only this process may replace, until this is dropped.
-pub(super) struct Target {
+#[derive(Debug)]
+pub(crate) struct Target {
     path: PathBuf,
     name: String,
     folder_path: PathBuf,
@@ -29,7 +30,7 @@ pub(super) struct Target {
 
 impl Target {
     /// Follows links to the file that `path` means, and locks its folder.
-    pub(super) fn lock(path: &Path) -> Result<Self, Refusal> {
+    pub(crate) fn lock(path: &Path) -> Result<Self, Refusal> {
         let path = resolve(path)
             .map_err(|error| Refusal::io(format!("cannot find `{}`", path.display()), error))?;
         let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
@@ -55,14 +56,14 @@ impl Target {
     }
 
     /// The file itself, behind all links.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Puts a file of these parts in the place of the one that `old` is of. Either all of it
     /// happens or nothing; after an error in the last step, syncing the folder, it has happened but
     /// may not outlive a loss of power.
-    pub(super) fn replace(
+    pub(crate) fn replace(
         &self,
         old: Option<&Metadata>,
         permissions: Permissions,

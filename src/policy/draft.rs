@@ -84,16 +84,29 @@ pub struct DraftWorkspace {
     pub environment: At<String>,
     /// Closed to everybody.
     pub suspended: bool,
-    /// More members than this is an error.
+    /// More members, pending ones among them, than this is an error.
     pub seats: Option<At<u32>>,
     /// Account and role.
     pub members: Vec<(At<String>, At<String>)>,
+    /// Who was invited and has not accepted: they have a seat and reach nothing.
+    pub pending: Vec<DraftPending>,
     /// Group and its accounts.
     pub groups: Vec<(At<String>, Vec<At<String>>)>,
     /// `[workspace.NAME.product.PRODUCT]`
     pub products: Vec<DraftSubscription>,
     /// `[[workspace.NAME.grant]]`
     pub grants: Vec<DraftGrant>,
+}
+
+/// `[workspace.NAME.pending]`: a member to be.
+#[derive(Debug)]
+pub struct DraftPending {
+    /// The account.
+    pub account: At<String>,
+    /// The role that it will have.
+    pub role: At<String>,
+    /// When it was invited.
+    pub invited: Option<UnixSeconds>,
 }
 
 /// A workspace's subscription to a product.

@@ -48,6 +48,8 @@
 //!   route's scope and where `protect` asks for an area. On a public route any level lets it through.
 //! - A preflight that goes on without a key is held against neither `methods` nor the workspace:
 //!   nothing of either is asked for. With a key it is a request as any other, on public routes too.
+//! - A *pending* member was invited and has not accepted: it has a seat, is in no group and gets no
+//!   grant, and its keys are denied as `not_a_member`.
 //! - `OPTIONS *` belongs to no route.
 //! - A route's `limits` are no part of a decision: the same request gets the same answer, however
 //!   many there are.
@@ -57,6 +59,7 @@
 //!
 //! Start at [`Snapshot::decide`].
 
+pub mod administration;
 mod bytes;
 mod decide;
 pub mod difference;

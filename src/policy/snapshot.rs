@@ -34,7 +34,7 @@ pub(super) use record::{Key, KeyState};
 pub use routes::Route;
 pub(super) use routes::{RouteWorkspace, Routes, Scope, Told};
 pub use unheld::Unheld;
-pub(super) use workspaces::{Member, Workspaces};
+pub(super) use workspaces::{Member, Workspace, Workspaces};
 
 /// A compiled policy: immutable, and whole. A clone shares all of it.
 ///

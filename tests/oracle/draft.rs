@@ -122,6 +122,7 @@ fn draft_workspace(name: &str, workspace: &Workspace) -> DraftWorkspace {
         environment: at(ENVIRONMENTS[workspace.environment]),
         suspended: workspace.suspended,
         seats: None,
+        pending: Vec::new(),
         members: members.filter_map(|(name, role)| Some((at(name), at(ROLES[role?])))).collect(),
         groups: groups
             .map(|(name, list)| (at(name), list.iter().map(|n| at(ACCOUNTS[*n])).collect()))

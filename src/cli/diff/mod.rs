@@ -23,7 +23,7 @@ use crate::policy::difference::{Difference, Side, difference};
 use crate::policy::{Snapshot, UnixSeconds};
 
 pub(super) use markdown::escaped;
-use view::View;
+pub(super) use view::View;
 
 /// Say what a change of policy changes, exactly: which keys and members reach more or less on which
 /// scope, and which routes came, went or moved
@@ -125,7 +125,7 @@ fn print(
     Ok(if no { Exit::No } else { Exit::Fine })
 }
 
-fn text(found: &Difference<'_>, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn text(found: &Difference<'_>, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     for row in found.rows() {
         writeln!(out, "{} {}", row.sign(), row.words(usize::MAX, rfc3339))?;
     }

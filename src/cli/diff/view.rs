@@ -23,7 +23,7 @@ use crate::policy::difference::{
 /// }
 /// ```
 #[derive(Debug, serde::Serialize)]
-pub(super) struct View<'d> {
+pub(in crate::cli) struct View<'d> {
     at: Timestamp,
     gained: bool,
     lost: bool,
@@ -33,7 +33,7 @@ pub(super) struct View<'d> {
 }
 
 impl<'d> View<'d> {
-    pub(super) fn of(found: &'d Difference<'d>, at: Timestamp) -> Self {
+    pub(in crate::cli) fn of(found: &'d Difference<'d>, at: Timestamp) -> Self {
         let (effect, summary) = (found.effect(), found.summary());
         Self {
             at,

@@ -46,6 +46,7 @@ pub(super) use create::Wanted;
 pub(super) use hash::read_text;
 pub(super) use outcome::Failure;
 pub(super) use view::ceiling;
+pub(super) use wait::WaitArgs;
 pub(super) use when::{When, span};
 
 #[derive(Debug, Args)]
@@ -88,12 +89,12 @@ struct CommonArgs {
 }
 
 /// Where a command reads and writes.
-struct Terminal<'a> {
-    input: &'a mut dyn Read,
-    out: &'a mut dyn Write,
-    err: &'a mut dyn Write,
+pub(super) struct Terminal<'a> {
+    pub(super) input: &'a mut dyn Read,
+    pub(super) out: &'a mut dyn Write,
+    pub(super) err: &'a mut dyn Write,
     /// Whether `err` is a terminal, where somebody may want to see how far long work is.
-    watched: bool,
+    pub(super) watched: bool,
 }
 
 /// Runs `sidegate key …` on the process's own input and output.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use crate::cli::Exit;
+use crate::config::Obstacle;
 use crate::keystore::Refusal;
 use crate::policy::key::redacted;
 use crate::policy::{Problem, Severity};
@@ -16,6 +17,8 @@ pub(in crate::cli) enum Failure {
     Broke(String),
     /// The files are wrong, or do not have what the arguments name.
     Invalid(String),
+    /// The answer is no.
+    No(String),
     /// The arguments are wrong by themselves.
     Usage(String),
 }
@@ -25,6 +28,7 @@ impl Failure {
         match self {
             Self::Broke(_) => Exit::Broke,
             Self::Invalid(_) => Exit::Invalid,
+            Self::No(_) => Exit::No,
             Self::Usage(_) => Exit::Usage,
         }
     }
@@ -50,6 +54,16 @@ impl Failure {
     }
 }
 
+impl From<Obstacle> for Failure {
+    fn from(obstacle: Obstacle) -> Self {
+        match obstacle {
+            Obstacle::Broke(lines) => Self::Broke(lines),
+            Obstacle::Invalid(lines) => Self::Invalid(lines),
+            Obstacle::No(lines) => Self::No(lines),
+        }
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Broke(format!("cannot write: {error}"))
@@ -59,7 +73,7 @@ impl From<io::Error> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Broke(lines) | Self::Invalid(lines) | Self::Usage(lines) => {
+            Self::Broke(lines) | Self::Invalid(lines) | Self::No(lines) | Self::Usage(lines) => {
                 // Arguments are repeated, and may be a key in the place of its id.
                 writeln!(f, "{}", redacted(lines.trim_end()))
             }

@@ -1,4 +1,4 @@
-//! Until a change of keys is in force.
+//! Until a change of keys, members or grants is in force.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -15,9 +15,9 @@ use crate::config::Config;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
-pub(super) struct WaitArgs {
+pub(in crate::cli) struct WaitArgs {
     /// Do not wait until the running sidegate has it in force. Without it, the one on the `[admin]
-    /// address` of the settings is asked; others that share the key file cannot be known, and take it
+    /// address` of the settings is asked; others that share the files cannot be known, and take it
     /// up by themselves
     #[arg(long)]
     no_wait: bool,
@@ -30,7 +30,7 @@ impl WaitArgs {
     /// # Errors
     ///
     /// Where somebody runs and has it not in force.
-    pub(super) fn wait(
+    pub(in crate::cli) fn wait(
         &self,
         config: &Config,
         written: Instant,
@@ -59,7 +59,7 @@ impl WaitArgs {
                     Whose::Other => writeln!(
                         terminal.err,
                         "warning: what runs at {address} reads {}: in force in its generation \
-                         {number} after {took} only if that names the same key file",
+                         {number} after {took} only if that names the same files",
                         looked.settings
                     ),
                 }

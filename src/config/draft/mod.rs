@@ -36,12 +36,31 @@ const MOST_FILES: usize = 10_000;
 const MISSING: &str = "`policy` in `sidegate.toml` says where it is";
 const LARGE: &str = "a policy can be a directory of smaller files";
 
-/// Reads all of it. The first id that it takes from `files` is that of `path` itself.
-pub(super) fn read(path: &Path, files: &mut Files) -> (Draft, Notes) {
+/// A text that is read in the place of a file's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Instead<'a> {
+    /// The file.
+    pub(super) path: &'a Path,
+    /// The text.
+    pub(super) text: &'a str,
+}
+
+/// The files that are read, in order.
+///
+/// # Errors
+///
+/// Where the directory cannot be read.
+pub(super) fn files_of(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if path.is_dir() { names(path) } else { Ok(vec![path.to_owned()]) }
+}
+
+/// Reads all of it. The first id that it takes from `files` is that of `path` itself; where that is
+/// a directory, those of its files follow.
+pub(super) fn read(path: &Path, instead: Option<Instead<'_>>, files: &mut Files) -> (Draft, Notes) {
     let whole = files.add(path);
     let reading =
         Reading { path, file: whole, limit: LARGEST_FILE, missing: MISSING, large: LARGE };
-    let mut reader = Reader::default();
+    let mut reader = Reader { instead, ..Reader::default() };
     if !path.is_dir() {
         reader.file(reading, files);
         return (reader.draft, reader.notes);
@@ -88,19 +107,21 @@ pub(super) fn names(directory: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// The draft so far, and where its tables stand.
 #[derive(Debug, Default)]
-struct Reader {
+struct Reader<'a> {
+    instead: Option<Instead<'a>>,
     draft: Draft,
     notes: Notes,
     declared: BTreeMap<(&'static str, String), Place>,
     bytes: u64,
 }
 
-impl Reader {
+impl Reader<'_> {
     fn file(&mut self, reading: Reading<'_>, files: &Files) {
         if self.bytes > LARGEST_POLICY {
             return;
         }
-        let text = match reading.text() {
+        let instead = self.instead.filter(|instead| instead.path == reading.path);
+        let text = match instead.map_or_else(|| reading.text(), |it| Ok(it.text.to_owned())) {
             Ok(text) => text,
             Err(problem) => return self.unreadable(problem),
         };

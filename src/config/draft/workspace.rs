@@ -1,9 +1,9 @@
-//! `[workspace.NAME]`: members, groups, subscriptions and grants.
+//! `[workspace.NAME]`: members, pending ones, groups, subscriptions and grants.
 
 use super::grant;
 use crate::config::fields::Fields;
 use crate::config::time;
-use crate::policy::draft::{DraftSubscription, DraftWorkspace, Subscription};
+use crate::policy::draft::{DraftPending, DraftSubscription, DraftWorkspace, Subscription};
 use crate::policy::{At, Problem};
 
 pub(super) fn read(name: At<String>, mut fields: Fields<'_>) -> Option<DraftWorkspace> {
@@ -13,6 +13,8 @@ pub(super) fn read(name: At<String>, mut fields: Fields<'_>) -> Option<DraftWork
     let suspended = fields.flag("suspended");
     let seats = fields.number("seats", 0..=u64::from(u32::MAX));
     let members = members(&mut fields);
+    let pending = fields.tables("pending");
+    let pending = pending.into_iter().filter_map(|(name, table)| invited(name, table)).collect();
     let groups = groups(&mut fields);
     let products = fields.tables("product");
     let products = products.into_iter().map(|(name, table)| subscription(name, table)).collect();
@@ -29,6 +31,7 @@ pub(super) fn read(name: At<String>, mut fields: Fields<'_>) -> Option<DraftWork
         suspended,
         seats: seats.and_then(|seats| Some(At::new(u32::try_from(seats.value).ok()?, seats.place))),
         members: members.unwrap_or_default(),
+        pending,
         groups,
         products,
         grants,
@@ -50,6 +53,14 @@ fn members(fields: &mut Fields<'_>) -> Option<Vec<(At<String>, At<String>)>> {
         }
     }
     whole.then_some(members)
+}
+
+fn invited(account: At<String>, mut fields: Fields<'_>) -> Option<DraftPending> {
+    fields.describe(format!("pending member `{}`", account.value));
+    let role = fields.required(&["role"], "such as `role = \"member\"`");
+    let invited = time::day_or_instant(&mut fields, "invited");
+    fields.finish();
+    Some(DraftPending { account, role: role?, invited })
 }
 
 fn groups(fields: &mut Fields<'_>) -> Vec<(At<String>, Vec<At<String>>)> {

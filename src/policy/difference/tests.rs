@@ -29,6 +29,7 @@ fn workspace(text: &str, members: Vec<(At<String>, At<String>)>) -> DraftWorkspa
         suspended: false,
         seats: None,
         members,
+        pending: Vec::new(),
         groups: vec![(name("team"), vec![name("ann")])],
         products: vec![DraftSubscription {
             product: name("vault"),

@@ -136,6 +136,7 @@ impl Tape<'_> {
             seats: None,
             grants,
             members,
+            pending: Vec::new(),
             groups,
             products,
         }

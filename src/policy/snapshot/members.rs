@@ -24,6 +24,10 @@ impl<'d> Membership<'d> {
         }
     }
 
+    pub(super) fn has(&self, account: &str) -> bool {
+        self.numbers.contains_key(account)
+    }
+
     pub(super) fn groups(
         &mut self,
         draft: &'d DraftWorkspace,

@@ -126,6 +126,7 @@ impl Workspaces {
                 members.add(number, &account.value, role, catalog);
             }
         }
+        self.pending(draft, &members, catalog, problems);
         check_owners(draft, catalog, problems);
         check_seats(draft, &subject, problems);
         members.groups(draft, &subject, problems);
@@ -139,6 +140,27 @@ impl Workspaces {
             members: members.finish(tables),
             subscriptions,
         })
+    }
+
+    /// Pending members are in no table: nothing is open to them.
+    fn pending(
+        &mut self,
+        draft: &DraftWorkspace,
+        members: &Membership<'_>,
+        catalog: &Catalog,
+        problems: &mut Vec<Problem>,
+    ) {
+        for pending in &draft.pending {
+            let account = &pending.account;
+            let subject =
+                format!("workspace `{}`: pending member `{}`", draft.name.value, account.value);
+            self.accounts.declare(account, problems);
+            catalog.role(&subject, &pending.role, problems);
+            if members.has(&account.value) {
+                let problem = Problem::error(account.place, format!("{subject} is a member"));
+                problems.push(problem.hint("take it out of `pending`"));
+            }
+        }
     }
 
     fn environment(
@@ -209,13 +231,15 @@ fn check_owners(draft: &DraftWorkspace, catalog: &Catalog, problems: &mut Vec<Pr
 }
 
 fn check_seats(draft: &DraftWorkspace, subject: &str, problems: &mut Vec<Problem>) {
+    let (members, pending) = (draft.members.len(), draft.pending.len());
     if let Some(seats) = &draft.seats
-        && draft.members.len() > seats.value as usize
+        && members + pending > seats.value as usize
     {
+        let pending = if pending == 0 { String::new() } else { format!(" and {pending} pending") };
         problems.push(
             Problem::error(
                 seats.place,
-                format!("{subject} has {} members on {} seats", draft.members.len(), seats.value),
+                format!("{subject} has {members} members{pending} on {} seats", seats.value),
             )
             .hint("raise `seats` or remove members"),
         );
