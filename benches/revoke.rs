@@ -281,8 +281,11 @@ impl KeyFile {
         }
     }
 
+    /// As `sidegate key` writes it: all of it is on the disk before it gets its name. Otherwise some
+    /// file systems write it out within the rename.
     fn write(&self) {
         fs::write(&self.next, &self.text).unwrap();
+        fs::File::open(&self.next).unwrap().sync_all().unwrap();
         fs::set_permissions(&self.next, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
