@@ -301,7 +301,7 @@ fn read_head(bytes: Bytes, method: &Method) -> Result<(Head, Rest), Fault> {
     let rest = match (is_chunked, length) {
         (true, Some(_)) => return Err(PROTOCOL),
         _ if has_no_body => Rest::Nothing,
-        (true, None) => Rest::Chunks(Pieces::new()),
+        (true, None) => Rest::Chunks(Pieces::lenient()),
         (false, Some(0)) => Rest::Nothing,
         (false, Some(length)) => Rest::Length(length),
         (false, None) => Rest::UntilEnd,
@@ -310,7 +310,12 @@ fn read_head(bytes: Bytes, method: &Method) -> Result<(Head, Rest), Fault> {
     Ok((Head { parts, is_last }, rest))
 }
 
-fn read_trailers(bytes: &[u8]) -> Result<HeaderMap, Fault> {
+/// The fields behind a chunked body.
+///
+/// # Errors
+///
+/// When they are none.
+pub(super) fn read_trailers(bytes: &[u8]) -> Result<HeaderMap, Fault> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
     let Ok(Status::Complete((_, parsed))) = httparse::parse_headers(bytes, &mut fields) else {
         return Err(RESET);
@@ -325,7 +330,7 @@ fn read_trailers(bytes: &[u8]) -> Result<HeaderMap, Fault> {
 }
 
 /// Whether a list names that option (RFC 9110 §7.6.1).
-fn names(list: &[u8], option: &[u8]) -> bool {
+pub(super) fn names(list: &[u8], option: &[u8]) -> bool {
     list.split(|byte| *byte == b',').any(|named| named.trim_ascii().eq_ignore_ascii_case(option))
 }
 

@@ -10,13 +10,15 @@ use http::header::{CONNECTION, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Request, Response, Uri, Version};
-use hyper::body::{Body, Incoming};
+use http_body::Body as _;
 
 use super::activity::Activity;
 use super::body::{AnswerBody, RequestBody, Upload};
 use super::extract;
 use super::fault::Fault;
 use super::headers;
+use super::incoming::Incoming;
+use super::line::DRAINED_BYTES;
 use super::pool::{Caller, Exchange};
 use super::preamble;
 use super::protocols;
@@ -30,9 +32,6 @@ use super::worker::Worker;
 use crate::clock;
 use crate::current::Generation;
 use crate::policy::{Decision, Denial, DenyReason, Facts, Permit, RouteLimits, Snapshot};
-
-/// A refused request's body up to this length does not cost its client the connection.
-const DRAINED_BYTES: u64 = 4096;
 
 /// Answers one request.
 pub(super) async fn answer(
