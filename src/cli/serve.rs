@@ -20,7 +20,7 @@ use crate::current::Current;
 use crate::keystore::Permissions;
 use crate::proxy::{Proxy, Tls};
 use crate::reload::{self, Beginning, Fallback, Fingerprint, NoBeginning};
-use crate::telemetry::{self, Telemetry};
+use crate::telemetry::{self, Journal, Telemetry};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -87,7 +87,7 @@ fn serve(args: &ServeArgs) -> Result<bool, Failure> {
     let log = telemetry::install(&plane.config.log)
         .map_err(|error| Failure::Broke(format!("the log cannot be set up: {error}")))?;
     plane.telemetry.watch_log(&log);
-    let service = plane.start(manager).map_err(could_not_start)?;
+    let service = plane.start(manager, log.journal()).map_err(could_not_start)?;
     service.until_ended().map_err(could_not_start)
 }
 
@@ -142,7 +142,7 @@ impl Plane {
     }
 
     /// Serves from now on.
-    pub(super) fn start(self, manager: Manager) -> io::Result<Service> {
+    pub(super) fn start(self, manager: Manager, journal: Journal) -> io::Result<Service> {
         let Opened { data, operators, offer, taking } = self.opened;
         let address = data.address().clone();
         let admin_address = operators.local_addr()?;
@@ -174,13 +174,8 @@ impl Plane {
         );
         let started = clock::now();
         let timeouts = self.config.proxy.timeouts;
-        let proxy = Proxy::start(
-            data,
-            self.config.proxy.clone(),
-            &self.current,
-            &self.telemetry,
-            self.config.log.sample,
-        )?;
+        let proxy =
+            Proxy::start(data, self.config.proxy.clone(), &self.current, &self.telemetry, journal)?;
         let settings = self.config.path.canonicalize().unwrap_or_else(|_| self.config.path.clone());
         let current = Arc::clone(&self.current);
         let keeper = |path: &PathBuf| Keeper::start(Arc::clone(&current), path.clone());

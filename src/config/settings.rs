@@ -22,6 +22,11 @@ const LARGEST: u64 = 1 << 20;
 
 const MOST_WORKERS: u64 = 1024;
 
+/// Denials that may be logged in a second.
+const MOST_DENIALS: u64 = 1_000_000;
+/// Events that may wait to be written: 24 bytes each before there is one.
+const BUFFERS: std::ops::RangeInclusive<u64> = 16..=1 << 20;
+
 const FILES: [&str; 4] = ["policy", "keys", "pepper", "last_used"];
 
 const FORMATS: [telemetry::Format; 2] = [telemetry::Format::Json, telemetry::Format::Text];
@@ -124,6 +129,14 @@ fn log(fields: &mut Fields<'_>) -> telemetry::Settings {
         format: table.choice("format", &FORMATS, format_name).unwrap_or(standard.format),
         level: table.choice("level", &LEVELS, level_name).unwrap_or(standard.level),
         sample: share(&mut table, "sample").unwrap_or(standard.sample),
+        denials_per_second: table
+            .number("denials_per_second", 1..=MOST_DENIALS)
+            .map_or(standard.denials_per_second, |number| {
+                u32::try_from(number.value).unwrap_or(u32::MAX)
+            }),
+        buffer: table
+            .number("buffer", BUFFERS)
+            .map_or(standard.buffer, |number| as_usize(number.value)),
     };
     table.finish();
     settings

@@ -156,7 +156,7 @@ impl Record {
         drop(meters);
         let Some(told) = &self.told else { return };
         let lost = self.activity.right.lost().map(|lost| lost.denial);
-        RequestEvent {
+        let event = RequestEvent {
             decided: self.decided,
             denial: told.denial.or(lost),
             terminated: lost.is_some(),
@@ -170,8 +170,8 @@ impl Record {
             request_id: told.trace.request_id(),
             trace_id: told.trace.trace_id(),
             peer: self.activity.peer.text(),
-        }
-        .write();
+        };
+        self.worker.journal().tell(&event, now);
     }
 }
 

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use crate::policy::{Denial, Description, Level};
 
+/// What events of requests are filtered by.
+pub(super) const TARGET: &str = "sidegate::request";
+
 /// What is said of one request when it is over.
 #[derive(Debug)]
 pub struct RequestEvent<'a> {
@@ -36,11 +39,10 @@ pub struct RequestEvent<'a> {
 }
 
 impl RequestEvent<'_> {
-    /// Writes the event.
-    pub fn write(&self) {
+    pub(super) fn log(&self) {
         let words = &self.words;
         tracing::info!(
-            target: "sidegate::request",
+            target: TARGET,
             decision = match (self.denial, self.decided) {
                 (Some(_), _) => Some("deny"),
                 (None, true) => Some("allow"),
