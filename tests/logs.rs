@@ -13,6 +13,8 @@
 #[expect(dead_code, reason = "nginx and load are for the tests with peers")]
 mod harness;
 
+#[path = "logs/audit.rs"]
+mod audit;
 #[path = "logs/hostile.rs"]
 mod hostile;
 #[path = "logs/house.rs"]

@@ -12,7 +12,7 @@ use super::limits::{limits, timeouts};
 use super::listen::{Listeners, listeners};
 use super::page::{Notes, Page};
 use super::tls::TrustFiles;
-use super::{allow, handover, reload, trusted, upstream};
+use super::{allow, audit, handover, reload, trusted, upstream};
 use crate::policy::Problem;
 use crate::proxy::Upstream;
 use crate::{admin, proxy, telemetry};
@@ -25,7 +25,7 @@ const MOST_WORKERS: u64 = 1024;
 /// Denials that may be logged in a second.
 const MOST_DENIALS: u64 = 1_000_000;
 /// Events that may wait to be written: 24 bytes each before there is one.
-const BUFFERS: std::ops::RangeInclusive<u64> = 16..=1 << 20;
+pub(super) const BUFFERS: std::ops::RangeInclusive<u64> = 16..=1 << 20;
 
 const FILES: [&str; 4] = ["policy", "keys", "pepper", "last_used"];
 
@@ -84,6 +84,7 @@ pub(super) fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
     };
     let handover = handover::socket(&mut fields, folder);
     let log = log(&mut fields);
+    let audit = audit::audit(&mut fields, folder);
     let reload = reload::rules(&mut fields, folder);
     let allows = allow::allows(&mut fields);
     let guessed = fields.finish();
@@ -104,6 +105,7 @@ pub(super) fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         admin: admin::Settings { listen: admin },
         handover,
         log,
+        audit,
         allows,
     })
 }

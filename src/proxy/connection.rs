@@ -183,6 +183,7 @@ fn head_refused(worker: &Worker, status: u16, activity: &Activity) {
     }
     drop(meters);
     let event = RequestEvent {
+        logged: true,
         decided: false,
         denial,
         terminated: false,

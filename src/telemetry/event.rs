@@ -10,6 +10,8 @@ pub(super) const TARGET: &str = "sidegate::request";
 /// What is said of one request when it is over.
 #[derive(Debug)]
 pub struct RequestEvent<'a> {
+    /// Whether the log has it, if it is not a denial that is one too many of its reason.
+    pub logged: bool,
     /// Whether the policy was asked at all.
     pub decided: bool,
     /// Why it was refused, where it was.

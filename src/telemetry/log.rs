@@ -186,7 +186,7 @@ impl io::Write for &Inlet {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         OWN.with_borrow_mut(|own| match own {
             Some(own) => own.extend_from_slice(event),
-            None => self.0.put(event.to_vec()),
+            None => _ = self.0.put(event.to_vec()),
         });
         Ok(event.len())
     }

@@ -8,6 +8,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use super::audit::{Audit, AuditCounters};
 use super::log::{Log, LogCounters};
 use super::pool::{EndpointBoard, EndpointState, PoolFamilies};
 use super::route::RouteLoads;
@@ -45,6 +46,7 @@ pub struct Telemetry {
     in_flight: IntGauge,
     streams: IntGauge,
     log: LogCounters,
+    audit: AuditCounters,
     policy: PolicyGauges,
     workers: Mutex<Vec<Arc<WorkerGauges>>>,
 }
@@ -143,6 +145,7 @@ impl Telemetry {
                 "WebSockets, and requests that last longer than a moment.",
             )?,
             log: LogCounters::new(&made)?,
+            audit: AuditCounters::new(&made)?,
             policy: PolicyGauges::new(&made)?,
             workers: Mutex::default(),
             registry: registry.clone(),
@@ -178,10 +181,16 @@ impl Telemetry {
         self.log.watch(log);
     }
 
+    /// Counts what that audit log does. The first one given is the one counted.
+    pub fn watch_audit(&self, audit: &Audit) {
+        self.audit.watch(audit);
+    }
+
     /// Every metric as text, with what is in force now.
     pub fn render(&self, current: &Current) -> String {
         self.policy.set(current);
         self.log.render();
+        self.audit.render();
         let workers = self.lock_workers();
         self.connections.set(workers.iter().map(|worker| worker.connections()).sum());
         self.in_flight.set(workers.iter().map(|worker| worker.in_flight()).sum());
@@ -293,7 +302,7 @@ impl Families<'_> {
         self.register(IntCounter::with_opts(Self::opts(name, help))?)
     }
 
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    pub(super) fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
         self.register(IntGauge::with_opts(Self::opts(name, help))?)
     }
 

@@ -1,4 +1,4 @@
-//! Every metric, the event at the end of each request, and log set-up.
+//! Every metric, the event at the end of each request, the log and the audit log.
 //!
 //! # Invariants
 //!
@@ -12,6 +12,7 @@
 //!
 //! Start at [`Telemetry`].
 
+mod audit;
 mod denials;
 mod event;
 mod journal;
@@ -23,6 +24,10 @@ mod route;
 mod sink;
 mod worker;
 
+pub use audit::{
+    AccessChange, Audit, AuditSettings, AuditWriter, CommandEntry, OnFailure, ReloadEntry,
+    ServiceEntry, Stage, Trail,
+};
 pub use event::RequestEvent;
 pub use journal::Journal;
 pub use kinds::{CutKind, HandshakeErrorKind, Limit, OriginErrorKind, UpstreamErrorKind};

@@ -37,10 +37,18 @@ impl Queue {
     }
 
     /// Puts a line, with its end, if there is a place for it; counts it as dropped if there is none.
-    pub(super) fn put(&self, line: Vec<u8>) {
-        if self.sender.try_send(line).is_err() {
+    pub(super) fn put(&self, line: Vec<u8>) -> bool {
+        let is_put = self.sender.try_send(line).is_ok();
+        if !is_put {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+        is_put
+    }
+
+    /// Has its reader turn.
+    pub(super) fn wake(&self) {
+        // Where there is no place, it is awake.
+        let _ = self.sender.try_send(Vec::new());
     }
 
     /// Lines that there was no place for.
@@ -82,8 +90,7 @@ pub(super) struct Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         let _ = self.due.set(clock::instant() + FAREWELL);
-        // Wakes it; where there is no place, it is awake.
-        let _ = self.queue.sender.try_send(Vec::new());
+        self.queue.wake();
         let Some(thread) = self.thread.take() else { return };
         thread.thread().unpark();
         // A write that does not return is left to the end of the process.
@@ -177,7 +184,7 @@ mod tests {
     }
 
     fn put(queue: &Queue, numbers: std::ops::Range<u32>) {
-        numbers.for_each(|number| queue.put(format!("line {number}\n").into_bytes()));
+        numbers.for_each(|number| _ = queue.put(format!("line {number}\n").into_bytes()));
     }
 
     fn write_all(mut lines: Lines, file: &File) {

@@ -81,10 +81,10 @@ fn an_output_that_takes_nothing_ends_nothing() {
 }
 
 /// A file system of 64 KiB, gone when this is dropped.
-struct Small<'p>(&'p Path);
+pub(crate) struct Small<'p>(&'p Path);
 
 impl<'p> Small<'p> {
-    fn mount(at: &'p Path) -> Self {
+    pub(crate) fn mount(at: &'p Path) -> Self {
         let options = ["-t", "tmpfs", "-o", "size=64k", "none"];
         assert!(Command::new("mount").args(options).arg(at).status().unwrap().success());
         Self(at)

@@ -58,7 +58,8 @@ fn demo(args: &DemoArgs, out: &mut impl Write) -> Result<bool, String> {
                 Failure::Invalid(report) | Failure::NotEvenCopied(report, _) => report.to_string(),
             }
         })?;
-    let service = plane.start(Manager::default(), Journal::without_log(0.0)).map_err(broke)?;
+    let service =
+        plane.start(Manager::default(), Journal::without_log(0.0), None).map_err(broke)?;
     let requests = requests::all(&folder.keys);
     introduce(&service, &folder, out).map_err(broke)?;
     let address = service.address.ip().ok_or("the demo listens on no IP address")?;
