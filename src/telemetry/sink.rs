@@ -20,6 +20,8 @@ const TICK: Duration = Duration::from_secs(1);
 const REST: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 /// How long the end of a process waits for lines to be written.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// And for their thread to notice that it is over.
+const SPARE: Duration = Duration::from_secs(1);
 
 /// Where lines are put.
 #[derive(Debug, Clone)]
@@ -94,7 +96,7 @@ impl Drop for Reader {
         let Some(thread) = self.thread.take() else { return };
         thread.thread().unpark();
         // A write that does not return is left to the end of the process.
-        if self.ended.recv_timeout(FAREWELL) == Err(RecvTimeoutError::Disconnected)
+        if self.ended.recv_timeout(FAREWELL + SPARE) == Err(RecvTimeoutError::Disconnected)
             && thread.join().is_err()
         {
             tracing::error!("a thread that writes lines had died");
