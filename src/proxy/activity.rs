@@ -182,7 +182,7 @@ impl Activity {
         *self.tunnel.borrow_mut() = Some(Box::new(tunnel));
     }
 
-    /// To be asked when hyper is done: the tunnel's record knows this, and would keep it for ever.
+    /// To be asked when nothing else is said: the tunnel's record knows this, and would keep it for ever.
     pub(super) fn take_tunnel(&self) -> Option<Box<Tunnel>> {
         self.tunnel.take()
     }

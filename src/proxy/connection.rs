@@ -176,7 +176,8 @@ fn refused(
     let (number, snapshot) = (generation.number, &generation.snapshot);
     let facts = Facts::default();
     let denial = reason.map(|reason| Denial { reason, facts });
-    let took = clock::instant().saturating_duration_since(activity.since());
+    let now = clock::instant();
+    let took = now.saturating_duration_since(activity.since());
     let mut meters = worker.meters();
     if let Some(denial) = &denial {
         meters.denied(number, snapshot, denial);
@@ -186,7 +187,8 @@ fn refused(
         meters.exceeded(number, snapshot, &facts, limit);
     }
     drop(meters);
-    RequestEvent {
+    let event = RequestEvent {
+        logged: true,
         decided: false,
         denial,
         terminated: false,
@@ -200,8 +202,8 @@ fn refused(
         request_id: &activity.id(),
         trace_id: "",
         peer: activity.peer.text(),
-    }
-    .write();
+    };
+    worker.journal().tell(&event, now);
 }
 
 /// Who waits.

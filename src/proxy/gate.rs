@@ -32,6 +32,7 @@ use super::worker::Worker;
 use crate::clock;
 use crate::current::Generation;
 use crate::policy::{Decision, Denial, DenyReason, Facts, Permit, RouteLimits, Snapshot};
+use crate::telemetry::Audit;
 
 /// Answers one request.
 pub(super) async fn answer(
@@ -74,8 +75,16 @@ pub(super) async fn answer(
         return response;
     }
     let facts = permit.facts();
+    let audit = worker.journal().audits(facts.needed());
+    if audit.is_some() {
+        record.audit(&parts.method, &trace);
+    }
     let limits = permit.route().limits();
-    if let Some(fault) = limits.and_then(|it| beyond(it, &facts, &incoming, &mut record).err()) {
+    let refused = match audit.is_some_and(Audit::holds_up) {
+        true => Some(Fault::Unaudited),
+        false => limits.and_then(|it| beyond(it, &facts, &incoming, &mut record).err()),
+    };
+    if let Some(fault) = refused {
         record.allowed(facts);
         let mut response = fail(fault, &parts, &trace, record);
         if !is_drained(&incoming) {
@@ -313,9 +322,9 @@ fn is_drained(incoming: &Incoming) -> bool {
     incoming.size_hint().upper().is_some_and(|length| length <= DRAINED_BYTES)
 }
 
-/// What the limits refuse before anything is decided. hyper bounds the head as a whole.
+/// What the limits refuse before anything is decided. The head as a whole was bounded before.
 fn oversize(parts: &Parts, incoming: &Incoming, limits: &Limits) -> Option<Fault> {
-    // hyper counts those of HTTP/1.
+    // Those of HTTP/1 were counted as they were read.
     if parts.headers.len() > limits.headers {
         return Some(Fault::HeadTooLarge);
     }

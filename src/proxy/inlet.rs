@@ -5,21 +5,20 @@
 
 use std::future::Future as _;
 use std::io;
-use std::mem::MaybeUninit;
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
-use http::header::{HeaderName, HeaderValue};
+use bytes::{Buf as _, Bytes, BytesMut};
 use http::request::Parts;
 use http::{Method, Request, Uri, Version};
 use http_body::Frame;
-use httparse::{ParserConfig, Status};
+use memchr::memchr;
 use tokio::io::AsyncReadExt as _;
 
 use super::activity::Activity;
 use super::answer;
 use super::chunks::{Piece, Pieces};
+use super::fields::{self, NoFields};
 use super::head::{Flaw, Framing, Head};
 use super::incoming::Broken;
 use super::settings::Limits;
@@ -32,8 +31,6 @@ const READ: usize = 8 * 1024;
 const LARGE_READ: usize = 64 * 1024;
 /// With less room than this, a read is not worth its while.
 const LEAST_READ: usize = 1024;
-/// Fields of a head for which there is room on the stack.
-const FIELDS: usize = 100;
 /// The longest target that `http` reads, in bytes.
 const LONGEST_TARGET: usize = u16::MAX as usize - 1;
 
@@ -187,7 +184,7 @@ impl Inlet {
                     return Poll::Ready(match trailers.is_empty() {
                         true => None,
                         false => {
-                            let fields = answer::read_trailers(&trailers);
+                            let fields = answer::read_trailers(trailers);
                             Some(fields.map(Frame::trailers).map_err(|_| Broken))
                         }
                     });
@@ -288,42 +285,122 @@ impl Inlet {
 }
 
 /// A head that has one reading, as a request with no more than so many fields.
-fn read_head(bytes: Bytes, most: usize) -> Result<Parts, Refusal> {
-    let mut few = [const { MaybeUninit::uninit() }; FIELDS];
-    let mut many = Vec::new();
-    let fields = match few.get_mut(..most) {
-        Some(few) => few,
+fn read_head(mut bytes: Bytes, most: usize) -> Result<Parts, Refusal> {
+    if bytes.starts_with(b"\r\n") {
+        bytes.advance(2);
+    }
+    let end = memchr(b'\n', &bytes).ok_or(Refusal::Unreadable)?;
+    let whole = bytes.split_to(end + 1);
+    // `Head` has seen how it ends.
+    let (line, version) = match whole.strip_suffix(b" HTTP/1.1\r\n") {
+        Some(start) => (start, Version::HTTP_11),
         None => {
-            many.resize_with(most, MaybeUninit::uninit);
-            &mut many
+            let start = whole.strip_suffix(b" HTTP/1.0\r\n").ok_or(Refusal::Unreadable)?;
+            (start, Version::HTTP_10)
         }
     };
-    let mut parsed = httparse::Request::new(&mut []);
-    let status = ParserConfig::default()
-        .parse_request_with_uninit_headers(&mut parsed, &bytes, fields)
-        .map_err(|error| match error {
-            httparse::Error::TooManyHeaders => Refusal::TooManyFields,
-            _ => Refusal::Unreadable,
-        })?;
-    if status != Status::Complete(bytes.len()) {
-        return Err(Refusal::Unreadable);
-    }
-    let target = parsed.path.ok_or(Refusal::Unreadable)?;
+    let (method, target) =
+        memchr(b' ', line).and_then(|end| line.split_at_checked(end)).ok_or(Refusal::Unreadable)?;
+    let target = target.get(1..).unwrap_or_default();
     if target.len() > LONGEST_TARGET {
         return Err(Refusal::TargetTooLong);
     }
+    // A blank or a control byte is no part of either.
+    let method = Method::from_bytes(method).map_err(|_| Refusal::Unreadable)?;
+    let target =
+        Uri::from_maybe_shared(whole.slice_ref(target)).map_err(|_| Refusal::Unreadable)?;
     let mut head = Request::new(()).into_parts().0;
-    let method = parsed.method.ok_or(Refusal::Unreadable)?;
-    head.method = Method::from_bytes(method.as_bytes()).map_err(|_| Refusal::Unreadable)?;
-    let target = bytes.slice_ref(target.as_bytes());
-    head.uri = Uri::from_maybe_shared(target).map_err(|_| Refusal::Unreadable)?;
-    head.version = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
-    head.headers.reserve(parsed.headers.len());
-    for field in parsed.headers.iter() {
-        let name = HeaderName::from_bytes(field.name.as_bytes());
-        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(field.value));
-        let (Ok(name), Ok(value)) = (name, value) else { return Err(Refusal::Unreadable) };
-        head.headers.append(name, value);
-    }
+    head.method = method;
+    head.uri = target;
+    head.version = version;
+    head.headers = fields::read(&bytes, most, |_, _| ()).map_err(|none| match none {
+        NoFields::TooMany => Refusal::TooManyFields,
+        NoFields::Unreadable => Refusal::Unreadable,
+    })?;
     Ok(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The request that a text is, and what is left behind its head.
+    fn read(text: &[u8], limits: &Limits) -> Result<Option<(Parts, Vec<u8>)>, Refusal> {
+        let mut inlet = Inlet::new();
+        inlet.bytes.extend_from_slice(text);
+        Ok(inlet.next_head(limits)?.map(|head| (head, inlet.bytes.to_vec())))
+    }
+
+    #[test]
+    fn a_head_is_a_request() {
+        let limits = Limits { headers: 2, header_bytes: 100, ..Limits::default() };
+        let text = b"\r\nPUT /a?b HTTP/1.0\r\nA: 1\r\na:\t2\r\n\r\nrest";
+        let (head, rest) = read(text, &limits).unwrap().unwrap();
+        assert_eq!((head.method, head.version), (Method::PUT, Version::HTTP_10));
+        assert_eq!(head.uri, "/a?b");
+        assert_eq!(head.headers.get_all("a").iter().collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(rest, b"rest");
+        let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100));
+        let far = Limits { header_bytes: 1 << 20, ..limits };
+        let endless = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(LONGEST_TARGET));
+        let cases: &[(&str, &Limits, Refusal)] = &[
+            ("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n", &limits, Refusal::TooManyFields),
+            (&long, &limits, Refusal::TooLarge),
+            (long.trim_end(), &limits, Refusal::TooLarge),
+            (&endless, &far, Refusal::TargetTooLong),
+            ("GET  / HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
+            ("GET\t/ HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
+            ("GET /a b HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
+            ("GET / \0 HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
+            (" / HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
+            ("GET HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
+            ("G(T / HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
+            ("GET / HTTP/1.1\r\nA : 1\r\n\r\n", &limits, Refusal::Unreadable),
+            ("GET / HTTP/1.1\r\nA: 1\r2\r\n\r\n", &limits, Refusal::Unreadable),
+            ("GET / HTTP/1.1\r\nA: 1\n\r\n", &limits, Refusal::Flaw(Flaw::LineEnd)),
+        ];
+        for (text, limits, refusal) in cases {
+            let read = read(text.as_bytes(), limits);
+            assert_eq!(read.map(|_| ()).unwrap_err(), *refusal, "{text:?}");
+        }
+        assert!(read(b"GET / HTTP/1.1\r\nA: 1\r\n\r", &limits).unwrap().is_none());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        /// Whatever is a request here is the same to a reader that many use.
+        #[test]
+        fn another_reader_agrees(
+            start in prop::sample::select(vec!["GET / HTTP/1.1\r\n", "POST /a HTTP/1.0\r\n", "\r\n", ""]),
+            parts in prop::collection::vec(
+                prop::sample::select(vec![
+                    "GET", "/", "/a?b", " ", "  ", "\t", " HTTP/1.1", " HTTP/1.0", "\r\n", "\r\n", "\n",
+                    "\r", ":", "A: b\r\n", "x", "*", "h:80", "http://h/", "\0", "\x7f", "\u{e9}", "\"",
+                    "{", "\\", "%", "Host: h\r\n",
+                ]),
+                0..12,
+            ),
+        ) {
+            let text = format!("{start}{}\r\n\r\n", parts.concat());
+            let Ok(Some((head, rest))) = read(text.as_bytes(), &Limits::default()) else {
+                return Ok(());
+            };
+            let mut fields = [httparse::EMPTY_HEADER; 64];
+            let mut request = httparse::Request::new(&mut fields);
+            let parsed = request.parse(text.as_bytes());
+            prop_assert_eq!(parsed, Ok(httparse::Status::Complete(text.len() - rest.len())), "{:?}", text);
+            prop_assert_eq!(request.method, Some(head.method.as_str()));
+            let target = Uri::try_from(request.path.unwrap());
+            prop_assert_eq!(target.unwrap(), head.uri);
+            prop_assert_eq!(request.version == Some(0), head.version == Version::HTTP_10);
+            prop_assert_eq!(request.headers.len(), head.headers.len());
+            for field in request.headers.iter() {
+                let mut same = head.headers.get_all(field.name).iter();
+                prop_assert!(same.any(|value| value.as_bytes() == field.value));
+            }
+        }
+    }
 }
