@@ -5,9 +5,8 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use http::HeaderMap;
-
 use super::door::Peer;
+use super::fields::Fields;
 use super::hints;
 use super::right::Right;
 use super::timer::deadline;
@@ -122,7 +121,7 @@ impl Activity {
     }
 
     /// Has this said before the answer, if the one before has been. `false` where nobody hears it.
-    pub(super) fn hint(&self, fields: &HeaderMap) -> bool {
+    pub(super) fn hint(&self, fields: &Fields) -> bool {
         let hint = self.hint.take();
         let is_heard = hint.is_none() && self.takes_hints.get();
         let hint = hint.or_else(|| if is_heard { hints::head(fields) } else { None });

@@ -9,8 +9,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
-use http::{Method, Response, StatusCode, response};
+use http::{HeaderMap, Method, StatusCode};
 use http_body::Frame;
 use hyper::ext::ReasonPhrase;
 use memchr::memchr;
@@ -18,8 +17,9 @@ use tokio::io::AsyncReadExt as _;
 
 use super::chunks::{Piece, Pieces};
 use super::fault::Fault;
-use super::fields;
+use super::fields::Fields;
 use super::link::Link;
+use super::message::Answering;
 use super::upstream::{PROTOCOL, RESET};
 
 /// Bytes of an answer's head that are taken from an upstream.
@@ -56,7 +56,7 @@ enum Rest {
 /// The head of an answer.
 #[derive(Debug)]
 pub(super) struct Head {
-    pub(super) parts: response::Parts,
+    pub(super) head: Answering,
     /// Whether the connection takes no other request.
     pub(super) is_last: bool,
 }
@@ -133,14 +133,14 @@ impl Intake {
             while let Some(end) = self.end_of_head()? {
                 self.searched = 0;
                 let (head, rest) = read_head(self.bytes.split_to(end).freeze(), method)?;
-                if head.parts.status.is_informational()
-                    && head.parts.status != StatusCode::SWITCHING_PROTOCOLS
+                if head.head.status.is_informational()
+                    && head.head.status != StatusCode::SWITCHING_PROTOCOLS
                 {
                     self.informational += 1;
                     if self.informational > INFORMATIONAL {
                         return Poll::Ready(Err(PROTOCOL));
                     }
-                    if head.parts.status == StatusCode::EARLY_HINTS {
+                    if head.head.status == StatusCode::EARLY_HINTS {
                         return Poll::Ready(Ok(Some(head)));
                     }
                     continue;
@@ -174,7 +174,7 @@ impl Intake {
                     self.rest = Rest::Nothing;
                     return Poll::Ready(match trailers.is_empty() {
                         true => None,
-                        false => Some(read_trailers(trailers).map(Frame::trailers)),
+                        false => Some(read_trailers(&trailers).map(Frame::trailers)),
                     });
                 }
                 Ok(None) if matches!(self.rest, Rest::Nothing) => return Poll::Ready(None),
@@ -259,30 +259,35 @@ fn read_head(mut bytes: Bytes, method: &Method) -> Result<(Head, Rest), Fault> {
     let end = memchr(b'\n', &bytes).ok_or(PROTOCOL)?;
     let line = bytes.split_to(end + 1);
     let (status, is_old, reason) = read_status(&line).ok_or(PROTOCOL)?;
-    let mut parts = Response::new(()).into_parts().0;
-    parts.status = status;
-    if Some(reason) != status.canonical_reason().map(str::as_bytes) && !reason.is_empty() {
-        parts.extensions.insert(ReasonPhrase::try_from(reason).map_err(|_| PROTOCOL)?);
-    }
-    let (mut length, mut is_chunked, mut is_ambiguous) = (None, false, false);
+    let said = Some(reason) != status.canonical_reason().map(str::as_bytes) && !reason.is_empty();
+    let reason = match said {
+        true => Some(ReasonPhrase::try_from(reason).map_err(|_| PROTOCOL)?),
+        false => None,
+    };
+    let fields = Fields::read(&bytes, FIELDS).map_err(|_| PROTOCOL)?;
+    let (mut length, mut is_chunked) = (None, false);
     let (mut is_kept, mut is_closed) = (!is_old, false);
-    let fields = fields::read(&bytes, FIELDS, |name, value| {
-        if name == CONTENT_LENGTH {
-            let said = number(value);
-            is_ambiguous |= said.is_none() || length.is_some();
-            length = said;
-        } else if name == TRANSFER_ENCODING {
-            let is_second = std::mem::replace(&mut is_chunked, true);
-            is_ambiguous |= is_second || is_old || !value.eq_ignore_ascii_case(b"chunked");
-        } else if name == CONNECTION {
-            is_closed |= names(value, b"close");
-            is_kept |= names(value, b"keep-alive");
+    for (name, value) in fields.iter() {
+        match name {
+            b"content-length" if length.is_some() => return Err(PROTOCOL),
+            b"content-length" => length = Some(number(value).ok_or(PROTOCOL)?),
+            b"transfer-encoding" => {
+                let is_second = std::mem::replace(&mut is_chunked, true);
+                if is_second || is_old || !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(PROTOCOL);
+                }
+            }
+            b"connection" => {
+                is_closed |= names(value, b"close");
+                is_kept |= names(value, b"keep-alive");
+            }
+            _ => {}
         }
-    });
-    parts.headers = fields.map_err(|_| PROTOCOL)?;
-    if is_ambiguous || (is_chunked && length.is_some()) {
+    }
+    if is_chunked && length.is_some() {
         return Err(PROTOCOL);
     }
+    let head = Answering { status, reason, fields };
     let has_no_body = *method == Method::HEAD
         || status.is_informational()
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -294,7 +299,7 @@ fn read_head(mut bytes: Bytes, method: &Method) -> Result<(Head, Rest), Fault> {
         (false, None) => Rest::UntilEnd,
     };
     let is_last = is_closed || !is_kept || matches!(rest, Rest::UntilEnd);
-    Ok((Head { parts, is_last }, rest))
+    Ok((Head { head, is_last }, rest))
 }
 
 /// The status, whether the version is HTTP/1.0, and the reason of a line that ends with LF
@@ -325,8 +330,8 @@ fn read_status(line: &[u8]) -> Option<(StatusCode, bool, &[u8])> {
 /// # Errors
 ///
 /// When they are none.
-pub(super) fn read_trailers(bytes: Vec<u8>) -> Result<HeaderMap, Fault> {
-    fields::read(&Bytes::from(bytes), FIELDS, |_, _| ()).map_err(|_| RESET)
+pub(super) fn read_trailers(bytes: &[u8]) -> Result<HeaderMap, Fault> {
+    Fields::read(bytes, FIELDS).map(|fields| HeaderMap::from(&fields)).map_err(|_| RESET)
 }
 
 /// Whether a list names that option (RFC 9110 §7.6.1).
@@ -368,7 +373,7 @@ mod tests {
                 Rest::Chunks(_) => "chunks",
                 Rest::UntilEnd => "until the end",
             };
-            return Some((head.parts.status.as_u16(), rest, head.is_last));
+            return Some((head.head.status.as_u16(), rest, head.is_last));
         }
         None
     }
@@ -462,7 +467,7 @@ mod tests {
         for (text, expected) in [("OK", None), ("Fine by me", Some("Fine by me"))] {
             let bytes = Bytes::from(format!("HTTP/1.1 200 {text}\r\n\r\n"));
             let (head, _) = read_head(bytes, &Method::GET).unwrap();
-            let reason = head.parts.extensions.get::<ReasonPhrase>();
+            let reason = head.head.reason.as_ref();
             assert_eq!(reason.map(ReasonPhrase::as_bytes), expected.map(str::as_bytes));
         }
     }

@@ -7,12 +7,12 @@ use std::task::{Poll, ready};
 use std::time::Instant;
 
 use http::StatusCode;
-use http::header::{CONNECTION, HeaderValue};
 
 use super::activity::{Activity, Phase};
 use super::gate;
-use super::inlet::Refusal;
+use super::inlet::BadHead;
 use super::line::{Line, Said};
+use super::message::Answer;
 use super::respond;
 use super::rest;
 use super::settings::Timeouts;
@@ -78,7 +78,7 @@ pub(super) async fn serve(
 /// Serves one request after the other.
 async fn converse(line: &mut Line, worker: &Rc<Worker>, activity: &Rc<Activity>) -> End {
     loop {
-        let request = match poll_fn(|cx| line.poll_request(worker.limits(), cx)).await {
+        let (asking, incoming) = match poll_fn(|cx| line.poll_request(worker.limits(), cx)).await {
             Ok(Some(request)) => request,
             Ok(None) => break,
             Err(refusal) => {
@@ -88,14 +88,14 @@ async fn converse(line: &mut Line, worker: &Rc<Worker>, activity: &Rc<Activity>)
             }
         };
         let answer = {
-            let mut answering = pin!(gate::answer(worker, activity, request));
+            let mut answering = pin!(gate::answer(worker, activity, asking, incoming));
             poll_fn(|cx| line.poll_answering(|cx| answering.as_mut().poll(cx), cx)).await
         };
         let Some(answer) = answer else { return End::Closed };
-        let (mut head, mut body) = answer.into_parts();
+        let Answer { mut head, mut body } = answer;
         let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
         if worker.drain().has_begun() && !is_switch {
-            head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            head.fields.set("connection", "close");
         }
         line.answer(&head, &body, worker.date());
         match poll_fn(|cx| line.poll_answer(&mut body, cx)).await {
@@ -160,7 +160,7 @@ pub(super) fn refuse_slow_head(worker: &Worker, stream: &mut Transport, activity
     refused(worker, 408, None, Some(Limit::HeaderTimeout), activity);
 }
 
-fn head_refused(worker: &Worker, refusal: Refusal, activity: &Activity) {
+fn head_refused(worker: &Worker, refusal: BadHead, activity: &Activity) {
     refused(worker, refusal.status().0, refusal.reason(), refusal.limit(), activity);
 }
 

@@ -11,72 +11,71 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use data_encoding::BASE64;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, SEC_WEBSOCKET_ACCEPT,
-    SEC_WEBSOCKET_KEY, TRANSFER_ENCODING, UPGRADE,
-};
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, StatusCode, Version};
 use hyper::ext::Protocol;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use sha1::{Digest as _, Sha1};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::fields::Fields;
 use super::headers;
+use super::message::{Answering, Asking};
 
 /// Its name in the registry of upgrade tokens (RFC 8441 §5).
 const WEBSOCKET: &str = "websocket";
+const KEY: &str = "sec-websocket-key";
+const ACCEPT: &str = "sec-websocket-accept";
 /// What a server puts behind a key (RFC 6455 §1.3).
 const SERVER: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Makes of a WebSocket's CONNECT the upgrade that it means, and returns what its stream will be.
-/// Nothing of any other request, nor of a CONNECT for anything else, which nobody takes.
+/// Whether it is a WebSocket's CONNECT, and of no other kind: nobody takes that.
 pub(super) fn take<B>(request: &mut Request<B>) -> Option<OnUpgrade> {
     if request.method() != Method::CONNECT {
         return None;
     }
     request.extensions().get::<Protocol>().filter(|name| name.as_str() == WEBSOCKET)?;
-    let stream = request.extensions_mut().remove::<OnUpgrade>()?;
-    *request.method_mut() = Method::GET;
-    *request.version_mut() = Version::HTTP_11;
-    let headers = request.headers_mut();
+    request.extensions_mut().remove::<OnUpgrade>()
+}
+
+/// Makes of it the upgrade that it means.
+pub(super) fn ask(asking: &mut Asking) {
+    asking.method = Method::GET;
+    asking.version = Version::HTTP_11;
+    let fields = &mut asking.fields;
     // It has no body, and a refusal in the form of gRPC would have the status of an agreement.
-    headers.remove(CONTENT_TYPE);
-    headers.remove(CONTENT_LENGTH);
-    headers.remove(SEC_WEBSOCKET_ACCEPT);
-    headers.insert(SEC_WEBSOCKET_KEY, key());
-    headers::name_websocket(headers);
-    Some(stream)
+    fields.remove("content-type");
+    fields.remove("content-length");
+    fields.remove(ACCEPT);
+    fields.set(KEY, key());
+    headers::name_websocket(fields);
 }
 
 /// A nonce, not a secret (RFC 6455 §4.1).
-fn key() -> HeaderValue {
-    let text = BASE64.encode(&fastrand::u128(..).to_ne_bytes());
-    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+fn key() -> String {
+    BASE64.encode(&fastrand::u128(..).to_ne_bytes())
 }
 
 /// What an upstream that has read the request's key answers. Nothing where there is none.
-pub(super) fn accepts(request: &HeaderMap) -> Option<String> {
-    let key = request.get(SEC_WEBSOCKET_KEY)?;
-    let digest = Sha1::new().chain_update(key.as_bytes()).chain_update(SERVER).finalize();
+pub(super) fn accepts(request: &Fields) -> Option<String> {
+    let key = request.get(KEY)?;
+    let digest = Sha1::new().chain_update(key).chain_update(SERVER).finalize();
     Some(BASE64.encode(&digest))
 }
 
 /// Whether an upstream's agreement is one to what it was asked, and not somebody else's.
-pub(super) fn is_accepted(answer: &HeaderMap, expected: Option<&str>) -> bool {
-    let mut said = answer.get_all(SEC_WEBSOCKET_ACCEPT).iter();
-    match (said.next(), said.next(), expected) {
-        (Some(said), None, Some(expected)) => said.as_bytes() == expected.as_bytes(),
+pub(super) fn is_accepted(answer: &Fields, expected: Option<&str>) -> bool {
+    match (answer.one(ACCEPT), expected) {
+        (Some(said), Some(expected)) => said == expected.as_bytes(),
         _ => false,
     }
 }
 
 /// Makes of the agreement of HTTP/1.1 that of HTTP/2.
-pub(super) fn agree<B>(response: &mut Response<B>) {
-    *response.status_mut() = StatusCode::OK;
-    let headers = response.headers_mut();
-    for name in [CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, TRANSFER_ENCODING, UPGRADE] {
-        headers.remove(name);
+pub(super) fn agree(head: &mut Answering) {
+    head.status = StatusCode::OK;
+    for name in ["connection", "content-length", ACCEPT, "transfer-encoding", "upgrade"] {
+        head.fields.remove(name);
     }
 }
 
@@ -173,18 +172,30 @@ mod tests {
         ] {
             let mut request = asked(method.clone(), protocol);
             assert_eq!(take(&mut request).is_some(), is_taken, "{method} {protocol:?}");
-            assert_eq!(request.method() == Method::GET, is_taken || method == Method::GET);
-            assert_eq!(request.headers().contains_key(UPGRADE), is_taken);
-            assert_eq!(request.headers().contains_key(CONTENT_TYPE), !is_taken);
         }
     }
 
     #[test]
+    fn it_is_asked_for_as_in_another_version() {
+        let mut asking = Asking {
+            method: Method::CONNECT,
+            uri: "/chat".parse().unwrap(),
+            version: Version::HTTP_2,
+            fields: Fields::default(),
+        };
+        asking.fields.add("content-type", "application/grpc");
+        ask(&mut asking);
+        assert_eq!((asking.method, asking.version), (Method::GET, Version::HTTP_11));
+        assert!(headers::is_websocket(&asking.fields) && !asking.fields.has("content-type"));
+        assert!(accepts(&asking.fields).is_some());
+    }
+
+    #[test]
     fn an_agreement_is_to_the_key_that_was_sent() {
-        let mut asked = HeaderMap::new();
+        let mut asked = Fields::default();
         assert_eq!(accepts(&asked), None);
         // RFC 6455 §1.3.
-        asked.insert(SEC_WEBSOCKET_KEY, HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
+        asked.add(KEY, "dGhlIHNhbXBsZSBub25jZQ==");
         let expected = accepts(&asked);
         assert_eq!(expected.as_deref(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
         let cases: &[(&[&str], bool)] = &[
@@ -194,9 +205,9 @@ mod tests {
             (&[], false),
         ];
         for (said, accepted) in cases {
-            let mut answer = HeaderMap::new();
+            let mut answer = Fields::default();
             for value in *said {
-                answer.append(SEC_WEBSOCKET_ACCEPT, HeaderValue::from_static(value));
+                answer.add(ACCEPT, value);
             }
             assert_eq!(is_accepted(&answer, expected.as_deref()), *accepted, "{said:?}");
             assert!(!is_accepted(&answer, None));

@@ -2,13 +2,10 @@
 //!
 //! What cannot be read in one way is refused here, before anything is decided (request-safety.md).
 
-use http::header::{
-    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST,
-    HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING, UPGRADE,
-};
-use http::{Method, Uri, Version};
+use http::{HeaderMap, Method, Uri, Version};
 
-use super::headers::{API_KEY, is_kept_from_connection};
+use super::fields::{Fields as Sent, text};
+use super::headers::is_kept_from_connection;
 use super::protocols;
 use crate::policy::{DenyReason, Host, Query, Upgrade};
 
@@ -21,15 +18,15 @@ pub(super) fn query<'q>(
     method: &'q Method,
     uri: &'q Uri,
     version: Version,
-    headers: &'q HeaderMap,
+    sent: &'q Sent,
 ) -> Result<Query<'q>, DenyReason> {
     // A CONNECT has no path (RFC 9110 §9.3.6).
     if method == Method::CONNECT {
         return Err(DenyReason::MethodRefused);
     }
-    let fields = Fields::read(headers)?;
+    let fields = Fields::read(sent)?;
     let host = fields.host.ok_or(DenyReason::BadRequest)?;
-    let host = host.to_str().map_err(|_| DenyReason::BadTarget)?;
+    let host = text(host).ok_or(DenyReason::BadTarget)?;
     let target = uri.path_and_query().ok_or(DenyReason::BadTarget)?;
     if let Some(authority) = uri.authority() {
         // Absolute-form (RFC 9112 §3.2.2); without a scheme it is authority-form.
@@ -53,7 +50,7 @@ pub(super) fn query<'q>(
         method: method.as_str(),
         host,
         target: target.as_str(),
-        credential: fields.credential(upgrade, headers)?,
+        credential: fields.credential(upgrade, sent)?,
         upgrade,
         preflight: fields.is_preflight(method),
     })
@@ -66,17 +63,18 @@ pub(super) fn query<'q>(
 ///
 /// Why the fields have more than one reading.
 pub(crate) fn asks(method: &Method, headers: &HeaderMap) -> Result<(Upgrade, bool), DenyReason> {
-    let fields = Fields::read(headers)?;
+    let sent = Sent::from(headers);
+    let fields = Fields::read(&sent)?;
     Ok((fields.upgrade(Version::HTTP_11), fields.is_preflight(method)))
 }
 
 /// The fields that decide, each seen at most once.
 #[derive(Default)]
 struct Fields<'q> {
-    host: Option<&'q HeaderValue>,
-    authorization: Option<&'q HeaderValue>,
-    api_key: Option<&'q HeaderValue>,
-    content_length: Option<&'q HeaderValue>,
+    host: Option<&'q [u8]>,
+    authorization: Option<&'q [u8]>,
+    api_key: Option<&'q [u8]>,
+    content_length: Option<&'q [u8]>,
     transfer_encoding: bool,
     /// Whether `Connection` says that `Upgrade` is for this connection.
     connection_upgrade: bool,
@@ -103,9 +101,9 @@ impl Times {
 }
 
 impl<'q> Fields<'q> {
-    fn read(headers: &'q HeaderMap) -> Result<Self, DenyReason> {
+    fn read(sent: &'q Sent) -> Result<Self, DenyReason> {
         let mut fields = Self::default();
-        for (name, value) in headers {
+        for (name, value) in sent.iter() {
             fields.field(name, value)?;
         }
         if fields.content_length.is_some() && fields.transfer_encoding {
@@ -114,55 +112,52 @@ impl<'q> Fields<'q> {
         Ok(fields)
     }
 
-    fn field(&mut self, name: &HeaderName, value: &'q HeaderValue) -> Result<(), DenyReason> {
-        let twice = if name == HOST {
-            self.host.replace(value).is_some()
-        } else if name == AUTHORIZATION {
-            self.authorization.replace(value).is_some()
-        } else if name == API_KEY {
-            self.api_key.replace(value).is_some()
-        } else if name == CONTENT_LENGTH {
-            self.content_length.replace(value).is_some()
-        } else if name == TRANSFER_ENCODING {
-            let chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
-            std::mem::replace(&mut self.transfer_encoding, true) || !chunked
-        } else if name == CONNECTION {
-            self.connection(value)
-        } else {
-            self.wish(name, value);
-            false
+    fn field(&mut self, name: &[u8], value: &'q [u8]) -> Result<(), DenyReason> {
+        let twice = match name {
+            b"host" => self.host.replace(value).is_some(),
+            b"authorization" => self.authorization.replace(value).is_some(),
+            b"x-api-key" => self.api_key.replace(value).is_some(),
+            b"content-length" => self.content_length.replace(value).is_some(),
+            b"transfer-encoding" => {
+                let chunked = value.eq_ignore_ascii_case(b"chunked");
+                std::mem::replace(&mut self.transfer_encoding, true) || !chunked
+            }
+            b"connection" => self.connection(value),
+            _ => {
+                self.wish(name, value);
+                false
+            }
         };
         if twice { Err(DenyReason::BadRequest) } else { Ok(()) }
     }
 
     /// Whether it names what it must not: a field of ours would be taken away after it was judged.
-    fn connection(&mut self, value: &HeaderValue) -> bool {
-        let Ok(text) = value.to_str() else { return true };
+    fn connection(&mut self, value: &[u8]) -> bool {
+        let Some(text) = text(value) else { return true };
         let mut names = text.split(',').map(str::trim);
         self.connection_upgrade |= names.clone().any(|name| name.eq_ignore_ascii_case("upgrade"));
-        names.any(is_kept_from_connection)
+        names.any(|name| is_kept_from_connection(name.as_bytes()))
     }
 
-    fn wish(&mut self, name: &HeaderName, value: &HeaderValue) {
-        if name == UPGRADE {
-            let value = value.as_bytes();
-            self.upgrade = if value.eq_ignore_ascii_case(b"h2c") {
-                // An offer of HTTP/2 may be passed over (RFC 9110 §7.8); whoever asks for anything
-                // else cannot go on without it.
-                self.upgrade
-            } else if value.eq_ignore_ascii_case(b"websocket") && self.upgrade == Upgrade::None {
-                Upgrade::WebSocket
-            } else {
-                Upgrade::Unknown
-            };
-        } else if name == SEC_WEBSOCKET_PROTOCOL {
-            self.protocols = true;
-        } else if name == ORIGIN {
-            self.origin.count();
-        } else if name == ACCESS_CONTROL_REQUEST_METHOD {
-            self.requested_method.count();
-        } else if name == COOKIE {
-            self.cookie = true;
+    fn wish(&mut self, name: &[u8], value: &[u8]) {
+        match name {
+            b"upgrade" => {
+                self.upgrade = if value.eq_ignore_ascii_case(b"h2c") {
+                    // An offer of HTTP/2 may be passed over (RFC 9110 §7.8); whoever asks for
+                    // anything else cannot go on without it.
+                    self.upgrade
+                } else if value.eq_ignore_ascii_case(b"websocket") && self.upgrade == Upgrade::None
+                {
+                    Upgrade::WebSocket
+                } else {
+                    Upgrade::Unknown
+                };
+            }
+            b"sec-websocket-protocol" => self.protocols = true,
+            b"origin" => self.origin.count(),
+            b"access-control-request-method" => self.requested_method.count(),
+            b"cookie" => self.cookie = true,
+            _ => {}
         }
     }
 
@@ -190,18 +185,14 @@ impl<'q> Fields<'q> {
     }
 
     fn has_body(&self) -> bool {
-        self.transfer_encoding || self.content_length.is_some_and(|length| length != "0")
+        self.transfer_encoding || self.content_length.is_some_and(|length| length != b"0")
     }
 
     /// The one key that was sent. Text that cannot be a key is an empty one: malformed, not missing.
-    fn credential(
-        &self,
-        upgrade: Upgrade,
-        headers: &'q HeaderMap,
-    ) -> Result<Option<&'q str>, DenyReason> {
-        let api_key = self.api_key.map(|value| value.to_str().unwrap_or_default());
+    fn credential(&self, upgrade: Upgrade, sent: &'q Sent) -> Result<Option<&'q str>, DenyReason> {
+        let api_key = self.api_key.map(|value| text(value).unwrap_or_default());
         let protocol = match upgrade == Upgrade::WebSocket && self.protocols {
-            true => protocols::key(headers)?,
+            true => protocols::key(sent)?,
             false => None,
         };
         let mut keys =
@@ -215,9 +206,8 @@ impl<'q> Fields<'q> {
 }
 
 /// `Bearer KEY` (RFC 6750 §2.1; the scheme in any case, RFC 9110 §11.1). Nothing for another scheme.
-fn bearer(value: &HeaderValue) -> Option<&str> {
-    let bytes = value.as_bytes();
-    let (scheme, rest) = bytes.split_at_checked(6)?;
+fn bearer(value: &[u8]) -> Option<&str> {
+    let (scheme, rest) = value.split_at_checked(6)?;
     if !scheme.eq_ignore_ascii_case(b"bearer") {
         return None;
     }
@@ -237,17 +227,17 @@ fn port(host: &str) -> Option<u16> {
 mod tests {
     use super::*;
 
-    type Fields = &'static [(&'static str, &'static str)];
+    type Rows = &'static [(&'static str, &'static str)];
 
-    fn headers(fields: Fields) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in fields {
-            headers.append(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+    fn headers(rows: Rows) -> Sent {
+        let mut sent = Sent::default();
+        for (name, value) in rows {
+            sent.add(name, value);
         }
-        headers
+        sent
     }
 
-    fn asked(uri: &str, fields: Fields) -> Result<(String, Upgrade), DenyReason> {
+    fn asked(uri: &str, fields: Rows) -> Result<(String, Upgrade), DenyReason> {
         let (uri, headers) = (uri.parse().unwrap(), headers(fields));
         let query = query(&Method::GET, &uri, Version::HTTP_11, &headers)?;
         Ok((query.target.into(), query.upgrade))
@@ -256,7 +246,7 @@ mod tests {
     #[test]
     fn one_credential_or_none() {
         use DenyReason::BadRequest;
-        let cases: &[(Fields, Result<Option<&str>, DenyReason>)] = &[
+        let cases: &[(Rows, Result<Option<&str>, DenyReason>)] = &[
             (&[], Ok(None)),
             (&[("authorization", "Bearer k")], Ok(Some("k"))),
             (&[("authorization", "bEARER  k")], Ok(Some("k"))),
@@ -275,7 +265,7 @@ mod tests {
         ];
         for (fields, expected) in cases {
             let mut headers = headers(fields);
-            headers.insert(HOST, HeaderValue::from_static("h"));
+            headers.set("host", "h");
             let uri = Uri::from_static("/");
             let seen = query(&Method::GET, &uri, Version::HTTP_11, &headers);
             assert_eq!(seen.map(|query| query.credential), *expected, "{fields:?}");
@@ -285,7 +275,7 @@ mod tests {
     #[test]
     fn what_has_two_readings_is_refused() {
         use DenyReason::{BadRequest, BadTarget};
-        let cases: &[(&str, Fields, DenyReason)] = &[
+        let cases: &[(&str, Rows, DenyReason)] = &[
             ("/", &[], BadRequest),
             ("/", &[("host", "a"), ("host", "a")], BadRequest),
             ("/", &[("host", "é")], BadTarget),
@@ -336,7 +326,7 @@ mod tests {
 
     #[test]
     fn forms_of_target() {
-        let cases: &[(&str, Fields, &str)] = &[
+        let cases: &[(&str, Rows, &str)] = &[
             ("/a?b", &[("host", "a")], "/a?b"),
             ("http://A:80/x?y", &[("host", "a:80")], "/x?y"),
             ("*", &[("host", "a")], "*"),
@@ -355,7 +345,7 @@ mod tests {
     fn a_websocket_is_asked_for_in_one_way() {
         use Upgrade::{None, Unknown, WebSocket};
         const UPGRADE: (&str, &str) = ("connection", "keep-alive, Upgrade");
-        let cases: &[(Fields, Upgrade)] = &[
+        let cases: &[(Rows, Upgrade)] = &[
             (&[], None),
             (&[UPGRADE], None),
             (&[("upgrade", "websocket"), UPGRADE], WebSocket),
@@ -376,7 +366,7 @@ mod tests {
         ];
         for (fields, expected) in cases {
             let mut headers = headers(fields);
-            headers.insert(HOST, HeaderValue::from_static("h"));
+            headers.set("host", "h");
             let of = |version| {
                 query(&Method::GET, &Uri::from_static("/"), version, &headers).unwrap().upgrade
             };
@@ -390,7 +380,7 @@ mod tests {
     fn a_browsers_key_is_read_for_a_websocket_alone() {
         use DenyReason::BadRequest;
         const PROTOCOL: &str = "sec-websocket-protocol";
-        let cases: &[(Fields, Result<Option<&str>, DenyReason>)] = &[
+        let cases: &[(Rows, Result<Option<&str>, DenyReason>)] = &[
             (&[(PROTOCOL, "bearer, k, chat")], Ok(Some("k"))),
             (&[(PROTOCOL, "chat")], Ok(None)),
             (&[(PROTOCOL, "bearer")], Ok(Some(""))),
@@ -404,14 +394,14 @@ mod tests {
         let uri = Uri::from_static("/");
         for (fields, expected) in cases {
             let mut headers = headers(fields);
-            headers.insert(HOST, HeaderValue::from_static("h"));
-            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.set("host", "h");
+            headers.set("upgrade", "websocket");
+            headers.set("connection", "upgrade");
             let seen = query(&Method::GET, &uri, Version::HTTP_11, &headers);
             assert_eq!(seen.map(|query| query.credential), *expected, "{fields:?}");
-            headers.remove(UPGRADE);
-            headers.remove(AUTHORIZATION);
-            headers.remove(API_KEY);
+            headers.remove("upgrade");
+            headers.remove("authorization");
+            headers.remove("x-api-key");
             let seen = query(&Method::GET, &uri, Version::HTTP_11, &headers);
             assert_eq!(seen.map(|query| query.credential), Ok(None), "{fields:?}");
         }
@@ -421,7 +411,7 @@ mod tests {
     fn a_preflight_is_what_browsers_send() {
         const ORIGIN: (&str, &str) = ("origin", "https://app.example");
         const METHOD: (&str, &str) = ("access-control-request-method", "POST");
-        let cases: &[(Method, Fields, bool)] = &[
+        let cases: &[(Method, Rows, bool)] = &[
             (Method::OPTIONS, &[ORIGIN, METHOD], true),
             (
                 Method::OPTIONS,
@@ -442,7 +432,7 @@ mod tests {
         ];
         for (method, fields, expected) in cases {
             let mut headers = headers(fields);
-            headers.insert(HOST, HeaderValue::from_static("h"));
+            headers.set("host", "h");
             let uri = Uri::from_static("/");
             let seen = query(method, &uri, Version::HTTP_11, &headers);
             assert_eq!(seen.map(|query| query.preflight), Ok(*expected), "{method} {fields:?}");

@@ -1,8 +1,24 @@
-//! The fields of a head or of trailers, line by line (RFC 9112 §5).
+//! The fields of a message, in their order (RFC 9110 §5), and how they are read (RFC 9112 §5).
+//!
+//! One text and where in it the lines are: heads are short, and a field is found by looking at each.
+//! Nothing is hashed or shared, and of a head that came over HTTP/1.1 nothing is copied but the whole.
 
-use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use memchr::memchr;
+
+/// Names and values.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Fields {
+    text: Vec<u8>,
+    lines: Vec<Line>,
+}
+
+/// Where a name begins in the text and ends, and its value.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    name: (u32, u32),
+    value: (u32, u32),
+}
 
 /// Why lines are no fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,45 +28,196 @@ pub(super) enum NoFields {
     Unreadable,
 }
 
-/// Reads lines up to the empty one, each of which ends with LF, or with CR LF. No more than `most`.
-/// `each` sees every field before it is taken, in their order.
-///
-/// # Errors
-///
-/// When they are no fields.
-pub(super) fn read(
-    bytes: &Bytes,
-    most: usize,
-    mut each: impl FnMut(&HeaderName, &[u8]),
-) -> Result<HeaderMap, NoFields> {
-    let mut fields = HeaderMap::with_capacity(CAPACITY);
-    let (mut count, mut rest) = (0, bytes.as_ref());
-    while let Some(end) = memchr(b'\n', rest) {
-        let (line, after) = rest.split_at_checked(end).ok_or(NoFields::Unreadable)?;
-        rest = after.get(1..).unwrap_or_default();
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            return Ok(fields);
-        }
-        count += 1;
-        if count > most {
-            return Err(NoFields::TooMany);
-        }
-        let colon = memchr(b':', line).ok_or(NoFields::Unreadable)?;
-        let (name, value) = line.split_at_checked(colon).ok_or(NoFields::Unreadable)?;
-        let value = trim(value.get(1..).unwrap_or_default());
-        // A name that is one takes neither a blank nor nothing, a value no control byte.
-        let name = HeaderName::from_bytes(name).map_err(|_| NoFields::Unreadable)?;
-        each(&name, value);
-        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(value))
-            .map_err(|_| NoFields::Unreadable)?;
-        fields.append(name, value);
+/// Fields for which there is room from the start: most heads have no more.
+const FEW: usize = 16;
+
+/// Writes a name in lower case. Whether it is one.
+fn lower(name: &mut [u8]) -> bool {
+    let mut is_name = !name.is_empty();
+    for byte in name {
+        is_name &= is_of_name(*byte);
+        *byte = byte.to_ascii_lowercase();
     }
-    Err(NoFields::Unreadable)
+    is_name
 }
 
-/// Fields for which there is room from the start: most heads have no more.
-const CAPACITY: usize = 12;
+/// RFC 9110 §5.6.2.
+fn is_of_name(byte: u8) -> bool {
+    // Bits, as most of a head's bytes go through here.
+    const LOW: u64 = bits(b"!#$%&'*+-.0123456789", 0);
+    const HIGH: u64 = bits(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~", 64);
+    let set = if byte < 64 { LOW } else { HIGH };
+    byte < 128 && set >> (byte & 63) & 1 == 1
+}
+
+/// The set of bytes, each by its distance from the first.
+const fn bits(bytes: &[u8], first: u8) -> u64 {
+    let (mut set, mut rest) = (0, bytes);
+    while let [byte, others @ ..] = rest {
+        set |= 1 << (*byte - first);
+        rest = others;
+    }
+    set
+}
+
+/// Whether bytes are a value: no control byte but tabs (RFC 9110 §5.5).
+fn is_value(bytes: &[u8]) -> bool {
+    // No byte ends the loop early: so the compiler looks at many at once.
+    !bytes.iter().fold(false, |any, byte| any | ((*byte < b' ' && *byte != b'\t') || *byte == 0x7f))
+}
+
+/// A value as text, where it is some: visible, and of ASCII.
+pub(super) fn text(value: &[u8]) -> Option<&str> {
+    let is_visible = |byte: &u8| (b' '..=b'~').contains(byte) || *byte == b'\t';
+    value.iter().all(is_visible).then(|| str::from_utf8(value).unwrap_or_default())
+}
+
+impl Fields {
+    /// Reads lines up to the empty one, each of which ends with LF, or with CR LF. No more than
+    /// `most`.
+    ///
+    /// # Errors
+    ///
+    /// When they are no fields.
+    pub(super) fn read(bytes: &[u8], most: usize) -> Result<Self, NoFields> {
+        let mut fields = Self { text: bytes.to_vec(), lines: Vec::with_capacity(FEW) };
+        let mut start = 0;
+        loop {
+            let rest = fields.text.get_mut(start..).ok_or(NoFields::Unreadable)?;
+            let length = memchr(b'\n', rest).ok_or(NoFields::Unreadable)?;
+            let line = rest.get_mut(..length).unwrap_or_default();
+            let line = match line {
+                [line @ .., b'\r'] => line,
+                line => line,
+            };
+            if line.is_empty() {
+                return Ok(fields);
+            }
+            if fields.lines.len() >= most {
+                return Err(NoFields::TooMany);
+            }
+            let colon = memchr(b':', line).ok_or(NoFields::Unreadable)?;
+            let (name, value) = line.split_at_mut_checked(colon).ok_or(NoFields::Unreadable)?;
+            if !lower(name) || !is_value(value) {
+                return Err(NoFields::Unreadable);
+            }
+            let mut first = start + colon + 1;
+            let mut end = start + line.len();
+            while first < end && is_blank(&fields.text, first) {
+                first += 1;
+            }
+            while first < end && is_blank(&fields.text, end - 1) {
+                end -= 1;
+            }
+            fields.lines.push(Line { name: place(start, start + colon), value: place(first, end) });
+            start += length + 1;
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Each name, in lower case, with its value.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.lines.iter().map(|line| (self.part(line.name), self.part(line.value)))
+    }
+
+    pub(super) fn all<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f [u8]> + 'f {
+        let name = name.as_bytes();
+        let lines = self.lines.iter().filter(move |line| self.part(line.name) == name);
+        lines.map(|line| self.part(line.value))
+    }
+
+    /// The first value of a field.
+    pub(super) fn get<'f>(&'f self, name: &'f str) -> Option<&'f [u8]> {
+        self.all(name).next()
+    }
+
+    /// The value of a field that stands there once.
+    pub(super) fn one<'f>(&'f self, name: &'f str) -> Option<&'f [u8]> {
+        let mut values = self.all(name);
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Adds a field behind the others. What is none is left out.
+    pub(super) fn add(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        let value = value.as_ref();
+        let start = self.text.len();
+        self.text.extend_from_slice(name.as_bytes());
+        let colon = self.text.len();
+        if !self.text.get_mut(start..).is_some_and(lower) || !is_value(value) {
+            self.text.truncate(start);
+            return;
+        }
+        self.text.extend_from_slice(value);
+        let end = self.text.len();
+        self.lines.push(Line { name: place(start, colon), value: place(colon, end) });
+    }
+
+    /// Adds a field in the place of those with its name.
+    pub(super) fn set(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        self.remove(name);
+        self.add(name, value);
+    }
+
+    pub(super) fn remove(&mut self, name: &str) {
+        self.retain(|it| it != name.as_bytes());
+    }
+
+    /// Keeps the fields whose names pass.
+    pub(super) fn retain(&mut self, mut passes: impl FnMut(&[u8]) -> bool) {
+        let Self { text, lines } = self;
+        lines.retain(|line| passes(part(text, line.name)));
+    }
+
+    fn part(&self, place: (u32, u32)) -> &[u8] {
+        part(&self.text, place)
+    }
+}
+
+fn part(text: &[u8], (start, end): (u32, u32)) -> &[u8] {
+    text.get(start as usize..end as usize).unwrap_or_default()
+}
+
+/// A head is far shorter than what this can name: what bounds it is `limits.header_bytes`, and where
+/// an upstream writes it 128 KiB.
+fn place(start: usize, end: usize) -> (u32, u32) {
+    (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(end).unwrap_or(u32::MAX))
+}
+
+fn is_blank(text: &[u8], at: usize) -> bool {
+    matches!(text.get(at), Some(b' ' | b'\t'))
+}
+
+impl From<&HeaderMap> for Fields {
+    fn from(headers: &HeaderMap) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in headers {
+            fields.add(name.as_str(), value);
+        }
+        fields
+    }
+}
+
+impl From<&Fields> for HeaderMap {
+    fn from(fields: &Fields) -> Self {
+        let mut headers = Self::with_capacity(fields.len());
+        for (name, value) in fields.iter() {
+            // Both were read as such.
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+            {
+                headers.append(name, value);
+            }
+        }
+        headers
+    }
+}
 
 /// Without the blanks that a value may stand between (RFC 9110 §5.5).
 pub(super) fn trim(mut value: &[u8]) -> &[u8] {
@@ -67,17 +234,11 @@ mod tests {
     use super::*;
 
     fn lines(bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>, NoFields> {
-        let mut seen = Vec::new();
-        let read = read(&Bytes::copy_from_slice(bytes), 8, |name, value| {
-            seen.push((name.as_str().to_owned(), value.to_vec()));
-        });
-        read.map(|fields| {
-            assert_eq!(fields.len(), seen.len());
-            for (name, value) in &seen {
-                assert!(fields.get_all(name.as_str()).iter().any(|it| it.as_bytes() == value));
-            }
-            seen
-        })
+        let read = Fields::read(bytes, 8)?;
+        let line = |(name, value): (&[u8], &[u8])| {
+            (String::from_utf8(name.to_vec()).unwrap(), value.to_vec())
+        };
+        Ok(read.iter().map(line).collect())
     }
 
     /// What another reader takes that is used by many.

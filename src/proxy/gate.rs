@@ -6,10 +6,8 @@ use std::task::Poll;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderValue};
-use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{Request, Response, Uri, Version};
+use http::{Uri, Version};
 use http_body::Body as _;
 
 use super::activity::Activity;
@@ -19,6 +17,7 @@ use super::fault::Fault;
 use super::headers;
 use super::incoming::Incoming;
 use super::line::DRAINED_BYTES;
+use super::message::{Answer, Asking};
 use super::pool::{Caller, Exchange};
 use super::preamble;
 use super::protocols;
@@ -38,46 +37,46 @@ use crate::telemetry::Audit;
 pub(super) async fn answer(
     worker: &Rc<Worker>,
     activity: &Rc<Activity>,
-    request: Request<Incoming>,
-) -> Response<AnswerBody> {
+    mut asking: Asking,
+    incoming: Incoming,
+) -> Answer<AnswerBody> {
     let started = activity.begin();
     let generation = worker.generation();
     let snapshot = &generation.snapshot;
-    let (mut parts, incoming) = request.into_parts();
-    let trace = worker.trace(&parts.headers);
+    let trace = worker.trace(&asking.fields);
     let mut record =
         Record::new(Rc::clone(worker), Rc::clone(activity), Rc::clone(&generation), started);
     if worker.is_sampled() {
-        record.tell(&parts.method, &trace);
+        record.tell(&asking.method, &trace);
     }
-    if let Some(fault) = worker.overload().or_else(|| oversize(&parts, &incoming, worker.limits()))
+    if let Some(fault) = worker.overload().or_else(|| oversize(&asking, &incoming, worker.limits()))
     {
-        return fail(fault, &parts, &trace, record);
+        return fail(fault, &asking, &trace, record);
     }
-    let (decision, decided) = decide(worker, activity, &generation, &parts, &incoming);
+    let (decision, decided) = decide(worker, activity, &generation, &asking, &incoming);
     let permit = match decision {
         Decision::Allow(permit) => permit,
         Decision::Deny(denial) => {
-            let mut response = deny(denial, snapshot, &parts, &trace, record);
+            let mut response = deny(denial, snapshot, &asking, &trace, record);
             if !is_drained(&incoming) {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                response.head.fields.set("connection", "close");
             }
             return response;
         }
     };
     if let Err(wait) = worker.pace(snapshot, &permit.facts(), decided) {
         let denial = Denial { reason: DenyReason::RateLimited, facts: permit.facts() };
-        let mut response = deny(denial, snapshot, &parts, &trace, record);
-        respond::retry_after(response.headers_mut(), wait);
+        let mut response = deny(denial, snapshot, &asking, &trace, record);
+        respond::retry_after(&mut response.head.fields, wait);
         if !is_drained(&incoming) {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            response.head.fields.set("connection", "close");
         }
         return response;
     }
     let facts = permit.facts();
     let audit = worker.journal().audits(facts.needed());
     if audit.is_some() {
-        record.audit(&parts.method, &trace);
+        record.audit(&asking.method, &trace);
     }
     let limits = permit.route().limits();
     let refused = match audit.is_some_and(Audit::holds_up) {
@@ -86,49 +85,49 @@ pub(super) async fn answer(
     };
     if let Some(fault) = refused {
         record.allowed(facts);
-        let mut response = fail(fault, &parts, &trace, record);
+        let mut response = fail(fault, &asking, &trace, record);
         if !is_drained(&incoming) {
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            response.head.fields.set("connection", "close");
         }
         return response;
     }
     let most = most_bytes(worker.limits(), limits);
     let end = limits.and_then(|limits| Some(deadline(decided, limits.timeout?)));
-    let form = Form::of(&parts.headers);
+    let form = Form::of(&asking.fields);
     let upstream = permit.route().upstream();
     let Some(pool) = worker.pool(upstream) else {
         let denial = Denial { reason: DenyReason::RouteUnknown, facts: permit.facts() };
-        return deny(denial, snapshot, &parts, &trace, record);
+        return deny(denial, snapshot, &asking, &trace, record);
     };
     let upgrades = permit.upgrades();
-    let by_protocol = upgrades && protocols::has_key(&parts.headers);
-    let is_new = parts.version == Version::HTTP_11;
+    let by_protocol = upgrades && protocols::has_key(&asking.fields);
+    let is_new = asking.version == Version::HTTP_11;
     let mut preamble = worker.room();
-    if let Err(reason) = forward(permit, snapshot, &mut parts, &trace, activity, &mut preamble) {
+    if let Err(reason) = forward(permit, snapshot, &mut asking, &trace, activity, &mut preamble) {
         let denial = Denial { reason, facts: Facts::default() };
-        return deny(denial, snapshot, &parts, &trace, record);
+        return deny(denial, snapshot, &asking, &trace, record);
     }
     record.allowed(facts);
     // From here on, only the claim has it: it may wait for longer than that is in force.
     drop(generation);
     if upgrades {
-        headers::name_websocket(&mut parts.headers);
+        headers::name_websocket(&mut asking.fields);
     }
     let (body, upload) = RequestBody::new(incoming, most, decided, activity);
     if matches!(body, RequestBody::Streaming(_)) {
-        headers::name_framing(&mut parts.headers);
+        headers::name_framing(&mut asking.fields);
     }
     activity.set_takes_hints(is_new);
     let caller = Caller { upload: &upload, activity };
     let exchanged = match end {
-        None if upgrades => Box::pin(pool.switch(&parts, body, &preamble, caller)).await,
-        None => pool.exchange(&parts, body, &preamble, caller).await.map(Exchange::Answer),
+        None if upgrades => Box::pin(pool.switch(&asking, body, &preamble, caller)).await,
+        None => pool.exchange(&asking, body, &preamble, caller).await.map(Exchange::Answer),
         Some(end) => {
             let exchange = async {
                 match upgrades {
-                    true => pool.switch(&parts, body, &preamble, caller).await,
+                    true => pool.switch(&asking, body, &preamble, caller).await,
                     false => {
-                        let exchange = pool.exchange(&parts, body, &preamble, caller);
+                        let exchange = pool.exchange(&asking, body, &preamble, caller);
                         exchange.await.map(Exchange::Answer)
                     }
                 }
@@ -147,26 +146,23 @@ pub(super) async fn answer(
     match exchanged {
         Ok(Exchange::Answer((mut head, download))) => {
             record.answered(head.status.as_u16());
-            headers::clean_response(&mut head.headers);
-            // An upstream of another version frames for us, not for the client.
-            head.version = Version::HTTP_11;
+            headers::clean_response(&mut head.fields);
             // What is left of a body is not read to its end, and what came behind a head that asked
             // for another protocol may be of that: nothing can follow either.
             if upgrades || !upload.is_whole() {
-                head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                head.fields.set("connection", "close");
             }
             activity.right.set_trace(trace);
-            Response::from_parts(head, AnswerBody::upstream(download, record, form, end))
+            Answer { head, body: AnswerBody::upstream(download, record, form, end) }
         }
         Ok(Exchange::Switch(mut head, leg, load)) => {
-            headers::clean_response(&mut head.headers);
-            headers::name_websocket(&mut head.headers);
+            headers::clean_response(&mut head.fields);
+            headers::name_websocket(&mut head.fields);
             if by_protocol {
-                protocols::agree(&mut head.headers);
+                protocols::agree(&mut head.fields);
             }
-            head.version = Version::HTTP_11;
             // It lives long and may end for many reasons: it is always told of.
-            record.tell(&parts.method, &trace);
+            record.tell(&asking.method, &trace);
             record.answered(head.status.as_u16());
             poll_fn(|cx| {
                 worker.lasting().enter(worker, activity, cx.waker());
@@ -174,10 +170,10 @@ pub(super) async fn answer(
             })
             .await;
             activity.set_tunnel(Tunnel::new(leg, load, Rc::clone(worker), record));
-            Response::from_parts(head, AnswerBody::empty())
+            Answer { head, body: AnswerBody::empty() }
         }
         Err(fault) => {
-            record.tell(&parts.method, &trace);
+            record.tell(&asking.method, &trace);
             if let Some(lost) = activity.right.lost().filter(|_| fault == Fault::Lost) {
                 return lose(lost.denial, worker, form, &trace, record, &upload);
             }
@@ -197,11 +193,11 @@ fn decide<'s>(
     worker: &Worker,
     activity: &Activity,
     generation: &'s Generation,
-    parts: &Parts,
+    asking: &Asking,
     incoming: &Incoming,
 ) -> (Decision<'s>, Instant) {
     let started = clock::instant();
-    let query = extract::query(&parts.method, &parts.uri, parts.version, &parts.headers);
+    let query = extract::query(&asking.method, &asking.uri, asking.version, &asking.fields);
     let decision = match query {
         Ok(mut query) => {
             // No field tells of a body in HTTP/2.
@@ -210,7 +206,7 @@ fn decide<'s>(
             let decision = generation.snapshot.decide(&query, now);
             if let Decision::Allow(permit) = &decision {
                 generation.used.mark(&permit.facts(), now);
-                activity.right.ask(&query, &parts.method);
+                activity.right.ask(&query, &asking.method);
             }
             decision
         }
@@ -226,7 +222,7 @@ fn decide<'s>(
 fn forward(
     permit: Permit<'_>,
     snapshot: &Snapshot,
-    parts: &mut Parts,
+    asking: &mut Asking,
     trace: &Trace,
     activity: &Activity,
     preamble: &mut Vec<u8>,
@@ -236,31 +232,31 @@ fn forward(
             let target = Bytes::copy_from_slice(target.as_bytes());
             PathAndQuery::from_maybe_shared(target).map_err(|_| DenyReason::BadTarget)?
         }
-        None => std::mem::take(&mut parts.uri)
+        None => std::mem::take(&mut asking.uri)
             .into_parts()
             .path_and_query
             .ok_or(DenyReason::BadTarget)?,
     };
-    parts.uri = Uri::from(target);
-    parts.version = Version::HTTP_11;
+    asking.uri = Uri::from(target);
+    asking.version = Version::HTTP_11;
     let words = snapshot.describe(&permit.facts());
-    preamble::write(preamble, &parts.headers, &words, trace, &activity.peer);
-    headers::clean_request(&mut parts.headers);
+    preamble::write(preamble, &asking.fields, &words, trace, &activity.peer);
+    headers::clean_request(&mut asking.fields);
     Ok(())
 }
 
 fn deny(
     denial: Denial,
     snapshot: &Snapshot,
-    parts: &Parts,
+    asking: &Asking,
     trace: &Trace,
     mut record: Record,
-) -> Response<AnswerBody> {
+) -> Answer<AnswerBody> {
     let hide_none = snapshot.hide_none();
-    record.tell(&parts.method, trace);
+    record.tell(&asking.method, trace);
     record.denied(denial, denial.reason.status(hide_none));
     let allow = snapshot.allowed_methods(&denial.facts);
-    let form = Form::of(&parts.headers);
+    let form = Form::of(&asking.fields);
     own(respond::denied(denial.reason, hide_none, allow, form, trace), record)
 }
 
@@ -272,7 +268,7 @@ fn lose(
     trace: &Trace,
     mut record: Record,
     upload: &Upload,
-) -> Response<AnswerBody> {
+) -> Answer<AnswerBody> {
     let generation = worker.generation();
     let snapshot = &generation.snapshot;
     let hide_none = snapshot.hide_none();
@@ -280,18 +276,18 @@ fn lose(
     let allow = snapshot.allowed_methods(&denial.facts);
     let mut response = respond::denied(denial.reason, hide_none, allow, form, trace);
     if !upload.is_whole() {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response.head.fields.set("connection", "close");
     }
     own(response, record)
 }
 
-fn fail(fault: Fault, parts: &Parts, trace: &Trace, mut record: Record) -> Response<AnswerBody> {
-    record.tell(&parts.method, trace);
+fn fail(fault: Fault, asking: &Asking, trace: &Trace, mut record: Record) -> Answer<AnswerBody> {
+    record.tell(&asking.method, trace);
     record.failed(fault, None);
-    own(respond::failed(fault, Form::of(&parts.headers), trace), record)
+    own(respond::failed(fault, Form::of(&asking.fields), trace), record)
 }
 
-fn own(response: Response<Bytes>, record: Record) -> Response<AnswerBody> {
+fn own(response: Answer<Bytes>, record: Record) -> Answer<AnswerBody> {
     response.map(|bytes| AnswerBody::own(bytes, record))
 }
 
@@ -323,12 +319,12 @@ fn is_drained(incoming: &Incoming) -> bool {
 }
 
 /// What the limits refuse before anything is decided. The head as a whole was bounded before.
-fn oversize(parts: &Parts, incoming: &Incoming, limits: &Limits) -> Option<Fault> {
+fn oversize(asking: &Asking, incoming: &Incoming, limits: &Limits) -> Option<Fault> {
     // Those of HTTP/1 were counted as they were read.
-    if parts.headers.len() > limits.headers {
+    if asking.fields.len() > limits.headers {
         return Some(Fault::HeadTooLarge);
     }
-    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let target = asking.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target > limits.target_bytes {
         return Some(Fault::TargetTooLong);
     }

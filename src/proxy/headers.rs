@@ -4,58 +4,53 @@
 //! to our namespace, to a forwarding field or to a field that the [preamble](super::preamble) says
 //! anew, method and target overrides.
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
-};
+use http::HeaderMap;
 
+use super::fields::{Fields, text, trim};
 use super::protocols;
 
-pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-
-const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
+const WEBSOCKET: &str = "websocket";
 
 /// Takes out of a permitted request what does not go on.
-pub(super) fn clean_request(headers: &mut HeaderMap) {
-    remove_named_by_connection(headers);
-    protocols::remove_key(headers);
-    remove(headers, is_dropped_from_request);
+pub(super) fn clean_request(fields: &mut Fields) {
+    remove_named_by_connection(fields);
+    protocols::remove_key(fields);
+    fields.retain(|name| !is_dropped_from_request(name));
 }
 
 /// Says of a body without a length how it ends: without a word, a GET has none.
-pub(super) fn name_framing(headers: &mut HeaderMap) {
-    if !headers.contains_key(CONTENT_LENGTH) {
-        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+pub(super) fn name_framing(fields: &mut Fields) {
+    if !fields.has("content-length") {
+        fields.set("transfer-encoding", "chunked");
     }
 }
 
 /// Takes out of a request's trailers what would be taken out of its head.
 pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
-    clean_request(trailers);
+    let mut fields = Fields::from(&*trailers);
+    clean_request(&mut fields);
+    *trailers = HeaderMap::from(&fields);
 }
 
 /// Takes out of an upstream's answer what concerns only its connection with us.
-pub(super) fn clean_response(headers: &mut HeaderMap) {
-    remove_named_by_connection(headers);
-    remove(headers, is_hop_by_hop);
+pub(super) fn clean_response(fields: &mut Fields) {
+    remove_named_by_connection(fields);
+    fields.retain(|name| !is_hop_by_hop(name));
 }
 
 /// Says that the connection goes on as a WebSocket, or is to (RFC 6455 §4).
-pub(super) fn name_websocket(headers: &mut HeaderMap) {
-    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(UPGRADE, WEBSOCKET);
+pub(super) fn name_websocket(fields: &mut Fields) {
+    fields.set("connection", "upgrade");
+    fields.set("upgrade", WEBSOCKET);
 }
 
 /// Whether an answer with 101 names what was asked for, and nothing else.
-pub(super) fn is_websocket(headers: &HeaderMap) -> bool {
-    let mut named = headers.get_all(UPGRADE).iter();
-    named.next().is_some_and(|name| name.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes()))
-        && named.next().is_none()
+pub(super) fn is_websocket(fields: &Fields) -> bool {
+    fields.one("upgrade").is_some_and(|name| name.eq_ignore_ascii_case(WEBSOCKET.as_bytes()))
 }
 
 /// Whether a `Connection` field must not name this one.
-pub(super) fn is_kept_from_connection(name: &str) -> bool {
+pub(super) fn is_kept_from_connection(name: &[u8]) -> bool {
     let kept = [
         "host",
         "content-length",
@@ -70,67 +65,46 @@ pub(super) fn is_kept_from_connection(name: &str) -> bool {
     kept.iter().any(|kept| folds_to(name, kept)) || is_ours_or_forwarding(name)
 }
 
-fn remove_named_by_connection(headers: &mut HeaderMap) {
-    let Some(first) = headers.get(CONNECTION) else { return };
+fn remove_named_by_connection(fields: &mut Fields) {
     // By far the most say only this, which names no field that goes on.
-    if matches!(first.as_bytes(), b"close" | b"keep-alive")
-        && headers.get_all(CONNECTION).iter().nth(1).is_none()
-    {
+    let names_nothing = |value: &[u8]| matches!(value, b"close" | b"keep-alive");
+    if fields.all("connection").all(names_nothing) {
         return;
     }
-    let names: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
+    let named: Vec<Vec<u8>> = fields
+        .all("connection")
+        .filter(|value| text(value).is_some())
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .map(|name| trim(name).to_ascii_lowercase())
         .collect();
-    for name in names {
-        headers.remove(name);
-    }
-}
-
-/// Removes every field that `is_dropped`, several at a time and without a list on the heap.
-fn remove(headers: &mut HeaderMap, is_dropped: fn(&str) -> bool) {
-    loop {
-        let mut found: [Option<HeaderName>; 4] = [const { None }; 4];
-        let mut dropped = headers.keys().filter(|name| is_dropped(name.as_str()));
-        found.iter_mut().zip(&mut dropped).for_each(|(slot, name)| *slot = Some(name.clone()));
-        let more = dropped.next().is_some();
-        for name in found.into_iter().flatten() {
-            headers.remove(name);
-        }
-        if !more {
-            return;
-        }
-    }
+    fields.retain(|name| !named.iter().any(|named| named == name));
 }
 
 /// RFC 9110 §7.6.1. `TE: trailers` goes no further either: what an upstream may send is ours to say.
-fn is_hop_by_hop(name: &str) -> bool {
+fn is_hop_by_hop(name: &[u8]) -> bool {
     // The first letter decides for most fields.
-    match name.as_bytes().first() {
-        Some(b'c') => name == "connection",
-        Some(b'k') => name == "keep-alive",
+    match name.first() {
+        Some(b'c') => name == b"connection",
+        Some(b'k') => name == b"keep-alive",
         Some(b'p') => {
-            matches!(name, "proxy-authenticate" | "proxy-authorization" | "proxy-connection")
+            matches!(name, b"proxy-authenticate" | b"proxy-authorization" | b"proxy-connection")
         }
-        Some(b't') => matches!(name, "te" | "transfer-encoding"),
-        Some(b'u') => name == "upgrade",
+        Some(b't') => matches!(name, b"te" | b"transfer-encoding"),
+        Some(b'u') => name == b"upgrade",
         _ => false,
     }
 }
 
-fn is_dropped_from_request(name: &str) -> bool {
-    match name.as_bytes().first() {
-        Some(b'a') => name == "authorization",
+fn is_dropped_from_request(name: &[u8]) -> bool {
+    match name.first() {
+        Some(b'a') => name == b"authorization",
         // Framing, to an upstream that folds.
-        Some(b'c') if name == "content_length" => true,
+        Some(b'c') if name == b"content_length" => true,
         Some(b'f') => is_ours_or_forwarding(name),
-        Some(b'h') => name == "http2-settings",
+        Some(b'h') => name == b"http2-settings",
         // The name itself is read, and what is left of it goes on.
-        Some(b's') => name != "sec-websocket-protocol" && folds_to(name, "sec-websocket-protocol"),
-        Some(b't') if matches!(name, "traceparent" | "transfer_encoding") => true,
+        Some(b's') => name != b"sec-websocket-protocol" && folds_to(name, "sec-websocket-protocol"),
+        Some(b't') if matches!(name, b"traceparent" | b"transfer_encoding") => true,
         Some(b'x') => {
             folds_to(name, "x-api-key")
                 || folds_to(name, "x-request-id")
@@ -141,7 +115,7 @@ fn is_dropped_from_request(name: &str) -> bool {
     }
 }
 
-fn is_override(name: &str) -> bool {
+fn is_override(name: &[u8]) -> bool {
     const OVERRIDES: [&str; 6] = [
         "x-http-method-override",
         "x-method-override",
@@ -153,7 +127,7 @@ fn is_override(name: &str) -> bool {
     OVERRIDES.iter().any(|dropped| folds_to(name, dropped))
 }
 
-fn is_ours_or_forwarding(name: &str) -> bool {
+fn is_ours_or_forwarding(name: &[u8]) -> bool {
     folds_to(name, "forwarded")
         || folds_to(name, "x-real-ip")
         || prefix_folds_to(name, "x-sidegate-")
@@ -161,14 +135,14 @@ fn is_ours_or_forwarding(name: &str) -> bool {
 }
 
 /// Whether some upstream takes `name` for `canonical`: `_` is `-` to CGI and its heirs.
-fn folds_to(name: &str, canonical: &str) -> bool {
+fn folds_to(name: &[u8], canonical: &str) -> bool {
     name.len() == canonical.len() && prefix_folds_to(name, canonical)
 }
 
-fn prefix_folds_to(name: &str, canonical: &str) -> bool {
+fn prefix_folds_to(name: &[u8], canonical: &str) -> bool {
     let fold = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
     name.len() >= canonical.len()
-        && name.bytes().zip(canonical.bytes()).all(|(sent, known)| fold(sent) == known)
+        && name.iter().zip(canonical.bytes()).all(|(sent, known)| fold(*sent) == known)
 }
 
 #[cfg(test)]
@@ -177,7 +151,7 @@ mod tests {
 
     #[test]
     fn nothing_of_ours_comes_from_outside() {
-        let mut headers = HeaderMap::new();
+        let mut fields = Fields::default();
         let sent = [
             ("host", "h"),
             ("connection", "close, x-hop, Keep-Alive"),
@@ -218,13 +192,12 @@ mod tests {
             ("from", "kept"),
         ];
         for (name, value) in sent {
-            headers.append(
-                HeaderName::from_bytes(name.as_bytes()).unwrap(),
-                HeaderValue::from_static(value),
-            );
+            fields.add(&name.to_ascii_lowercase(), value);
         }
-        clean_request(&mut headers);
-        let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(fields.len(), sent.len());
+        clean_request(&mut fields);
+        let name = |(name, _): (&[u8], &[u8])| String::from_utf8(name.to_vec()).unwrap();
+        let mut left: Vec<String> = fields.iter().map(name).collect();
         left.sort_unstable();
         assert_eq!(left, ["accept", "from", "host", "sec-websocket-key", "x-custom"]);
     }

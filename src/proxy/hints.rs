@@ -2,7 +2,7 @@
 //!
 //! hyper has no words for an answer before the answer, so clients of HTTP/2 hear none.
 
-use http::header::{CONTENT_SECURITY_POLICY, HeaderMap, LINK, REFERRER_POLICY};
+use super::fields::Fields;
 
 /// Bytes of a head that is passed on. Hints are a help: what is longer is left out.
 const LONGEST: usize = 16 * 1024;
@@ -11,16 +11,16 @@ const LONGEST: usize = 16 * 1024;
 ///
 /// Of its fields go on those that browsers act on (HTML, "early hints"): the others are for the
 /// answer, or for the connection.
-pub(super) fn head(fields: &HeaderMap) -> Option<Vec<u8>> {
-    if !fields.contains_key(LINK) {
+pub(super) fn head(fields: &Fields) -> Option<Vec<u8>> {
+    if !fields.has("link") {
         return None;
     }
     let mut head = b"HTTP/1.1 103 Early Hints\r\n".to_vec();
-    for name in [LINK, CONTENT_SECURITY_POLICY, REFERRER_POLICY] {
-        for value in fields.get_all(&name) {
-            head.extend_from_slice(name.as_str().as_bytes());
+    for name in ["link", "content-security-policy", "referrer-policy"] {
+        for value in fields.all(name) {
+            head.extend_from_slice(name.as_bytes());
             head.extend_from_slice(b": ");
-            head.extend_from_slice(value.as_bytes());
+            head.extend_from_slice(value);
             head.extend_from_slice(b"\r\n");
         }
     }
@@ -30,8 +30,6 @@ pub(super) fn head(fields: &HeaderMap) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use http::header::{HeaderName, HeaderValue};
-
     use super::*;
 
     #[test]
@@ -56,10 +54,9 @@ mod tests {
             ),
         ];
         for (sent, expected) in cases {
-            let mut fields = HeaderMap::new();
+            let mut fields = super::Fields::default();
             for (name, value) in *sent {
-                let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-                fields.append(name, HeaderValue::from_str(value).unwrap());
+                fields.add(name, value);
             }
             let expected = expected.map(|lines| format!("HTTP/1.1 103 Early Hints\r\n{lines}\r\n"));
             assert_eq!(head(&fields).map(|head| String::from_utf8(head).unwrap()), expected);

@@ -9,8 +9,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use http::request::Parts;
-use http::{Method, Request, Uri, Version};
+use http::{Method, Uri, Version};
 use http_body::Frame;
 use memchr::memchr;
 use tokio::io::AsyncReadExt as _;
@@ -18,9 +17,10 @@ use tokio::io::AsyncReadExt as _;
 use super::activity::Activity;
 use super::answer;
 use super::chunks::{Piece, Pieces};
-use super::fields::{self, NoFields};
+use super::fields::{Fields, NoFields};
 use super::head::{Flaw, Framing, Head};
 use super::incoming::Broken;
+use super::message::Asking;
 use super::settings::Limits;
 use super::transport::Transport;
 use crate::policy::DenyReason;
@@ -55,7 +55,7 @@ enum Rest {
 
 /// Why a head is no request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum BadHead {
     /// There is more than one way to read it.
     Flaw(Flaw),
     /// It is no head.
@@ -65,7 +65,7 @@ pub(super) enum Refusal {
     TooManyFields,
 }
 
-impl Refusal {
+impl BadHead {
     /// The status and its name.
     pub(super) fn status(self) -> (u16, &'static str) {
         match self {
@@ -116,6 +116,12 @@ impl Inlet {
         }
     }
 
+    /// One that has read these bytes.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn holding(bytes: &[u8]) -> Self {
+        Self { bytes: BytesMut::from(bytes), ..Self::new() }
+    }
+
     /// Whether all of the last request was read, and nothing behind it.
     pub(super) fn is_fresh(&self) -> bool {
         self.is_over() && self.bytes.is_empty()
@@ -151,7 +157,7 @@ impl Inlet {
         limits: &Limits,
         activity: &Activity,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Parts>, Refusal>> {
+    ) -> Poll<Result<Option<Asking>, BadHead>> {
         loop {
             if self.seen < self.bytes.len() {
                 activity.head_came();
@@ -184,7 +190,7 @@ impl Inlet {
                     return Poll::Ready(match trailers.is_empty() {
                         true => None,
                         false => {
-                            let fields = answer::read_trailers(trailers);
+                            let fields = answer::read_trailers(&trailers);
                             Some(fields.map(Frame::trailers).map_err(|_| Broken))
                         }
                     });
@@ -226,15 +232,15 @@ impl Inlet {
         self.poll_read(transport, LEAST_READ, cx).map(Result::unwrap_or_default)
     }
 
-    fn next_head(&mut self, limits: &Limits) -> Result<Option<Parts>, Refusal> {
+    pub(super) fn next_head(&mut self, limits: &Limits) -> Result<Option<Asking>, BadHead> {
         let new = self.bytes.get(self.seen..).unwrap_or_default();
-        let Some((taken, framing)) = self.head.read(new).map_err(Refusal::Flaw)? else {
+        let Some((taken, framing)) = self.head.read(new).map_err(BadHead::Flaw)? else {
             self.seen = self.bytes.len();
-            return if self.seen > limits.header_bytes { Err(Refusal::TooLarge) } else { Ok(None) };
+            return if self.seen > limits.header_bytes { Err(BadHead::TooLarge) } else { Ok(None) };
         };
         let end = self.seen + taken;
         if end > limits.header_bytes {
-            return Err(Refusal::TooLarge);
+            return Err(BadHead::TooLarge);
         }
         self.seen = 0;
         self.rest = match framing {
@@ -285,39 +291,34 @@ impl Inlet {
 }
 
 /// A head that has one reading, as a request with no more than so many fields.
-fn read_head(mut bytes: Bytes, most: usize) -> Result<Parts, Refusal> {
+fn read_head(mut bytes: Bytes, most: usize) -> Result<Asking, BadHead> {
     if bytes.starts_with(b"\r\n") {
         bytes.advance(2);
     }
-    let end = memchr(b'\n', &bytes).ok_or(Refusal::Unreadable)?;
+    let end = memchr(b'\n', &bytes).ok_or(BadHead::Unreadable)?;
     let whole = bytes.split_to(end + 1);
     // `Head` has seen how it ends.
     let (line, version) = match whole.strip_suffix(b" HTTP/1.1\r\n") {
         Some(start) => (start, Version::HTTP_11),
         None => {
-            let start = whole.strip_suffix(b" HTTP/1.0\r\n").ok_or(Refusal::Unreadable)?;
+            let start = whole.strip_suffix(b" HTTP/1.0\r\n").ok_or(BadHead::Unreadable)?;
             (start, Version::HTTP_10)
         }
     };
     let (method, target) =
-        memchr(b' ', line).and_then(|end| line.split_at_checked(end)).ok_or(Refusal::Unreadable)?;
+        memchr(b' ', line).and_then(|end| line.split_at_checked(end)).ok_or(BadHead::Unreadable)?;
     let target = target.get(1..).unwrap_or_default();
     if target.len() > LONGEST_TARGET {
-        return Err(Refusal::TargetTooLong);
+        return Err(BadHead::TargetTooLong);
     }
     // A blank or a control byte is no part of either.
-    let method = Method::from_bytes(method).map_err(|_| Refusal::Unreadable)?;
-    let target =
-        Uri::from_maybe_shared(whole.slice_ref(target)).map_err(|_| Refusal::Unreadable)?;
-    let mut head = Request::new(()).into_parts().0;
-    head.method = method;
-    head.uri = target;
-    head.version = version;
-    head.headers = fields::read(&bytes, most, |_, _| ()).map_err(|none| match none {
-        NoFields::TooMany => Refusal::TooManyFields,
-        NoFields::Unreadable => Refusal::Unreadable,
+    let method = Method::from_bytes(method).map_err(|_| BadHead::Unreadable)?;
+    let uri = Uri::from_maybe_shared(whole.slice_ref(target)).map_err(|_| BadHead::Unreadable)?;
+    let fields = Fields::read(&bytes, most).map_err(|none| match none {
+        NoFields::TooMany => BadHead::TooManyFields,
+        NoFields::Unreadable => BadHead::Unreadable,
     })?;
-    Ok(head)
+    Ok(Asking { method, uri, version, fields })
 }
 
 #[cfg(test)]
@@ -327,9 +328,8 @@ mod tests {
     use super::*;
 
     /// The request that a text is, and what is left behind its head.
-    fn read(text: &[u8], limits: &Limits) -> Result<Option<(Parts, Vec<u8>)>, Refusal> {
-        let mut inlet = Inlet::new();
-        inlet.bytes.extend_from_slice(text);
+    fn read(text: &[u8], limits: &Limits) -> Result<Option<(Asking, Vec<u8>)>, BadHead> {
+        let mut inlet = Inlet::holding(text);
         Ok(inlet.next_head(limits)?.map(|head| (head, inlet.bytes.to_vec())))
     }
 
@@ -340,26 +340,26 @@ mod tests {
         let (head, rest) = read(text, &limits).unwrap().unwrap();
         assert_eq!((head.method, head.version), (Method::PUT, Version::HTTP_10));
         assert_eq!(head.uri, "/a?b");
-        assert_eq!(head.headers.get_all("a").iter().collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(head.fields.all("a").collect::<Vec<_>>(), [b"1", b"2"]);
         assert_eq!(rest, b"rest");
         let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100));
         let far = Limits { header_bytes: 1 << 20, ..limits };
         let endless = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(LONGEST_TARGET));
-        let cases: &[(&str, &Limits, Refusal)] = &[
-            ("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n", &limits, Refusal::TooManyFields),
-            (&long, &limits, Refusal::TooLarge),
-            (long.trim_end(), &limits, Refusal::TooLarge),
-            (&endless, &far, Refusal::TargetTooLong),
-            ("GET  / HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
-            ("GET\t/ HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
-            ("GET /a b HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
-            ("GET / \0 HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
-            (" / HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
-            ("GET HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
-            ("G(T / HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
-            ("GET / HTTP/1.1\r\nA : 1\r\n\r\n", &limits, Refusal::Unreadable),
-            ("GET / HTTP/1.1\r\nA: 1\r2\r\n\r\n", &limits, Refusal::Unreadable),
-            ("GET / HTTP/1.1\r\nA: 1\n\r\n", &limits, Refusal::Flaw(Flaw::LineEnd)),
+        let cases: &[(&str, &Limits, BadHead)] = &[
+            ("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n", &limits, BadHead::TooManyFields),
+            (&long, &limits, BadHead::TooLarge),
+            (long.trim_end(), &limits, BadHead::TooLarge),
+            (&endless, &far, BadHead::TargetTooLong),
+            ("GET  / HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET\t/ HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET /a b HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET / \0 HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            (" / HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("G(T / HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET / HTTP/1.1\r\nA : 1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET / HTTP/1.1\r\nA: 1\r2\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET / HTTP/1.1\r\nA: 1\n\r\n", &limits, BadHead::Flaw(Flaw::LineEnd)),
         ];
         for (text, limits, refusal) in cases {
             let read = read(text.as_bytes(), limits);
@@ -396,10 +396,10 @@ mod tests {
             let target = Uri::try_from(request.path.unwrap());
             prop_assert_eq!(target.unwrap(), head.uri);
             prop_assert_eq!(request.version == Some(0), head.version == Version::HTTP_10);
-            prop_assert_eq!(request.headers.len(), head.headers.len());
+            prop_assert_eq!(request.headers.len(), head.fields.len());
             for field in request.headers.iter() {
-                let mut same = head.headers.get_all(field.name).iter();
-                prop_assert!(same.any(|value| value.as_bytes() == field.value));
+                let name = field.name.to_ascii_lowercase();
+                prop_assert!(head.fields.all(&name).any(|value| value == field.value));
             }
         }
     }

@@ -11,14 +11,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Request, response};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use super::activity::Activity;
 use super::body::AnswerBody;
 use super::date::Date;
 use super::incoming::{Incoming, Inflow, flow};
-use super::inlet::{Inlet, Refusal};
+use super::inlet::{Inlet, BadHead};
+use super::message::{Answering, Asking};
 use super::outlet::Outlet;
 use super::reply::{self, Asked};
 use super::respond;
@@ -100,7 +100,7 @@ impl Line {
         &mut self,
         limits: &Limits,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Request<Incoming>>, Refusal>> {
+    ) -> Poll<Result<Option<(Asking, Incoming)>, BadHead>> {
         let Self { transport, inlet, activity, .. } = self;
         let Some(head) = ready!(inlet.poll_head(transport, limits, activity, cx))? else {
             return Poll::Ready(Ok(None));
@@ -113,7 +113,7 @@ impl Line {
             self.inflow = Some(inflow);
             Incoming::Alone(outflow)
         };
-        Poll::Ready(Ok(Some(Request::from_parts(head, body))))
+        Poll::Ready(Ok(Some((head, body))))
     }
 
     /// Polls what answers the request, and what there is beside it. Nothing once the client is gone.
@@ -140,7 +140,7 @@ impl Line {
     }
 
     /// Makes the answer to the request ready to go.
-    pub(super) fn answer(&mut self, head: &response::Parts, body: &AnswerBody, date: &Date) {
+    pub(super) fn answer(&mut self, head: &Answering, body: &AnswerBody, date: &Date) {
         let Some(asked) = &mut self.asked else { return };
         // What the client waits for is the answer.
         asked.expects = false;
@@ -200,7 +200,7 @@ impl Line {
     }
 
     /// Tells the client that this is no request.
-    pub(super) async fn refuse(&mut self, refusal: Refusal) {
+    pub(super) async fn refuse(&mut self, refusal: BadHead) {
         let text = respond::raw(refusal.status().1, refusal.detail(), &self.activity.id());
         self.outlet.room().extend_from_slice(text.as_bytes());
         poll_fn(|cx| self.poll_said(cx)).await;

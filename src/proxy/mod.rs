@@ -67,6 +67,7 @@ mod lasting;
 mod line;
 mod link;
 mod listen;
+mod message;
 mod names;
 mod network;
 mod origin;
@@ -121,25 +122,15 @@ pub use tls::{Tls, crypto, names};
 pub use trust::Trust;
 use worker::{Shared, Worker};
 
-/// Whether a head is let through, for the fuzzer of it alone.
+/// Lets `see` look at what the policy is asked by the request that bytes begin with, or at why it
+/// has more than one reading: for the fuzzer of it alone. Nothing where they begin with none.
 #[cfg(fuzzing)]
-pub fn has_one_reading(bytes: &[u8]) -> bool {
-    head::Head::default().read(bytes).is_ok()
-}
-
-/// How a request's head is read, for the fuzzer of it alone.
-///
-/// # Errors
-///
-/// Why there is more than one reading.
-#[cfg(fuzzing)]
-pub fn query<'q>(
-    method: &'q http::Method,
-    uri: &'q http::Uri,
-    version: http::Version,
-    headers: &'q http::HeaderMap,
-) -> std::result::Result<crate::policy::Query<'q>, crate::policy::DenyReason> {
-    extract::query(method, uri, version, headers)
+pub fn read<T>(
+    bytes: &[u8],
+    see: impl FnOnce(std::result::Result<crate::policy::Query<'_>, crate::policy::DenyReason>) -> T,
+) -> Option<T> {
+    let head = inlet::Inlet::holding(bytes).next_head(&Limits::default()).ok()??;
+    Some(see(extract::query(&head.method, &head.uri, head.version, &head.fields)))
 }
 
 /// What the workers accept from, all on the same address.

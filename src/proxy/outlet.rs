@@ -13,12 +13,13 @@ use http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
     HOST, HeaderName, MAX_FORWARDS, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING,
 };
-use http::request::Parts;
 use http_body::{Body, Frame};
 use tokio::io::AsyncWrite;
 
 use super::body::RequestBody;
 use super::fault::Fault;
+use super::fields::{Fields, text};
+use super::message::Asking;
 
 /// Bytes that are copied behind each other, to go in one piece. What is longer goes by itself.
 const TOGETHER: usize = 16 * 1024;
@@ -77,7 +78,7 @@ impl Outlet {
     /// Where the head says another length of the body than there is.
     pub(super) fn begin(
         &mut self,
-        head: &Parts,
+        head: &Asking,
         preamble: &[u8],
         body: &RequestBody,
     ) -> Result<(), Fault> {
@@ -88,16 +89,17 @@ impl Outlet {
         }
         bytes.extend_from_slice(preamble);
         let (mut length, mut is_chunked) = (None, false);
-        for (name, value) in &head.headers {
-            bytes.extend_from_slice(name.as_str().as_bytes());
-            bytes.extend_from_slice(b": ");
-            bytes.extend_from_slice(value.as_bytes());
-            bytes.extend_from_slice(b"\r\n");
-            if *name == CONTENT_LENGTH {
-                let value = value.to_str().ok().and_then(|value| value.parse().ok());
-                length = Some(value.ok_or(Fault::BodyBroken)?);
-            } else if *name == TRANSFER_ENCODING {
-                is_chunked = true;
+        for (name, value) in head.fields.iter() {
+            for part in [name, b": ", value, b"\r\n"] {
+                bytes.extend_from_slice(part);
+            }
+            match name {
+                b"content-length" => {
+                    let value = text(value).and_then(|value| value.parse().ok());
+                    length = Some(value.ok_or(Fault::BodyBroken)?);
+                }
+                b"transfer-encoding" => is_chunked = true,
+                _ => {}
             }
         }
         bytes.extend_from_slice(b"\r\n");
@@ -108,7 +110,7 @@ impl Outlet {
             _ => return Err(Fault::BodyBroken),
         };
         let promised = match framing {
-            Framing::Chunked => promised(&head.headers),
+            Framing::Chunked => promised(&head.fields),
             _ => Vec::new(),
         };
         self.start(framing, promised);
@@ -293,7 +295,7 @@ impl Outlet {
 }
 
 /// The trailers that a head names, but for those that would change what was said (RFC 9110 §6.5.1).
-pub(super) fn promised(headers: &HeaderMap) -> Vec<HeaderName> {
+pub(super) fn promised(fields: &Fields) -> Vec<HeaderName> {
     const REFUSED: [HeaderName; 12] = [
         AUTHORIZATION,
         CACHE_CONTROL,
@@ -308,7 +310,7 @@ pub(super) fn promised(headers: &HeaderMap) -> Vec<HeaderName> {
         TRAILER,
         TRANSFER_ENCODING,
     ];
-    let named = headers.get_all(TRAILER).iter().filter_map(|value| value.to_str().ok());
+    let named = fields.all("trailer").filter_map(text);
     let names = named.flat_map(|value| value.split(','));
     names
         .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())

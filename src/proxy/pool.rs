@@ -16,9 +16,6 @@
 
 use std::rc::Rc;
 
-use http::request::Parts;
-use http::{HeaderMap, response};
-
 use super::activity::Activity;
 use super::body::{RequestBody, Upload};
 use super::budget::Budget;
@@ -27,9 +24,11 @@ use super::download::Download;
 use super::endpoint::{Bounds, Load, Opened};
 use super::extended;
 use super::fault::Fault;
+use super::fields::Fields;
 use super::headers;
 use super::held::Original;
 use super::link::Link;
+use super::message::{Answering, Asking};
 use super::roster::Roster;
 use super::scout::Source;
 use super::settings::{Timeouts, Upstream};
@@ -58,18 +57,18 @@ pub(super) struct Pool {
 }
 
 /// An answer's head, and its body.
-pub(super) type Answer = (response::Parts, Download);
+pub(super) type Answer = (Answering, Download);
 
 /// What an upstream said to a request.
 pub(super) enum Exchange {
     Answer(Answer),
     /// It goes on in the protocol that was asked for.
-    Switch(response::Parts, Leg<Link>, Load),
+    Switch(Answering, Leg<Link>, Load),
 }
 
 /// Whether a request does the same when it is done twice (RFC 9110 §9.2.2), and has no body that
 /// would have to be kept.
-fn is_repeatable(head: &Parts, body: &RequestBody) -> bool {
+fn is_repeatable(head: &Asking, body: &RequestBody) -> bool {
     matches!(body, RequestBody::Empty) && head.method.is_idempotent()
 }
 
@@ -106,7 +105,7 @@ impl Pool {
     /// What the client is to be told.
     pub(super) async fn exchange(
         &self,
-        head: &Parts,
+        head: &Asking,
         mut body: RequestBody,
         preamble: &[u8],
         caller: Caller<'_>,
@@ -137,7 +136,7 @@ impl Pool {
     /// The same on a new connection, or on a shared one.
     async fn exchange_anew(
         &self,
-        head: &Parts,
+        head: &Asking,
         body: RequestBody,
         preamble: &[u8],
         load: Load,
@@ -156,7 +155,7 @@ impl Pool {
 
     async fn exchange_alone(
         &self,
-        head: &Parts,
+        head: &Asking,
         mut body: RequestBody,
         preamble: &[u8],
         mut connection: Box<Connection>,
@@ -174,7 +173,7 @@ impl Pool {
 
     async fn exchange_shared(
         &self,
-        head: &Parts,
+        head: &Asking,
         body: RequestBody,
         preamble: &[u8],
         mut stream: Stream,
@@ -191,7 +190,9 @@ impl Pool {
             match stream.send(request, caller, &self.timeouts).await {
                 Heard::Answered(response) => {
                     load.succeeded();
-                    let (head, incoming) = response.into_parts();
+                    let (parts, incoming) = response.into_parts();
+                    let fields = Fields::from(&parts.headers);
+                    let head = Answering { status: parts.status, reason: None, fields };
                     let limit = self.timeouts.body;
                     return Ok((head, Download::shared(incoming, stream, load, caller, limit)));
                 }
@@ -235,7 +236,7 @@ impl Pool {
 
     async fn repeat(
         &self,
-        head: &Parts,
+        head: &Asking,
         preamble: &[u8],
         failed: Load,
         caller: Caller<'_>,
@@ -280,7 +281,7 @@ impl Pool {
     /// What the client is to be told.
     pub(super) async fn switch(
         &self,
-        head: &Parts,
+        head: &Asking,
         mut body: RequestBody,
         preamble: &[u8],
         caller: Caller<'_>,
@@ -296,13 +297,13 @@ impl Pool {
         connection.set_last();
         // In HTTP/1.1 the client sees for itself.
         let is_ours = caller.activity.is_stream();
-        let expected = if is_ours { extended::accepts(&head.headers) } else { None };
-        let agrees = |answer: &HeaderMap| {
+        let expected = if is_ours { extended::accepts(&head.fields) } else { None };
+        let agrees = |answer: &Fields| {
             headers::is_websocket(answer)
                 && (!is_ours || extended::is_accepted(answer, expected.as_deref()))
         };
         match connection.send(head, preamble, &mut body, caller, &self.timeouts).await {
-            Sent::Switched(head) if agrees(&head.headers) => {
+            Sent::Switched(head) if agrees(&head.fields) => {
                 load.succeeded();
                 Ok(Exchange::Switch(head, connection.into_leg(), load))
             }

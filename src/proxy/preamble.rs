@@ -13,16 +13,17 @@
 //! INVARIANT: no value holds a line end. Names are checked when a policy is compiled, ids when they
 //! are kept, and a client's host is a field value that was read as one.
 
-use http::header::{GetAll, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::door::Peer;
+use super::fields::{Fields, text};
 use super::trace::Trace;
 use crate::policy::{Description, Host, Level};
 
 /// Appends the block to `room`.
 pub(super) fn write(
     room: &mut Vec<u8>,
-    headers: &HeaderMap,
+    fields: &Fields,
     words: &Description<'_>,
     trace: &Trace,
     peer: &Peer,
@@ -49,14 +50,14 @@ pub(super) fn write(
     }
     match peer.forwarded() {
         Some(address) if peer.is_trusted() => {
-            return extend(room, headers, address, peer.scheme());
+            return extend(room, fields, address, peer.scheme());
         }
         Some(address) => line(room, "x-forwarded-for: ", address.as_bytes()),
         None => {}
     }
     line(room, "x-forwarded-proto: ", peer.scheme().as_bytes());
-    if let Some(value) = headers.get(HOST) {
-        host(room, value.as_bytes());
+    if let Some(value) = fields.get("host") {
+        host(room, value);
     }
 }
 
@@ -74,21 +75,21 @@ pub(super) fn insert(headers: &mut HeaderMap, block: &[u8]) -> Option<()> {
 }
 
 /// What a trusted proxy said of the client, and then the proxy (RFC 7239 §5.2).
-fn extend(room: &mut Vec<u8>, headers: &HeaderMap, peer: &str, own: &str) {
-    chain(room, "x-forwarded-for: ", headers.get_all("x-forwarded-for"), peer);
-    if headers.contains_key("forwarded") {
+fn extend(room: &mut Vec<u8>, fields: &Fields, peer: &str, own: &str) {
+    chain(room, "x-forwarded-for", fields, peer);
+    if fields.has("forwarded") {
         let peer = match peer.contains(':') {
             true => format!("for=\"[{peer}]\""),
             false => format!("for={peer}"),
         };
-        chain(room, "forwarded: ", headers.get_all("forwarded"), &peer);
+        chain(room, "forwarded", fields, &peer);
     }
-    let scheme = one(headers, "x-forwarded-proto")
+    let scheme = one(fields, "x-forwarded-proto")
         .filter(|scheme| matches!(*scheme, "http" | "https" | "ws" | "wss"));
     line(room, "x-forwarded-proto: ", scheme.unwrap_or(own).as_bytes());
     let is_one = |host: &&str| !host.contains(',') && Host::parse(host).is_some();
-    let named = one(headers, "x-forwarded-host").filter(is_one);
-    if let Some(value) = named.or_else(|| one(headers, "host")) {
+    let named = one(fields, "x-forwarded-host").filter(is_one);
+    if let Some(value) = named.or_else(|| one(fields, "host")) {
         host(room, value.as_bytes());
     }
 }
@@ -101,11 +102,12 @@ fn host(room: &mut Vec<u8>, value: &[u8]) {
 }
 
 /// The values as one list, and `peer` behind them. None of them, where one is not text.
-fn chain(room: &mut Vec<u8>, name: &str, values: GetAll<'_, HeaderValue>, peer: &str) {
+fn chain(room: &mut Vec<u8>, name: &str, fields: &Fields, peer: &str) {
     room.extend_from_slice(name.as_bytes());
-    if values.iter().all(|value| value.to_str().is_ok()) {
-        for value in values.iter().filter(|value| !value.is_empty()) {
-            room.extend_from_slice(value.as_bytes());
+    room.extend_from_slice(b": ");
+    if fields.all(name).all(|value| text(value).is_some()) {
+        for value in fields.all(name).filter(|value| !value.is_empty()) {
+            room.extend_from_slice(value);
             room.extend_from_slice(b", ");
         }
     }
@@ -113,11 +115,9 @@ fn chain(room: &mut Vec<u8>, name: &str, values: GetAll<'_, HeaderValue>, peer: 
     room.extend_from_slice(b"\r\n");
 }
 
-/// The value of a field that stands there once.
-fn one<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let mut values = headers.get_all(name).iter();
-    let value = values.next().filter(|_| values.next().is_none())?;
-    value.to_str().ok()
+/// The value of a field that stands there once, as text.
+fn one<'f>(fields: &'f Fields, name: &'f str) -> Option<&'f str> {
+    fields.one(name).and_then(text)
 }
 
 fn line(room: &mut Vec<u8>, name: &str, value: &[u8]) {
@@ -141,11 +141,11 @@ mod tests {
             level: Some(Level::View),
             ..Description::default()
         };
-        let mut headers = HeaderMap::new();
-        headers.insert(HOST, HeaderValue::from_static("api.acme.example"));
-        let trace = Trace::of(&headers, &mut fastrand::Rng::with_seed(1));
+        let mut sent = Fields::default();
+        sent.add("host", "api.acme.example");
+        let trace = Trace::of(&sent, &mut fastrand::Rng::with_seed(1));
         let mut room = Vec::new();
-        write(&mut room, &headers, &words, &trace, &Peer::new([127, 0, 0, 1].into(), false, false));
+        write(&mut room, &sent, &words, &trace, &Peer::new([127, 0, 0, 1].into(), false, false));
         let expected = format!(
             "x-sidegate-account: svc@x\r\n\
              x-sidegate-key-id: k_1\r\n\

@@ -1,10 +1,10 @@
 //! `Sec-WebSocket-Protocol`, where browsers put their key: a page that opens a WebSocket can choose
 //! no other field. `bearer, KEY` is the key, whatever else stands there is for the upstream.
 
-use http::header::{HeaderMap, HeaderValue, SEC_WEBSOCKET_PROTOCOL};
-
+use super::fields::{Fields, text};
 use crate::policy::DenyReason;
 
+const PROTOCOL: &str = "sec-websocket-protocol";
 /// The element before the key, in any case.
 const BEARER: &str = "bearer";
 
@@ -13,12 +13,11 @@ const BEARER: &str = "bearer";
 /// # Errors
 ///
 /// Two keys, or a field that is no text.
-pub(super) fn key(headers: &HeaderMap) -> Result<Option<&str>, DenyReason> {
-    let mut fields = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-    if fields.any(|value| value.to_str().is_err()) {
+pub(super) fn key(fields: &Fields) -> Result<Option<&str>, DenyReason> {
+    if fields.all(PROTOCOL).any(|value| text(value).is_none()) {
         return Err(DenyReason::BadRequest);
     }
-    let mut elements = elements(headers);
+    let mut elements = elements(fields);
     let mut key = None;
     while let Some(element) = elements.next() {
         if is_bearer(element) && key.replace(elements.next().unwrap_or_default()).is_some() {
@@ -29,36 +28,38 @@ pub(super) fn key(headers: &HeaderMap) -> Result<Option<&str>, DenyReason> {
 }
 
 /// Whether a key was sent here.
-pub(super) fn has_key(headers: &HeaderMap) -> bool {
-    matches!(key(headers), Ok(Some(_)))
+pub(super) fn has_key(fields: &Fields) -> bool {
+    matches!(key(fields), Ok(Some(_)))
 }
 
 /// Chooses `bearer` where the upstream has chosen nothing: browsers that offered something and were
 /// told of no choice close the connection.
-pub(super) fn agree(answer: &mut HeaderMap) {
-    answer.entry(SEC_WEBSOCKET_PROTOCOL).or_insert(HeaderValue::from_static(BEARER));
+pub(super) fn agree(answer: &mut Fields) {
+    if !answer.has(PROTOCOL) {
+        answer.add(PROTOCOL, BEARER);
+    }
 }
 
-/// Whether `text` is an element, as a key would be.
-pub(super) fn has(headers: &HeaderMap, text: &[u8]) -> bool {
-    elements(headers).any(|element| element.as_bytes() == text)
+/// Whether `id` is an element, as a key would be.
+pub(super) fn has(fields: &Fields, id: &[u8]) -> bool {
+    elements(fields).any(|element| element.as_bytes() == id)
 }
 
 /// Takes the key out, in whichever request it stands, and leaves the others in one field.
-pub(super) fn remove_key(headers: &mut HeaderMap) {
-    if !headers.contains_key(SEC_WEBSOCKET_PROTOCOL) {
+pub(super) fn remove_key(fields: &mut Fields) {
+    if !fields.has(PROTOCOL) {
         return;
     }
-    let kept = others(headers).join(", ");
-    headers.remove(SEC_WEBSOCKET_PROTOCOL);
-    if let Some(kept) = HeaderValue::from_str(&kept).ok().filter(|kept| !kept.is_empty()) {
-        headers.insert(SEC_WEBSOCKET_PROTOCOL, kept);
+    let kept = others(fields).join(", ");
+    fields.remove(PROTOCOL);
+    if !kept.is_empty() {
+        fields.add(PROTOCOL, kept);
     }
 }
 
-fn others(headers: &HeaderMap) -> Vec<&str> {
+fn others(fields: &Fields) -> Vec<&str> {
     let mut others = Vec::new();
-    let mut elements = elements(headers);
+    let mut elements = elements(fields);
     while let Some(element) = elements.next() {
         match is_bearer(element) {
             true => elements.by_ref().take(1).for_each(drop),
@@ -73,9 +74,8 @@ fn is_bearer(element: &str) -> bool {
 }
 
 /// Several fields are one list (RFC 6455 §11.3.4). What is no text is no element.
-fn elements(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let fields = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-    let texts = fields.filter_map(|value| value.to_str().ok());
+fn elements(fields: &Fields) -> impl Iterator<Item = &str> {
+    let texts = fields.all(PROTOCOL).filter_map(text);
     texts.flat_map(|text| text.split(',')).map(str::trim).filter(|element| !element.is_empty())
 }
 
@@ -101,17 +101,16 @@ mod tests {
             (&["bearer, k, chat, bearer"], Err(()), "chat"),
             (&["bearer, k", "\u{e9}"], Err(()), ""),
         ];
-        for (fields, expected, left) in cases {
-            let mut headers = HeaderMap::new();
-            for field in fields {
-                let value = HeaderValue::from_bytes(field.as_bytes()).unwrap();
-                headers.append(SEC_WEBSOCKET_PROTOCOL, value);
+        for (sent, expected, left) in cases {
+            let mut fields = Fields::default();
+            for value in sent {
+                fields.add(PROTOCOL, value);
             }
-            assert_eq!(key(&headers).map_err(|_| ()), expected, "{fields:?}");
-            remove_key(&mut headers);
-            let seen: Vec<_> = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().collect();
-            assert_eq!(seen.len(), usize::from(!left.is_empty()), "{fields:?}");
-            assert!(seen.iter().all(|value| *value == left), "{fields:?}: {seen:?}");
+            assert_eq!(key(&fields).map_err(|_| ()), expected, "{sent:?}");
+            remove_key(&mut fields);
+            let seen: Vec<_> = fields.all(PROTOCOL).collect();
+            assert_eq!(seen.len(), usize::from(!left.is_empty()), "{sent:?}");
+            assert!(seen.iter().all(|value| *value == left.as_bytes()), "{sent:?}: {seen:?}");
         }
     }
 }

@@ -2,16 +2,14 @@
 
 use std::io::Write as _;
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HeaderName, TE, TRAILER, TRANSFER_ENCODING,
-};
-use http::request::Parts;
-use http::{Method, StatusCode, Version, response};
+use http::header::HeaderName;
+use http::{Method, StatusCode, Version};
 use http_body::Body;
-use hyper::ext::ReasonPhrase;
 
 use super::answer::names;
 use super::date::Date;
+use super::fields::text;
+use super::message::{Answering, Asking};
 use super::outlet::{Framing, promised};
 
 /// What a request says of its answer, and of what comes behind it.
@@ -27,7 +25,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(request: &Parts) -> Self {
+    pub(super) fn of(request: &Asking) -> Self {
         let is_old = request.version == Version::HTTP_10;
         let mut asked = Self {
             is_old,
@@ -37,15 +35,17 @@ impl Asked {
             expects: false,
         };
         let mut is_closed = false;
-        for (name, value) in &request.headers {
-            let value = value.as_bytes();
-            if name == CONNECTION {
-                is_closed |= names(value, b"close");
-                asked.is_kept |= names(value, b"keep-alive");
-            } else if name == TE {
-                asked.takes_trailers |= names(value, b"trailers");
-            } else if name == EXPECT {
-                asked.expects = !is_old && value.eq_ignore_ascii_case(b"100-continue");
+        for (name, value) in request.fields.iter() {
+            match name {
+                b"connection" => {
+                    is_closed |= names(value, b"close");
+                    asked.is_kept |= names(value, b"keep-alive");
+                }
+                b"te" => asked.takes_trailers |= names(value, b"trailers"),
+                b"expect" => {
+                    asked.expects = !is_old && value.eq_ignore_ascii_case(b"100-continue");
+                }
+                _ => {}
             }
         }
         asked.is_kept &= !is_closed;
@@ -66,7 +66,7 @@ pub(super) struct Ending {
 /// Writes the head of the answer with that body.
 pub(super) fn write(
     room: &mut Vec<u8>,
-    head: &response::Parts,
+    head: &Answering,
     body: &impl Body,
     asked: Asked,
     date: &Date,
@@ -77,24 +77,25 @@ pub(super) fn write(
     let (mut length, mut is_dated, mut names_connection) = (None, false, false);
     let mut is_kept = asked.is_kept;
     let mut names_trailers = false;
-    for (name, value) in &head.headers {
-        if name == CONTENT_LENGTH {
-            // A second one was refused, and one that is no number.
-            length = value.to_str().ok().and_then(|value| value.parse::<u64>().ok());
-            if !may_have_length(status) {
-                continue;
+    for (name, value) in head.fields.iter() {
+        match name {
+            b"content-length" => {
+                // A second one was refused, and one that is no number.
+                length = text(value).and_then(|value| value.parse::<u64>().ok());
+                if !may_have_length(status) {
+                    continue;
+                }
             }
-        } else if name == TRANSFER_ENCODING {
-            continue;
-        } else if name == TRAILER {
-            names_trailers = true;
-        } else if name == CONNECTION {
-            names_connection = true;
-            is_kept &= !names(value.as_bytes(), b"close");
-        } else if name == DATE {
-            is_dated = true;
+            b"transfer-encoding" => continue,
+            b"trailer" => names_trailers = true,
+            b"connection" => {
+                names_connection = true;
+                is_kept &= !names(value, b"close");
+            }
+            b"date" => is_dated = true,
+            _ => {}
         }
-        line(room, name.as_str().as_bytes(), value.as_bytes());
+        line(room, name, value);
     }
     let framing = match (length, body.size_hint().exact()) {
         (Some(length), _) if has_body => Framing::Length(length),
@@ -122,17 +123,17 @@ pub(super) fn write(
     }
     room.extend_from_slice(b"\r\n");
     let sends_trailers = names_trailers && asked.takes_trailers && framing == Framing::Chunked;
-    let promised = if sends_trailers { promised(&head.headers) } else { Vec::new() };
+    let promised = if sends_trailers { promised(&head.fields) } else { Vec::new() };
     let framing = if framing == Framing::Length(0) { Framing::Over } else { framing };
     Ending { framing, promised, is_kept }
 }
 
-fn first_line(room: &mut Vec<u8>, head: &response::Parts, is_old: bool) {
+fn first_line(room: &mut Vec<u8>, head: &Answering, is_old: bool) {
     // Who speaks HTTP/1.0 may not know the other.
     room.extend_from_slice(if is_old { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
     room.extend_from_slice(head.status.as_str().as_bytes());
     room.push(b' ');
-    match head.extensions.get::<ReasonPhrase>() {
+    match &head.reason {
         Some(reason) => room.extend_from_slice(reason.as_bytes()),
         None => {
             let reason = head.status.canonical_reason().unwrap_or("<none>");

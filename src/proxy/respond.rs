@@ -3,20 +3,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    RETRY_AFTER, WWW_AUTHENTICATE,
-};
-use http::{Response, StatusCode};
+use http::StatusCode;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::fault::Fault;
-use super::headers::REQUEST_ID;
+use super::fields::Fields;
+use super::message::{Answer, Answering};
 use super::trace::Trace;
 use crate::policy::DenyReason;
 
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 /// How soon an overloaded sidecar is worth asking again, in seconds.
 const RETRY_SECONDS: &str = "1";
 
@@ -30,18 +27,18 @@ pub(super) enum Form {
 }
 
 impl Form {
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        if headers.get(CONTENT_TYPE).is_some_and(is_grpc) {
+    pub(super) fn of(fields: &Fields) -> Self {
+        if fields.get("content-type").is_some_and(is_grpc) {
             return Self::Grpc;
         }
-        let accepts = |value: &HeaderValue| value.as_bytes().starts_with(b"text/plain");
-        if headers.get(ACCEPT).is_some_and(accepts) { Self::Text } else { Self::Problem }
+        let accepts = |value: &[u8]| value.starts_with(b"text/plain");
+        if fields.get("accept").is_some_and(accepts) { Self::Text } else { Self::Problem }
     }
 }
 
 /// gRPC over HTTP/2 itself, not its form for browsers.
-fn is_grpc(value: &HeaderValue) -> bool {
-    let rest = value.as_bytes().strip_prefix(b"application/grpc");
+fn is_grpc(value: &[u8]) -> bool {
+    let rest = value.strip_prefix(b"application/grpc");
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
@@ -65,14 +62,14 @@ pub(super) fn denied(
     allow: &str,
     form: Form,
     trace: &Trace,
-) -> Response<Bytes> {
+) -> Answer<Bytes> {
     let status = reason.status(hide_none);
     let error = if status == 400 { "http_request_error" } else { "http_request_denied" };
-    let mut response = own(status, detail(status, reason), error, form, trace);
-    let headers = response.headers_mut();
+    let mut answer = own(status, detail(status, reason), error, form, trace);
+    let fields = &mut answer.head.fields;
     if reason == DenyReason::BadRequest {
         // Where one message ends is in doubt: nothing after it is read.
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        fields.set("connection", "close");
     }
     match status {
         401 => {
@@ -81,20 +78,16 @@ pub(super) fn denied(
             } else {
                 r#"Bearer realm="sidegate", error="invalid_token""#
             };
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            fields.add("www-authenticate", challenge);
         }
         403 if reason == DenyReason::ViewOnly => {
             let challenge = r#"Bearer realm="sidegate", error="insufficient_scope""#;
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            fields.add("www-authenticate", challenge);
         }
-        405 => {
-            if let Ok(allow) = HeaderValue::from_str(allow) {
-                headers.insert(ALLOW, allow);
-            }
-        }
+        405 => fields.add("allow", allow),
         _ => {}
     }
-    response
+    answer
 }
 
 /// How a call of gRPC ends that lost what let it through: its caller has to show another key, or may
@@ -108,18 +101,18 @@ pub(super) fn last_words(reason: DenyReason) -> HeaderMap {
 }
 
 /// When to come again, in whole seconds and never too early (RFC 9110 §10.2.3).
-pub(super) fn retry_after(headers: &mut HeaderMap, wait: Duration) {
+pub(super) fn retry_after(fields: &mut Fields, wait: Duration) {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    fields.set("retry-after", seconds.to_string());
 }
 
 /// Tells a client what went wrong.
-pub(super) fn failed(fault: Fault, form: Form, trace: &Trace) -> Response<Bytes> {
-    let mut response = own(fault.status(), fault.detail(), fault.proxy_error(), form, trace);
+pub(super) fn failed(fault: Fault, form: Form, trace: &Trace) -> Answer<Bytes> {
+    let mut answer = own(fault.status(), fault.detail(), fault.proxy_error(), form, trace);
     if fault.status() == 503 {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
+        answer.head.fields.add("retry-after", RETRY_SECONDS);
     }
-    response
+    answer
 }
 
 /// A whole answer to what never became a request. `id` is that under
@@ -162,7 +155,7 @@ fn own(
     error: &'static str,
     form: Form,
     trace: &Trace,
-) -> Response<Bytes> {
+) -> Answer<Bytes> {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let title = status.canonical_reason().unwrap_or_default();
     let id = trace.request_id();
@@ -181,27 +174,19 @@ fn own(
         ),
         Form::Grpc => (String::new(), "application/grpc"),
     };
-    let mut response = Response::new(Bytes::from(body));
+    let mut head = Answering::new(status);
+    let fields = &mut head.fields;
     if form == Form::Grpc {
-        let headers = response.headers_mut();
-        headers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(status.as_u16())));
+        head.status = StatusCode::OK;
+        fields.add(GRPC_STATUS.as_str(), grpc_status(status.as_u16()));
         // Letters and spaces: nothing of it has to be escaped.
-        headers.insert(GRPC_MESSAGE, HeaderValue::from_static(detail));
-    } else {
-        *response.status_mut() = status;
+        fields.add(GRPC_MESSAGE.as_str(), detail);
     }
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(PROXY_STATUS, proxy_status(error));
-    headers.insert(REQUEST_ID, trace.request_id_value());
-    response
-}
-
-fn proxy_status(error: &'static str) -> HeaderValue {
-    // Tokens only: always a field value.
-    HeaderValue::from_str(&format!("sidegate; error={error}"))
-        .unwrap_or_else(|_| HeaderValue::from_static("sidegate"))
+    fields.add("content-type", kind);
+    fields.add("cache-control", "no-store");
+    fields.add("proxy-status", format!("sidegate; error={error}"));
+    fields.add("x-request-id", id);
+    Answer { head, body: Bytes::from(body) }
 }
 
 #[cfg(test)]
@@ -219,9 +204,9 @@ mod tests {
             ("content-type", "application/grpc-web", Form::Problem),
             ("content-type", "application/grpcx", Form::Problem),
         ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, HeaderValue::from_static(value));
-            assert_eq!(Form::of(&headers), expected, "{value}");
+            let mut fields = Fields::default();
+            fields.add(name, value);
+            assert_eq!(Form::of(&fields), expected, "{value}");
         }
     }
 

@@ -11,8 +11,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use http::header::{HOST, HeaderValue, TE, TRANSFER_ENCODING};
-use http::request::Parts;
+use http::header::{HOST, HeaderMap, HeaderValue, TE, TRANSFER_ENCODING};
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
@@ -27,6 +26,7 @@ use super::ear::Ear;
 use super::fault::Fault;
 use super::held::Held;
 use super::link::Link;
+use super::message::Asking;
 use super::pool::Caller;
 use super::preamble;
 use super::settings::Timeouts;
@@ -246,20 +246,20 @@ impl Heard {
 
 /// A request as HTTP/2 has it. Nothing where its host is none.
 pub(super) fn request(
-    head: &Parts,
+    head: &Asking,
     body: Held,
     preamble: &[u8],
     scheme: &Scheme,
 ) -> Option<Request<Held>> {
     let mut request = Request::new(body);
-    let host = head.headers.get(HOST)?;
+    let host = head.fields.get("host")?;
     let mut uri = head.uri.clone().into_parts();
     uri.scheme = Some(scheme.clone());
-    uri.authority = Some(Authority::try_from(host.as_bytes()).ok()?);
+    uri.authority = Some(Authority::try_from(host).ok()?);
     *request.uri_mut() = Uri::from_parts(uri).ok()?;
     *request.method_mut() = head.method.clone();
     *request.version_mut() = Version::HTTP_2;
-    let mut fields = head.headers.clone();
+    let mut fields = HeaderMap::from(&head.fields);
     fields.remove(HOST);
     fields.remove(TRANSFER_ENCODING);
     preamble::insert(&mut fields, preamble)?;

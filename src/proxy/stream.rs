@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use h2::Reason;
-use http::header::{CONNECTION, COOKIE, HOST, HeaderMap, HeaderValue};
+use http::header::{COOKIE, HOST, HeaderMap, HeaderValue};
 use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body;
@@ -16,9 +16,11 @@ use super::activity::Activity;
 use super::body::AnswerBody;
 use super::extended::{self, Near};
 use super::fault::Fault;
+use super::fields::Fields;
 use super::gate;
 use super::http2::Streams;
 use super::incoming::Incoming;
+use super::message::{Answer, Asking};
 use super::tunnel::Leg;
 use super::worker::Worker;
 use crate::clock;
@@ -34,9 +36,20 @@ pub(super) async fn answer(
     name_host(&mut request);
     join_cookies(request.headers_mut());
     let stream = extended::take(&mut request);
-    let mut response = gate::answer(&worker, &activity, request.map(Incoming::Shared)).await;
+    let (parts, incoming) = request.into_parts();
+    let mut asking = Asking {
+        method: parts.method,
+        uri: parts.uri,
+        version: parts.version,
+        fields: Fields::from(&parts.headers),
+    };
+    if stream.is_some() {
+        extended::ask(&mut asking);
+    }
+    let Answer { mut head, body } =
+        gate::answer(&worker, &activity, asking, Incoming::Shared(incoming)).await;
     if let Some((stream, tunnel)) = stream.zip(activity.take_tunnel()) {
-        extended::agree(&mut response);
+        extended::agree(&mut head);
         let (live, activity) = (streams.enter(), Rc::clone(&activity));
         tokio::task::spawn_local(async move {
             match stream.await {
@@ -51,9 +64,12 @@ pub(super) async fn answer(
         });
     }
     // A stream's end is no connection's.
-    response.headers_mut().remove(CONNECTION);
+    head.fields.remove("connection");
     activity.set_stalled(Some(clock::instant()));
-    response.map(|body| StreamBody { body, activity, is_head })
+    let mut response = Response::new(StreamBody { body, activity, is_head });
+    *response.status_mut() = head.status;
+    *response.headers_mut() = HeaderMap::from(&head.fields);
+    response
 }
 
 /// `:authority` is `Host` (RFC 9113 §8.3.1). Where there are both, both stay: they have to agree.

@@ -1,43 +1,41 @@
 //! The ids under which a request is found again: `X-Request-Id` and W3C `traceparent`.
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
-use super::headers::{API_KEY, REQUEST_ID, TRACEPARENT};
+use super::fields::Fields;
 use super::protocols;
 
 /// The ids of one request, kept where the client sent valid ones, else made.
 #[derive(Debug, Clone)]
 pub(super) struct Trace {
-    request_id: HeaderValue,
-    traceparent: HeaderValue,
+    request_id: Bytes,
+    traceparent: Bytes,
 }
 
 impl Trace {
-    pub(super) fn of(headers: &HeaderMap, random: &mut fastrand::Rng) -> Self {
-        let request_id = one(headers, &REQUEST_ID)
-            .filter(|value| is_request_id(value) && !is_credential(headers, value));
-        let traceparent = one(headers, &TRACEPARENT).filter(|value| is_traceparent(value));
+    pub(super) fn of(fields: &Fields, random: &mut fastrand::Rng) -> Self {
+        let request_id = fields
+            .one("x-request-id")
+            .filter(|value| is_request_id(value) && !is_credential(fields, value));
+        let traceparent = fields.one("traceparent").filter(|value| is_traceparent(value));
         if let (Some(request_id), Some(traceparent)) = (request_id, traceparent) {
-            return Self { request_id: request_id.clone(), traceparent: traceparent.clone() };
+            let (request_id, traceparent) =
+                (Bytes::copy_from_slice(request_id), Bytes::copy_from_slice(traceparent));
+            return Self { request_id, traceparent };
         }
         let made = Made::new(random);
         Self {
-            request_id: request_id.cloned().unwrap_or_else(|| made.request_id()),
-            traceparent: traceparent.cloned().unwrap_or_else(|| made.traceparent()),
+            request_id: request_id.map_or_else(|| made.request_id(), Bytes::copy_from_slice),
+            traceparent: traceparent.map_or_else(|| made.traceparent(), Bytes::copy_from_slice),
         }
     }
 
     pub(super) fn request_id(&self) -> &str {
-        self.request_id.to_str().unwrap_or_default()
+        std::str::from_utf8(&self.request_id).unwrap_or_default()
     }
 
     pub(super) fn traceparent(&self) -> &str {
-        self.traceparent.to_str().unwrap_or_default()
-    }
-
-    pub(super) fn request_id_value(&self) -> HeaderValue {
-        self.request_id.clone()
+        std::str::from_utf8(&self.traceparent).unwrap_or_default()
     }
 
     pub(super) fn trace_id(&self) -> &str {
@@ -61,12 +59,12 @@ impl Made {
         Self(Bytes::copy_from_slice(&text))
     }
 
-    fn request_id(&self) -> HeaderValue {
-        value(self.0.slice(3..35))
+    fn request_id(&self) -> Bytes {
+        self.0.slice(3..35)
     }
 
-    fn traceparent(&self) -> HeaderValue {
-        value(self.0.clone())
+    fn traceparent(&self) -> Bytes {
+        self.0.clone()
     }
 }
 
@@ -88,33 +86,22 @@ fn hex(bits: u64) -> [u8; 16] {
     digits
 }
 
-/// Only hex digits and dashes come here.
-fn value(text: Bytes) -> HeaderValue {
-    HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-fn one<'h>(headers: &'h HeaderMap, name: &http::HeaderName) -> Option<&'h HeaderValue> {
-    let mut values = headers.get_all(name).iter();
-    values.next().filter(|_| values.next().is_none())
-}
-
 /// A key that was sent as an id, too, would be logged.
-fn is_credential(headers: &HeaderMap, id: &HeaderValue) -> bool {
-    let ends = |value: &HeaderValue| value.as_bytes().ends_with(id.as_bytes());
-    [AUTHORIZATION, API_KEY].iter().any(|name| headers.get(name).is_some_and(ends))
-        || protocols::has(headers, id.as_bytes())
+fn is_credential(fields: &Fields, id: &[u8]) -> bool {
+    ["authorization", "x-api-key"]
+        .iter()
+        .any(|name| fields.get(name).is_some_and(|value| value.ends_with(id)))
+        || protocols::has(fields, id)
 }
 
-fn is_request_id(value: &HeaderValue) -> bool {
-    let bytes = value.as_bytes();
+fn is_request_id(bytes: &[u8]) -> bool {
     (1..=128).contains(&bytes.len())
         && !bytes.starts_with(b"sg_")
         && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.:=+/@".contains(b))
 }
 
 /// W3C Trace Context §3.2, version 00; later versions may be longer and are begun anew.
-fn is_traceparent(value: &HeaderValue) -> bool {
-    let bytes = value.as_bytes();
+fn is_traceparent(bytes: &[u8]) -> bool {
     let shape = bytes.iter().enumerate().all(|(at, byte)| match at {
         2 | 35 | 52 => *byte == b'-',
         _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(byte),
@@ -150,16 +137,16 @@ mod tests {
         ];
         let mut random = fastrand::Rng::with_seed(7);
         for (id, parent, keeps_id, keeps_parent) in cases {
-            let mut headers = HeaderMap::new();
-            headers.insert(REQUEST_ID, HeaderValue::from_static(id));
-            headers.insert(TRACEPARENT, HeaderValue::from_static(parent));
-            let trace = Trace::of(&headers, &mut random);
+            let mut fields = Fields::default();
+            fields.add("x-request-id", id);
+            fields.add("traceparent", parent);
+            let trace = Trace::of(&fields, &mut random);
             assert_eq!(trace.request_id() == id, keeps_id, "{id:?}");
             assert_eq!(trace.traceparent == parent, keeps_parent, "{parent:?}");
             assert!(is_traceparent(&trace.traceparent) && is_request_id(&trace.request_id));
             assert_eq!(trace.trace_id().len(), 32);
         }
-        let bare = Trace::of(&HeaderMap::new(), &mut random);
+        let bare = Trace::of(&Fields::default(), &mut random);
         assert_eq!(bare.request_id(), bare.trace_id());
     }
 }

@@ -12,9 +12,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
-use http::request::Parts;
-use http::{StatusCode, response};
 use http_body::Frame;
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio::sync::mpsc;
@@ -25,6 +24,7 @@ use super::body::RequestBody;
 use super::endpoint::Load;
 use super::fault::Fault;
 use super::link::Link;
+use super::message::{Answering, Asking};
 use super::outlet::Outlet;
 use super::pool::Caller;
 use super::settings::Timeouts;
@@ -58,9 +58,9 @@ pub(super) type Part = Option<Result<Frame<Bytes>, Fault>>;
 
 /// What became of a request on one connection.
 pub(super) enum Sent {
-    Answered(response::Parts),
+    Answered(Answering),
     /// With 101: what follows is not HTTP any more.
-    Switched(response::Parts),
+    Switched(Answering),
     /// Nothing of it was written: it can go on another connection.
     Unsent,
     /// It was written, in part at least, and then the connection closed without a byte.
@@ -78,7 +78,7 @@ impl Connection {
     /// `preamble`.
     pub(super) async fn send(
         &mut self,
-        head: &Parts,
+        head: &Asking,
         preamble: &[u8],
         body: &mut RequestBody,
         Caller { upload, activity }: Caller<'_>,
@@ -100,10 +100,10 @@ impl Connection {
                 return Poll::Ready(Sent::Failed(upload.fault().unwrap_or(fault)));
             }
             while let Poll::Ready(answer) = intake.poll_head(link, &head.method, cx) {
-                if let Ok(Some(Head { parts, .. })) = &answer
-                    && parts.status == StatusCode::EARLY_HINTS
+                if let Ok(Some(Head { head, .. })) = &answer
+                    && head.status == StatusCode::EARLY_HINTS
                 {
-                    if !activity.hint(&parts.headers) {
+                    if !activity.hint(&head.fields) {
                         continue;
                     }
                     // It is written before we go on: the answer may be here, too.
@@ -111,12 +111,12 @@ impl Connection {
                     return Poll::Pending;
                 }
                 return Poll::Ready(match answer {
-                    Ok(Some(Head { parts, is_last: ends })) => {
+                    Ok(Some(Head { head, is_last: ends })) => {
                         *is_last |= ends;
-                        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
-                            Sent::Switched(parts)
+                        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+                            Sent::Switched(head)
                         } else {
-                            Sent::Answered(parts)
+                            Sent::Answered(head)
                         }
                     }
                     Ok(None) if outlet.is_untouched() => Sent::Unsent,

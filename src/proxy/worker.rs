@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use http::header::HeaderMap;
 use tokio::sync::{Notify, watch};
 
 use super::activity::Activity;
@@ -17,6 +16,7 @@ use super::date::Date;
 use super::door::{self, Peer, Protocol};
 use super::drain::Drain;
 use super::fault::Fault;
+use super::fields::Fields;
 use super::http2;
 use super::lasting::Lasting;
 use super::listen::Listener;
@@ -228,8 +228,8 @@ impl Worker {
         self.pools.get(upstream).map(Rc::clone)
     }
 
-    pub(super) fn trace(&self, headers: &HeaderMap) -> Trace {
-        Trace::of(headers, &mut self.random.borrow_mut())
+    pub(super) fn trace(&self, fields: &Fields) -> Trace {
+        Trace::of(fields, &mut self.random.borrow_mut())
     }
 
     /// An empty buffer.

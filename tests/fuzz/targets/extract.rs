@@ -1,23 +1,9 @@
-//! For every head that hyper takes: the policy is asked about what was sent, or nothing.
+//! For every head that is a request: the policy is asked about what was sent, or nothing.
 //!
-//! The head goes through hyper as the data plane sets it up, and its lines are read here once more,
-//! by splitting.
+//! Its lines are read here once more, by splitting.
 
 #![no_main]
 
-use std::cell::RefCell;
-use std::convert::Infallible;
-use std::future::Future as _;
-use std::io;
-use std::pin::{Pin, pin};
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
-
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use libfuzzer_sys::fuzz_target;
 use sidegate::policy::Upgrade;
 use sidegate::proxy;
@@ -25,10 +11,6 @@ use sidegate::proxy;
 fuzz_target!(|bytes: &[u8]| {
     let Some(Ok(asked)) = first_request(bytes) else { return };
     let Some(head) = Head::read(bytes) else { return };
-    if !proxy::has_one_reading(bytes) {
-        // Refused before hyper reads it.
-        return;
-    }
     assert_eq!(asked.method, head.method);
     assert_ne!(asked.method, "CONNECT");
     let target = match head.target.split_once("://") {
@@ -87,12 +69,9 @@ struct Asked {
     upgrade: Upgrade,
 }
 
-/// The first request that hyper makes of the bytes, if it does, as the data plane reads it.
+/// The first request of the bytes, if there is one, as the data plane reads it.
 fn first_request(bytes: &[u8]) -> Option<Result<Asked, ()>> {
-    let seen = Rc::new(RefCell::new(None));
-    let service = service_fn(|request: Request<Incoming>| {
-        let (parts, _) = request.into_parts();
-        let asked = proxy::query(&parts.method, &parts.uri, parts.version, &parts.headers);
+    proxy::read(bytes, |asked| {
         let asked = asked.map(|query| Asked {
             method: query.method.to_owned(),
             host: query.host.to_owned(),
@@ -100,53 +79,11 @@ fn first_request(bytes: &[u8]) -> Option<Result<Asked, ()>> {
             credential: query.credential.map(ToOwned::to_owned),
             upgrade: query.upgrade,
         });
-        seen.borrow_mut().get_or_insert(asked.map_err(|_| ()));
-        let response = Response::builder().header("connection", "close").body(String::new());
-        async { Ok::<_, Infallible>(response.unwrap()) }
-    });
-    let mut builder = http1::Builder::new();
-    builder.header_read_timeout(None).max_headers(100).max_header_size(32 * 1024);
-    let connection = builder.serve_connection(Client(bytes), service);
-    // Whatever it is, it comes at once: nothing here waits.
-    let _ = pin!(connection).poll(&mut Context::from_waker(Waker::noop()));
-    seen.take()
+        asked.map_err(|_| ())
+    })
 }
 
-/// A client that has sent all of it, and takes whatever comes.
-struct Client<'b>(&'b [u8]);
-
-impl Read for Client<'_> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let (now, later) = self.0.split_at(self.0.len().min(buffer.remaining()));
-        buffer.put_slice(now);
-        self.0 = later;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Write for Client<'_> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// A head as RFC 9112 writes it. What else hyper takes is for the tables of `tests/proxy`.
+/// A head as RFC 9112 writes it. What else is taken is for the tables of `tests/proxy`.
 #[derive(Debug)]
 struct Head<'b> {
     method: &'b str,
