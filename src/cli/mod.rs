@@ -8,6 +8,7 @@
 mod amend;
 mod check;
 mod demo;
+mod desk;
 mod diff;
 mod examples;
 mod explain;

@@ -11,12 +11,15 @@ use super::last_good::Keeper;
 use super::lookout::News;
 use super::{Candidate, rfc3339};
 use crate::clock;
-use crate::current::{Change, Current, Generation};
+use crate::current::{Change, ChangedRow, Current, Generation};
+use crate::policy::Rules;
 use crate::policy::difference::{Effect, Side, difference};
 use crate::proxy::{Tls, Trust};
 
 /// Rows that a reload logs, at most.
 const ROWS: usize = 20;
+/// Rows of a reload that are kept for the operators' page, at most.
+const KEPT_ROWS: usize = 100;
 /// Levels that a logged row has, at most.
 const LEVELS: usize = 8;
 
@@ -35,6 +38,9 @@ pub(super) struct Publisher {
     replaced: Option<(Arc<Generation>, Duration)>,
     guard: Guard,
     keeper: Option<Keeper>,
+    /// What generations before were compiled from: to be freed here, and by no worker that happens
+    /// to let go of its generation last.
+    rules: Vec<Arc<Rules>>,
 }
 
 impl Publisher {
@@ -46,7 +52,8 @@ impl Publisher {
         guard: Guard,
         keeper: Option<Keeper>,
     ) -> Self {
-        Self { current, upstreams, logged: Vec::new(), tls, trusts, replaced: None, guard, keeper }
+        let (logged, rules) = (Vec::new(), Vec::new());
+        Self { current, upstreams, logged, tls, trusts, replaced: None, guard, keeper, rules }
     }
 
     pub(super) fn publish(&mut self, news: News<Candidate>) {
@@ -77,6 +84,7 @@ impl Publisher {
             }
         }
         let tls = self.tls.as_ref().map(Tls::config);
+        self.retire(before.snapshot.rules());
         let generation = self.current.swap(loaded.snapshot, tls, now);
         self.logged.clear();
         self.replaced = Some((before, took));
@@ -86,6 +94,15 @@ impl Publisher {
         }
         if let Some(keeper) = &self.keeper {
             keeper.keep(seen);
+        }
+    }
+
+    fn retire(&mut self, rules: Option<&Arc<Rules>>) {
+        self.rules.retain(|rules| Arc::strong_count(rules) > 1);
+        if let Some(rules) = rules
+            && !self.rules.iter().any(|it| Arc::ptr_eq(it, rules))
+        {
+            self.rules.push(Arc::clone(rules));
         }
     }
 
@@ -119,7 +136,12 @@ impl Publisher {
             let side = |generation| Side { snapshot: generation, upstreams };
             let found = difference(side(&before.snapshot), side(&after.snapshot), after.since);
             let summary = found.summary();
-            self.current.note(Change { generation, at: after.since, took, summary });
+            let kept = found.rows().iter().take(KEPT_ROWS).map(|row| {
+                let Effect { gained, lost } = row.effect();
+                ChangedRow { words: row.words(LEVELS, rfc3339), gained, lost }
+            });
+            let rows = kept.collect();
+            self.current.note(Change { generation, at: after.since, took, summary, rows });
             let Effect { gained, lost } = found.effect();
             let changes = summary.to_string();
             let rows = summary.rows();

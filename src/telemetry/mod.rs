@@ -15,6 +15,7 @@ mod kinds;
 mod log;
 mod metrics;
 mod pool;
+mod refusals;
 mod route;
 mod worker;
 
@@ -23,6 +24,7 @@ pub use kinds::{CutKind, HandshakeErrorKind, Limit, OriginErrorKind, UpstreamErr
 pub use log::{LogGuard, install};
 pub use metrics::Telemetry;
 pub use pool::{EndpointBoard, EndpointMeters, EndpointState, PoolMeters};
+pub use refusals::{EXAMPLES, Example, MINUTES, Refusal, Refused};
 pub use route::RoutePlace;
 pub use worker::WorkerMeters;
 
