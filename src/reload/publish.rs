@@ -15,13 +15,24 @@ use crate::current::{Change, ChangedRow, Current, Generation};
 use crate::policy::Rules;
 use crate::policy::difference::{Effect, Side, difference};
 use crate::proxy::{Tls, Trust};
+use crate::telemetry::{AccessChange, Audit, ReloadEntry};
 
 /// Rows that a reload logs, at most.
 const ROWS: usize = 20;
+/// Rows of it that an audit log has, at most.
+const AUDITED_ROWS: usize = 100;
 /// Rows of a reload that are kept for the operators' page, at most.
 const KEPT_ROWS: usize = 100;
 /// Levels that a logged row has, at most.
 const LEVELS: usize = 8;
+
+/// What was in force before a swap, how long the load took, and what somebody accepted.
+#[derive(Debug)]
+struct Replaced {
+    before: Arc<Generation>,
+    took: Duration,
+    accepted: Option<String>,
+}
 
 /// Puts in force what was loaded, and says so.
 #[derive(Debug)]
@@ -35,7 +46,8 @@ pub(super) struct Publisher {
     /// By which connections to upstreams are made, in their order.
     trusts: Vec<Option<Trust>>,
     /// What was in force before the last swap, until it is compared with what followed.
-    replaced: Option<(Arc<Generation>, Duration)>,
+    replaced: Option<Replaced>,
+    audit: Option<Audit>,
     guard: Guard,
     keeper: Option<Keeper>,
     /// What generations before were compiled from: to be freed here, and by no worker that happens
@@ -52,8 +64,13 @@ impl Publisher {
         guard: Guard,
         keeper: Option<Keeper>,
     ) -> Self {
-        let (logged, rules) = (Vec::new(), Vec::new());
-        Self { current, upstreams, logged, tls, trusts, replaced: None, guard, keeper, rules }
+        let (logged, replaced, audit, rules) = (Vec::new(), None, None, Vec::new());
+        Self { current, upstreams, logged, tls, trusts, replaced, audit, guard, keeper, rules }
+    }
+
+    /// The same with an audit log.
+    pub(super) fn audited(self, audit: Option<Audit>) -> Self {
+        Self { audit, ..self }
     }
 
     pub(super) fn publish(&mut self, news: News<Candidate>) {
@@ -62,8 +79,8 @@ impl Publisher {
             News::Loaded(candidate, took) => self.judge(candidate, took),
             News::Refused(problems) => self.refuse(Held { problems, waiting: None }),
             News::Told => {
-                if let Some((before, took)) = self.replaced.take() {
-                    self.tell(&before, took);
+                if let Some(replaced) = self.replaced.take() {
+                    self.tell(&replaced);
                 }
             }
         }
@@ -87,9 +104,9 @@ impl Publisher {
         self.retire(before.snapshot.rules());
         let generation = self.current.swap(loaded.snapshot, tls, now);
         self.logged.clear();
-        self.replaced = Some((before, took));
+        let accepted = accepted.map(|id| id.to_string());
+        self.replaced = Some(Replaced { before, took, accepted: accepted.clone() });
         if let Some(accepted) = accepted {
-            let accepted = accepted.to_string();
             warn!(generation, accepted, "a change that was held back was accepted");
         }
         if let Some(keeper) = &self.keeper {
@@ -107,7 +124,7 @@ impl Publisher {
     }
 
     fn refuse(&mut self, Held { problems, waiting }: Held) {
-        let generation = self.current.keep(problems.clone(), waiting, clock::now());
+        let generation = self.current.keep(problems.clone(), waiting.clone(), clock::now());
         if self.logged == problems {
             return;
         }
@@ -120,11 +137,23 @@ impl Publisher {
         for problem in &problems {
             error!(generation, problem, "policy problem");
         }
+        if let Some(audit) = &self.audit {
+            let (told, rest) = problems.split_at_checked(ROWS).unwrap_or((&problems, &[]));
+            audit.reload(&ReloadEntry {
+                result: "failure",
+                generation,
+                waiting: waiting.map(|id| id.to_string()),
+                problems: told,
+                left_out: rest.len(),
+                ..ReloadEntry::default()
+            });
+        }
         self.logged = problems;
     }
 
     /// Says what the generation in force changed.
-    fn tell(&self, before: &Generation, took: Duration) {
+    fn tell(&self, Replaced { before, took, accepted }: &Replaced) {
+        let (took, accepted) = (*took, accepted.clone());
         let after = self.current.load();
         let generation = after.number;
         let (keys, routes) = (after.snapshot.key_count(), after.snapshot.route_count());
@@ -166,10 +195,29 @@ impl Publisher {
             if let Some(left_out) = rows.checked_sub(ROWS + 1) {
                 info!(generation, left_out = left_out + 1, "more changes are not logged");
             }
+            if let Some(audit) = &self.audit {
+                let access = found.rows().iter().take(AUDITED_ROWS).map(|row| {
+                    let Effect { gained, lost } = row.effect();
+                    AccessChange { change: row.words(LEVELS, rfc3339), gained, lost }
+                });
+                audit.reload(&ReloadEntry {
+                    result: "success",
+                    generation,
+                    accepted: accepted.clone(),
+                    changes: Some(summary.to_string()),
+                    access: access.collect(),
+                    left_out: rows.saturating_sub(AUDITED_ROWS),
+                    ..ReloadEntry::default()
+                });
+            }
         }));
         if told.is_err() {
             error!(generation, "comparing policies broke off, which is a bug in sidegate");
             info!(generation, keys, routes, duration_ms, "policy reloaded");
+            if let Some(audit) = &self.audit {
+                let (result, accepted) = ("success", accepted.clone());
+                audit.reload(&ReloadEntry { result, generation, accepted, ..<_>::default() });
+            }
         }
     }
 }

@@ -185,6 +185,12 @@ impl Tally {
 }
 
 impl Example {
+    /// Whether it is of the same, told by another worker.
+    fn is_like(&self, other: &Self) -> bool {
+        (self.facts, self.generation, self.status) == (other.facts, other.generation, other.status)
+            && self.method == other.method
+    }
+
     fn new(refusal: &Refusal<'_>, words: &Description<'_>, now: i64) -> Self {
         let kept = |text: Option<&str>| text.map(Box::from);
         let scope = match (words.product, words.permission, words.area) {
@@ -263,7 +269,15 @@ impl Refused {
                 *sum = sum.saturating_add(tally.minutes.get(slot(minute)).copied().unwrap_or(0));
             }
         }
-        self.examples.extend(tally.examples.iter().cloned());
+        for example in &tally.examples {
+            match self.examples.iter_mut().find(|it| it.is_like(example)) {
+                Some(known) => {
+                    known.count += example.count;
+                    known.last = known.last.max(example.last);
+                }
+                None => self.examples.push(example.clone()),
+            }
+        }
     }
 }
 
@@ -306,7 +320,7 @@ mod tests {
     fn what_is_alike_is_one_example_and_workers_are_added_up() {
         let boards = Boards::default();
         let workers = [boards.add(), boards.add()];
-        for (worker, method, at) in [(0, "POST", 0), (0, "POST", 1), (1, "PUT", 2), (1, "PUT", 61)]
+        for (worker, method, at) in [(0, "POST", 0), (1, "POST", 1), (1, "PUT", 2), (0, "PUT", 61)]
         {
             workers[worker].note(&refusal(method), words, UnixSeconds(NOW + at));
         }

@@ -390,7 +390,7 @@ fn an_explanation_is_that_of_the_command() {
         let output = command.output().unwrap();
         let mut expected: Value = serde_json::from_slice(&output.stdout).unwrap();
         let steps = seen.as_object_mut().unwrap().remove("steps").unwrap();
-        assert_eq!(steps.as_array().unwrap().last().is_some(), true, "{asked}");
+        assert!(!steps.as_array().unwrap().is_empty(), "{asked}");
         for answer in [&mut seen, &mut expected] {
             answer["at"] = Value::Null;
             // Which line of the key file it is, nobody keeps.

@@ -93,7 +93,7 @@ function connected() {
   const bad = !reload.successful;
   replace(now,
     badge(stage, stage === "ready" ? "good" : "warn"), " generation ",
-    el("strong", {}, generation.number), " since ", time(generation.since),
+    el("strong", {}, generation.number), ", taken up ", time(generation.since),
     bad && [" ", el("a", { href: "#/overview", class: "badge bad" }, "files refused")],
     el("span", { class: "dim version" }, ` · ${version}`));
 }

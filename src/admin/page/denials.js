@@ -16,12 +16,12 @@ export function sparkline(minutes) {
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-label", `${sum} in 30 minutes, at most ${Math.max(...minutes)} in one`);
   minutes.forEach((count, at) => {
-    const height = count === 0 ? 1 : Math.max(2, Math.round((count / most) * 20));
+    if (count === 0) return;
+    const height = Math.max(2, Math.round((count / most) * 20));
     const bar = document.createElementNS(SVG, "rect");
     for (const [name, value] of [["x", at * 4], ["y", 20 - height], ["width", 3], ["height", height]]) {
       bar.setAttribute(name, value);
     }
-    if (count === 0) bar.setAttribute("class", "empty");
     svg.append(bar);
   });
   return el("span", { class: "sparkbox" }, svg,
@@ -32,9 +32,9 @@ export function mount(root, { fields, remember }) {
   const since = el("p", { class: "dim" });
   const none = el("p", {}, "Nothing was refused since sidegate began.");
   const counts = table("Denials by reason",
-    ["Reason", "Meaning", "Last 30 minutes", "This minute", "Since the start", "Last"]);
+    ["Reason", "Meaning", "Last 30 min", "This minute", "In all", "Last"]);
   const examples = table("Recent denials",
-    ["Last", "Times", "Reason", "Method", "Route", "Scope", "Needs, has", "Account", "Key", "Workspace", "From", ""],
+    ["Last", "Times", "Reason", "Method", "Route", "Scope", "Account", "Key", "From", "Why"],
     { class: "dense" });
   const choice = select("reason", [["", "every reason"]], "");
   let only = fields.reason ?? "";
@@ -82,9 +82,9 @@ function reason(it) {
   return el("tr", {},
     rowHead("Reason", {}, el("code", {}, it.reason)),
     cell("Meaning", it.about),
-    cell("Last 30 minutes", sparkline(it.minutes)),
+    cell("Last 30 min", sparkline(it.minutes)),
     cell("This minute", it.minutes.at(-1)),
-    cell("Since the start", it.total.toLocaleString("en")),
+    cell("In all", it.total.toLocaleString("en")),
     cell("Last", time(it.last)));
 }
 
@@ -100,19 +100,23 @@ function example(it) {
     cell("Reason", el("code", {}, it.reason), " ", el("span", { class: "dim" }, it.status)),
     cell("Method", it.method),
     cell("Route", it.route ? [it.route, it.template !== it.route && el("small", {}, el("code", {}, it.template))] : dash(null)),
-    cell("Scope", dash(it.scope)),
-    cell("Needs, has", it.needed ? [it.needed, ", ", it.level ?? "?"] : dash(null)),
-    cell("Account", dash(it.account)),
+    cell("Scope", it.scope ? [it.scope, it.needed && el("small", {}, `needs ${it.needed}`, it.level && `, has ${it.level}`)] : dash(null)),
+    cell("Account", it.account ? [it.account, el("small", {}, it.workspace)] : dash(null)),
     cell("Key", it.key_id ? el("a", { href: `#/keys?text=${encodeURIComponent(it.key_id)}` }, el("code", {}, it.key_id)) : dash(null)),
-    cell("Workspace", dash(it.workspace)),
     cell("From", el("code", {}, it.peer)),
-    cell("", link));
+    cell("Why", link || dash(null)));
 }
 
-function path({ template }) {
-  return template?.slice(template.indexOf("/")) ?? "/";
+/** A path that the route takes: the one that was sent is not kept. */
+function path(it) {
+  return filled(it).slice(filled(it).indexOf("/"));
 }
 
-function host({ template }) {
-  return template?.slice(0, template.indexOf("/")) || "localhost";
+function host(it) {
+  return filled(it).slice(0, filled(it).indexOf("/")) || "localhost";
+}
+
+function filled({ template, workspace, account }) {
+  return (template ?? "/").replace("{workspace}", workspace ?? "x")
+    .replace("{account}", account ?? "x").replaceAll("*", "x");
 }

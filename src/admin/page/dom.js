@@ -66,7 +66,8 @@ export async function ask(path, fields = {}, signal = undefined) {
   for (const [name, value] of Object.entries(fields)) {
     if (value !== undefined && value !== null && value !== "") query.set(name, value);
   }
-  const url = query.size ? `/api/${path}?${query}` : `/api/${path}`;
+  // Whole, so that it has no name and password where the page's own address has: fetch takes none.
+  const url = new URL(query.size ? `/api/${path}?${query}` : `/api/${path}`, location.origin);
   const answer = await fetch(url, { signal, credentials: "same-origin", cache: "no-store" });
   if (answer.ok) return answer.json();
   const problem = await answer.json().catch(() => ({}));
@@ -86,7 +87,7 @@ export function time(text) {
 export function ago(text) {
   const seconds = Math.round((Date.parse(text) - Date.now()) / 1000);
   const far = Math.abs(seconds);
-  if (far < 3) return "now";
+  if (far < 3) return "just now";
   const [number, unit] =
     far < 90 ? [far, "s"]
     : far < 5400 ? [Math.round(far / 60), "min"]

@@ -52,8 +52,8 @@ function key(it) {
     rowHead("Id", {}, el("code", {}, it.id)),
     cell("Label", it.label ?? el("span", { class: "dim" }, "—")),
     cell("Account", it.account),
-    cell("Workspace", it.workspace ?? el("span", { class: "dim" }, "gone"), " ",
-      el("span", { class: "dim" }, it.environment ?? "")),
+    cell("Workspace", it.workspace ?? el("span", { class: "dim" }, "gone"),
+      el("small", {}, it.environment ?? "")),
     cell("State", badge(it.state, KINDS[it.state])),
     cell("Ends", ends(it)),
     cell("Reaches at most", ceiling(it.ceiling)));
@@ -70,7 +70,7 @@ function ends(it) {
 }
 
 function ceiling(it) {
-  if (!it) return el("span", { class: "dim" }, "what its account does");
+  if (!it) return el("span", { class: "dim" }, "as its account");
   const on = [...(it.products ?? []), ...(it.areas ?? []).map((area) => `area ${area}`)];
   const listed = it.products || it.areas;
   return `${it.level}${listed ? ` on ${on.join(", ") || "nothing"}` : ""}`;

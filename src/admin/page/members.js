@@ -12,9 +12,9 @@ export function mount(root, { fields, remember, signal }) {
     el("input", { name, type: "search", value: fields[name], autocomplete: "off", spellcheck: "false", ...attributes });
   const product = select("product", [["", "every product"]], "");
   let values = { workspace: "", account: "", product: "", level: "", text: "", columns: "products", ...fields };
-  const columns = el("fieldset", { class: "field choice" }, el("legend", {}, "Columns"),
-    [["products", "Products"], ["areas", "Areas"]].map(([value, word]) => el("label", {},
-      el("input", { type: "radio", name: "columns", value, checked: values.columns === value }), word)));
+  const columns = el("fieldset", {}, el("legend", {}, "Columns"),
+    el("div", {}, [["products", "Products"], ["areas", "Areas"]].map(([value, word]) => el("label", {},
+      el("input", { type: "radio", name: "columns", value, checked: values.columns === value }), word))));
   const form = filters([
     field("Workspace", input("workspace", { list: "workspace-names" })),
     field("Account", input("account")),

@@ -9,9 +9,9 @@ export function mount(root) {
   const alarms = el("div", { class: "alarms" });
   const facts = el("dl", { class: "facts" });
   const refused = table("Denials of the last half hour, by reason",
-    ["Reason", "Last 30 minutes", "This minute", "Since the start", "Last"]);
+    ["Reason", "Last 30 min", "This minute", "In all", "Last"]);
   const none = el("p", { class: "dim" }, "None since sidegate began.");
-  const upstreams = table("Upstreams", ["Name", "URL", "Addresses", "Well", "Left out by workers"]);
+  const upstreams = table("Upstreams by URL", ["Name", "URL", "Addresses", "Well", "Left out by workers"]);
   const warnings = el("ul", { class: "lines" });
   const quiet = el("p", { class: "dim" }, "None.");
   root.append(
@@ -44,8 +44,8 @@ export function mount(root) {
 
 function all({ generation, started, environment, files, policy, expiring, last_reload: reload }) {
   return [
-    ["Generation", el("strong", {}, generation.number), " since ", time(generation.since)],
-    ["Running", "since ", time(started)],
+    ["Generation", el("strong", {}, generation.number), ", taken up ", time(generation.since)],
+    ["Started", time(started)],
     ["Environment", environment ?? "every one (no pin)"],
     ["Policy", el("code", {}, files.policy)],
     ["Keys", el("code", {}, files.keys)],
@@ -81,11 +81,11 @@ function alarm(node, { last_reload: reload, stage }) {
 
 function reason(it) {
   return el("tr", {},
-    cell("Reason", el("a", { href: `#/denials?reason=${encodeURIComponent(it.reason)}` },
+    rowHead("Reason", {}, el("a", { href: `#/denials?reason=${encodeURIComponent(it.reason)}` },
       el("code", {}, it.reason))),
-    cell("Last 30 minutes", sparkline(it.minutes)),
+    cell("Last 30 min", sparkline(it.minutes)),
     cell("This minute", it.minutes.at(-1)),
-    cell("Since the start", it.total.toLocaleString("en")),
+    cell("In all", it.total.toLocaleString("en")),
     cell("Last", time(it.last)));
 }
 

@@ -39,8 +39,8 @@ function refused({ since, problems, waiting }) {
 
 function change(it) {
   const rows = it.rows.map((row) => el("li", {},
-    row.gained && badge("more", "warn"), row.lost && badge("less", "bad"),
-    !row.gained && !row.lost && badge("same"), " ", row.words));
+    [row.gained && "more", row.lost && "less", !row.gained && !row.lost && "as much"]
+      .filter(Boolean).map((word) => [badge(word, word === "more" ? "warn" : ""), " "]), row.words));
   return el("li", {},
     el("h2", {}, `Generation ${it.generation} `, el("span", { class: "dim" }, time(it.at), `, loaded in ${it.duration_ms.toLocaleString("en")} ms`)),
     el("p", {}, it.summary),

@@ -40,7 +40,7 @@ function hosts(rows) {
   for (const row of rows) by.set(row.host, [...(by.get(row.host) ?? []), row]);
   return [...by].map(([host, routes], at) => {
     const name = host ?? "Every host";
-    const grid = table(`Routes of ${name}`, ["Prefix", "Needs", "Workspace", "Methods", "Upstream", ""], { class: "tree" });
+    const grid = table(`Routes of ${name}`, ["Prefix", "Needs", "Workspace", "Methods", "Upstream", "Besides"], { class: "tree" });
     grid.body.append(...tree(routes).map(route));
     return el("section", { "aria-labelledby": `host-${at}` },
       el("h2", { id: `host-${at}` }, host ? el("code", {}, host) : name), grid.node);
@@ -71,7 +71,7 @@ function route({ it, depth, parent }) {
     cell("Methods", it.methods ? it.methods.join(", ") || "none" : "all",
       it.view_methods && el("small", {}, `view is enough for ${it.view_methods.join(", ") || "none"}`)),
     cell("Upstream", it.upstream, it.strip_prefix && el("small", {}, "without the prefix")),
-    cell("", it.upgrade !== "deny" && badge(`WebSocket: ${it.upgrade}`),
+    cell("Besides", it.upgrade !== "deny" && badge(`WebSocket: ${it.upgrade}`),
       it.preflight === "forward" && [" ", badge("preflights pass")],
       it.protect.map(([role, area]) => [" ", badge(`${role}: area ${area}`)])));
 }
