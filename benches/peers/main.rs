@@ -5,7 +5,7 @@
 //! [--before FILE]`
 //!
 //! Each proxy looks a key up, applies view or full by the method, and forwards with the same fields
-//! added; what it refuses, it logs. The proxies have the first core to themselves, one worker each,
+//! added. sidegate's log is as it comes, a share of all requests; the others have none. The proxies have the first core to themselves, one worker each,
 //! the upstream has the second, the load the others. Before a workload, each has to show that it
 //! applies the rules. Rounds are interleaved, so that a machine that slows down slows all of them;
 //! medians are compared. A round with one wrong or missing answer counts for nothing.
