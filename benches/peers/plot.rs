@@ -1,7 +1,7 @@
 //! The ratios as bars, readable on light and dark pages alike.
 
 use super::peer::Peer;
-use super::report::{Row, rate_ratio};
+use super::report::{Row, cpu_ratio};
 
 const LEFT: f64 = 130.0;
 const WIDTH: f64 = 560.0;
@@ -10,18 +10,19 @@ const TOP: f64 = 46.0;
 /// The longest bar; what is longer is cut, and its number says so.
 const MOST: f64 = 2.5;
 
-/// Requests a second of sidegate, as a multiple of the better of nginx and HAProxy.
+/// Requests of sidegate for a second on a core, as a multiple of the better of nginx and HAProxy: that
+/// says the same on a machine that others use, too.
 pub(crate) fn ratios(rows: &[Row]) -> String {
     let bars: Vec<(String, f64)> = rows
         .iter()
         .filter(|row| row.peer == Peer::Sidegate)
-        .filter_map(|row| Some((row.title(), rate_ratio(rows, row)?)))
+        .filter_map(|row| Some((row.title(), 1.0 / cpu_ratio(rows, row)?)))
         .collect();
     let height = TOP + LINE * bars.len() as f64 + 12.0;
     let width = LEFT + WIDTH + 60.0;
     let one = LEFT + WIDTH / MOST;
     let mut text = format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="Requests per second of sidegate, as a multiple of the better of nginx and HAProxy">
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="Requests per CPU second of sidegate, as a multiple of the better of nginx and HAProxy">
 <style>
 text {{ font: 13px system-ui, sans-serif; fill: #1f2328 }}
 .name {{ text-anchor: end }}
@@ -35,7 +36,7 @@ text {{ fill: #e6edf3 }}
 .one {{ stroke: #9198a1 }}
 }}
 </style>
-<text x="{LEFT}" y="18">Requests per second per core, × the better of nginx and HAProxy</text>
+<text x="{LEFT}" y="18">Requests per CPU second, × the better of nginx and HAProxy</text>
 "#
     );
     for (at, (title, ratio)) in bars.iter().enumerate() {

@@ -55,7 +55,7 @@ pub(crate) fn rate_ratio(rows: &[Row], row: &Row) -> Option<f64> {
 }
 
 /// How many times as much of a core as the better of the two.
-fn cpu_ratio(rows: &[Row], row: &Row) -> Option<f64> {
+pub(crate) fn cpu_ratio(rows: &[Row], row: &Row) -> Option<f64> {
     let cpus = [Peer::Nginx, Peer::Haproxy].map(|peer| self::row(rows, row.place(), peer)?.cpu());
     Some(row.cpu()? / cpus.into_iter().flatten().min_by(f64::total_cmp)?)
 }
