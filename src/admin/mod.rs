@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `/metrics` | Prometheus' text format 0.0.4 |
 //! | `/healthz` | 200 `ok` while the process lives |
-//! | `/readyz` | 200 `ready`, or 503 `starting` or `draining` |
+//! | `/readyz` | 200 `ready`, or 503 `starting` or `draining`; a second line where the files are refused |
 //! | `/status` | 200 and a [`Status`] as JSON |
 //! | `/` | the operators' page, and its files below `/page/` |
 //! | `/api/…` | what it shows, as JSON: see `api/mod.rs` |
