@@ -22,7 +22,7 @@ use super::tunnel::Leg;
 use super::worker::Worker;
 use crate::clock;
 use crate::policy::{Denial, DenyReason, Description, Facts};
-use crate::telemetry::{Limit, RequestEvent};
+use crate::telemetry::{Limit, Refusal, RequestEvent};
 
 /// How a connection ended.
 enum End {
@@ -185,6 +185,18 @@ fn refused(
     meters.answered(number, snapshot, &facts, status, took);
     if let Some(limit) = limit {
         meters.exceeded(number, snapshot, &facts, limit);
+    }
+    if denial.is_some() {
+        let refusal = Refusal {
+            reason,
+            facts: bad.facts,
+            generation: number,
+            method: "other",
+            status,
+            request_id: &activity.id(),
+            peer: activity.peer.text(),
+        };
+        meters.refused(snapshot, &refusal, clock::now());
     }
     drop(meters);
     let event = RequestEvent {
