@@ -11,7 +11,7 @@ use http::header::{CONNECTION, HeaderValue};
 
 use super::activity::{Activity, Phase};
 use super::gate;
-use super::inlet::Refusal;
+use super::inlet::BadHead;
 use super::line::{Line, Said};
 use super::respond;
 use super::rest;
@@ -160,7 +160,7 @@ pub(super) fn refuse_slow_head(worker: &Worker, stream: &mut Transport, activity
     refused(worker, 408, None, Some(Limit::HeaderTimeout), activity);
 }
 
-fn head_refused(worker: &Worker, refusal: Refusal, activity: &Activity) {
+fn head_refused(worker: &Worker, refusal: BadHead, activity: &Activity) {
     refused(worker, refusal.status().0, refusal.reason(), refusal.limit(), activity);
 }
 
@@ -186,10 +186,10 @@ fn refused(
     if let Some(limit) = limit {
         meters.exceeded(number, snapshot, &facts, limit);
     }
-    if denial.is_some() {
+    if let Some(reason) = reason {
         let refusal = Refusal {
             reason,
-            facts: bad.facts,
+            facts,
             generation: number,
             method: "other",
             status,

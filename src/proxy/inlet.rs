@@ -55,7 +55,7 @@ enum Rest {
 
 /// Why a head is no request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum BadHead {
     /// There is more than one way to read it.
     Flaw(Flaw),
     /// It is no head.
@@ -65,7 +65,7 @@ pub(super) enum Refusal {
     TooManyFields,
 }
 
-impl Refusal {
+impl BadHead {
     /// The status and its name.
     pub(super) fn status(self) -> (u16, &'static str) {
         match self {
@@ -151,7 +151,7 @@ impl Inlet {
         limits: &Limits,
         activity: &Activity,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Parts>, Refusal>> {
+    ) -> Poll<Result<Option<Parts>, BadHead>> {
         loop {
             if self.seen < self.bytes.len() {
                 activity.head_came();
@@ -226,15 +226,15 @@ impl Inlet {
         self.poll_read(transport, LEAST_READ, cx).map(Result::unwrap_or_default)
     }
 
-    fn next_head(&mut self, limits: &Limits) -> Result<Option<Parts>, Refusal> {
+    fn next_head(&mut self, limits: &Limits) -> Result<Option<Parts>, BadHead> {
         let new = self.bytes.get(self.seen..).unwrap_or_default();
-        let Some((taken, framing)) = self.head.read(new).map_err(Refusal::Flaw)? else {
+        let Some((taken, framing)) = self.head.read(new).map_err(BadHead::Flaw)? else {
             self.seen = self.bytes.len();
-            return if self.seen > limits.header_bytes { Err(Refusal::TooLarge) } else { Ok(None) };
+            return if self.seen > limits.header_bytes { Err(BadHead::TooLarge) } else { Ok(None) };
         };
         let end = self.seen + taken;
         if end > limits.header_bytes {
-            return Err(Refusal::TooLarge);
+            return Err(BadHead::TooLarge);
         }
         self.seen = 0;
         self.rest = match framing {
@@ -285,37 +285,37 @@ impl Inlet {
 }
 
 /// A head that has one reading, as a request with no more than so many fields.
-fn read_head(mut bytes: Bytes, most: usize) -> Result<Parts, Refusal> {
+fn read_head(mut bytes: Bytes, most: usize) -> Result<Parts, BadHead> {
     if bytes.starts_with(b"\r\n") {
         bytes.advance(2);
     }
-    let end = memchr(b'\n', &bytes).ok_or(Refusal::Unreadable)?;
+    let end = memchr(b'\n', &bytes).ok_or(BadHead::Unreadable)?;
     let whole = bytes.split_to(end + 1);
     // `Head` has seen how it ends.
     let (line, version) = match whole.strip_suffix(b" HTTP/1.1\r\n") {
         Some(start) => (start, Version::HTTP_11),
         None => {
-            let start = whole.strip_suffix(b" HTTP/1.0\r\n").ok_or(Refusal::Unreadable)?;
+            let start = whole.strip_suffix(b" HTTP/1.0\r\n").ok_or(BadHead::Unreadable)?;
             (start, Version::HTTP_10)
         }
     };
     let (method, target) =
-        memchr(b' ', line).and_then(|end| line.split_at_checked(end)).ok_or(Refusal::Unreadable)?;
+        memchr(b' ', line).and_then(|end| line.split_at_checked(end)).ok_or(BadHead::Unreadable)?;
     let target = target.get(1..).unwrap_or_default();
     if target.len() > LONGEST_TARGET {
-        return Err(Refusal::TargetTooLong);
+        return Err(BadHead::TargetTooLong);
     }
     // A blank or a control byte is no part of either.
-    let method = Method::from_bytes(method).map_err(|_| Refusal::Unreadable)?;
+    let method = Method::from_bytes(method).map_err(|_| BadHead::Unreadable)?;
     let target =
-        Uri::from_maybe_shared(whole.slice_ref(target)).map_err(|_| Refusal::Unreadable)?;
+        Uri::from_maybe_shared(whole.slice_ref(target)).map_err(|_| BadHead::Unreadable)?;
     let mut head = Request::new(()).into_parts().0;
     head.method = method;
     head.uri = target;
     head.version = version;
     head.headers = fields::read(&bytes, most, |_, _| ()).map_err(|none| match none {
-        NoFields::TooMany => Refusal::TooManyFields,
-        NoFields::Unreadable => Refusal::Unreadable,
+        NoFields::TooMany => BadHead::TooManyFields,
+        NoFields::Unreadable => BadHead::Unreadable,
     })?;
     Ok(head)
 }
@@ -327,7 +327,7 @@ mod tests {
     use super::*;
 
     /// The request that a text is, and what is left behind its head.
-    fn read(text: &[u8], limits: &Limits) -> Result<Option<(Parts, Vec<u8>)>, Refusal> {
+    fn read(text: &[u8], limits: &Limits) -> Result<Option<(Parts, Vec<u8>)>, BadHead> {
         let mut inlet = Inlet::new();
         inlet.bytes.extend_from_slice(text);
         Ok(inlet.next_head(limits)?.map(|head| (head, inlet.bytes.to_vec())))
@@ -345,21 +345,21 @@ mod tests {
         let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100));
         let far = Limits { header_bytes: 1 << 20, ..limits };
         let endless = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(LONGEST_TARGET));
-        let cases: &[(&str, &Limits, Refusal)] = &[
-            ("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n", &limits, Refusal::TooManyFields),
-            (&long, &limits, Refusal::TooLarge),
-            (long.trim_end(), &limits, Refusal::TooLarge),
-            (&endless, &far, Refusal::TargetTooLong),
-            ("GET  / HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
-            ("GET\t/ HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
-            ("GET /a b HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
-            ("GET / \0 HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
-            (" / HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
-            ("GET HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
-            ("G(T / HTTP/1.1\r\n\r\n", &limits, Refusal::Unreadable),
-            ("GET / HTTP/1.1\r\nA : 1\r\n\r\n", &limits, Refusal::Unreadable),
-            ("GET / HTTP/1.1\r\nA: 1\r2\r\n\r\n", &limits, Refusal::Unreadable),
-            ("GET / HTTP/1.1\r\nA: 1\n\r\n", &limits, Refusal::Flaw(Flaw::LineEnd)),
+        let cases: &[(&str, &Limits, BadHead)] = &[
+            ("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n", &limits, BadHead::TooManyFields),
+            (&long, &limits, BadHead::TooLarge),
+            (long.trim_end(), &limits, BadHead::TooLarge),
+            (&endless, &far, BadHead::TargetTooLong),
+            ("GET  / HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET\t/ HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET /a b HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET / \0 HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            (" / HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("G(T / HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET / HTTP/1.1\r\nA : 1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET / HTTP/1.1\r\nA: 1\r2\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET / HTTP/1.1\r\nA: 1\n\r\n", &limits, BadHead::Flaw(Flaw::LineEnd)),
         ];
         for (text, limits, refusal) in cases {
             let read = read(text.as_bytes(), limits);

@@ -18,7 +18,7 @@ use super::activity::Activity;
 use super::body::AnswerBody;
 use super::date::Date;
 use super::incoming::{Incoming, Inflow, flow};
-use super::inlet::{Inlet, Refusal};
+use super::inlet::{BadHead, Inlet};
 use super::outlet::Outlet;
 use super::reply::{self, Asked};
 use super::respond;
@@ -100,7 +100,7 @@ impl Line {
         &mut self,
         limits: &Limits,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Request<Incoming>>, Refusal>> {
+    ) -> Poll<Result<Option<Request<Incoming>>, BadHead>> {
         let Self { transport, inlet, activity, .. } = self;
         let Some(head) = ready!(inlet.poll_head(transport, limits, activity, cx))? else {
             return Poll::Ready(Ok(None));
@@ -200,7 +200,7 @@ impl Line {
     }
 
     /// Tells the client that this is no request.
-    pub(super) async fn refuse(&mut self, refusal: Refusal) {
+    pub(super) async fn refuse(&mut self, refusal: BadHead) {
         let text = respond::raw(refusal.status().1, refusal.detail(), &self.activity.id());
         self.outlet.room().extend_from_slice(text.as_bytes());
         poll_fn(|cx| self.poll_said(cx)).await;
