@@ -29,6 +29,8 @@ mod shell;
 mod sockets;
 mod status;
 mod test;
+#[cfg(test)]
+mod tests;
 mod uses;
 mod version;
 
@@ -199,20 +201,5 @@ fn refused(error: &clap::Error) -> Exit {
         (0, Ok(())) => Exit::Fine,
         (0, Err(_)) => Exit::Broke,
         _ => Exit::Usage,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_could_not_be_printed_is_said() {
-        let mut err = Vec::new();
-        assert_eq!(printed(Ok(Exit::No), &mut err), Exit::No);
-        assert_eq!(err, b"");
-        let full = io::Error::from(io::ErrorKind::StorageFull);
-        assert_eq!(printed(Err(full), &mut err), Exit::Broke);
-        assert_eq!(String::from_utf8(err).unwrap(), "cannot print: no storage space\n");
     }
 }

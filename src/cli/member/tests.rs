@@ -26,7 +26,10 @@ struct Done {
 impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let args = init::InitArgs { directory: folder.path().to_owned() };
+        let args = init::InitArgs {
+            directory: folder.path().to_owned(),
+            output: crate::cli::Output::Text,
+        };
         init::print(&args, &mut Vec::new(), &mut Vec::new()).unwrap();
         Self(folder)
     }
