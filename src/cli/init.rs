@@ -72,9 +72,13 @@ pub(super) fn print(
     let store = Store::new(args.directory.join(KEYS), Permissions::Private);
     match first.make(&store, None, clock::now()) {
         Ok((key, record)) => {
-            match args.output {
-                Output::Json => json(&args.directory, &key, &record, out)?,
-                Output::Text => say(&args.directory, &key, out)?,
+            let printed = match args.output {
+                Output::Json => json(&args.directory, &key, &record, out),
+                Output::Text => say(&args.directory, &key, out),
+            };
+            if let Err(error) = printed.and_then(|()| out.flush()) {
+                writeln!(err, "cannot print the key: {error} — it is lost: make another one")?;
+                return Ok(Exit::Broke);
             }
             Ok(Exit::Fine)
         }
@@ -146,7 +150,7 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::AlreadyExists => {
             "stands there already — nothing was written; name another directory".to_owned()
         }
-        _ => format!("cannot be written: {error}"),
+        _ => format!("cannot be written: {}", super::trouble(error)),
     }
 }
 

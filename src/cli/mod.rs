@@ -125,13 +125,28 @@ enum Output {
 }
 
 /// How a command ended whose words could not all be printed: said, because what was lost may be a
-/// key or a verdict.
+/// verdict. A reader that has gone, as `head` does, wants no words.
 fn printed(ended: io::Result<Exit>, err: &mut impl Write) -> Exit {
     ended.unwrap_or_else(|error| {
-        // Where nothing can be said either, the exit code says it.
-        let _ = writeln!(err, "cannot print: {error}");
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            // Where nothing can be said either, the exit code says it.
+            let _ = writeln!(err, "cannot print: {error}");
+        }
         Exit::Broke
     })
+}
+
+/// Why a file could not be read or written, with the way out where there is one.
+fn trouble(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of its path is not a directory".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "permission denied — run as a user that may, or change its mode".to_owned()
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// Which files, and how strictly.

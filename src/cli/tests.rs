@@ -47,6 +47,8 @@ fn what_could_not_be_printed_is_said() {
     let mut err = Vec::new();
     assert_eq!(printed(Ok(Exit::No), &mut err), Exit::No);
     assert_eq!(err, b"");
+    let gone = io::Error::from(io::ErrorKind::BrokenPipe);
+    assert_eq!((printed(Err(gone), &mut err), &*err), (Exit::Broke, &b""[..]));
     let full = io::Error::from(io::ErrorKind::StorageFull);
     assert_eq!(printed(Err(full), &mut err), Exit::Broke);
     assert_eq!(String::from_utf8(err).unwrap(), "cannot print: no storage space\n");

@@ -396,7 +396,8 @@ fn what_would_not_compile_is_refused_with_its_places() {
         (
             "one",
             set_role("dan", "membr"),
-            "policy.toml:25:7: workspace `one`: unknown role `membr`",
+            // And not that the group has somebody who is no member.
+            "invalid: workspace `one`: unknown role `membr` — did you mean `member`?\nthe change is",
         ),
         ("one", set_role("dan", "member"), "policy.toml:25:1: `dan` has the role `member` already"),
         ("one", invite("dan", "member"), "policy.toml:25:1: `dan` is a member of workspace `one`"),
@@ -453,6 +454,26 @@ fn a_file_that_changed_meanwhile_is_not_written() {
     let expected = other.replace("dan = \"member\"", "dan = \"admin\"");
     assert_eq!(fs::read_to_string(&path).unwrap(), expected);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+}
+
+/// Every one of those who write at once reads what the one before has written.
+#[test]
+fn edits_at_once_lose_nothing() {
+    let (folder, config) = place(&POLICY.replace("seats = 6\n", ""));
+    let names: Vec<_> = (0..8).map(|number| format!("new{number}")).collect();
+    std::thread::scope(|scope| {
+        for name in &names {
+            let write = || {
+                let wish = wish("one", invite(name, "member"), None);
+                Amendment::prepare(&config, &wish).unwrap().write().unwrap();
+            };
+            scope.spawn(write);
+        }
+    });
+    let text = fs::read_to_string(folder.path().join("policy.toml")).unwrap();
+    for name in names {
+        assert!(text.contains(&format!("{name} = {{ role")), "{name}: {text}");
+    }
 }
 
 #[test]
