@@ -55,6 +55,8 @@ fn every_command_and_metric_is_named() {
     }
     let source = concat!(
         include_str!("../src/telemetry/metrics.rs"),
+        include_str!("../src/telemetry/log.rs"),
+        include_str!("../src/telemetry/audit/mod.rs"),
         include_str!("../src/telemetry/pool.rs"),
     );
     let names = source.split('"').filter(|text| {

@@ -1,15 +1,15 @@
 //! The metric families, and their text (Prometheus text exposition 0.0.4).
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::core::Collector;
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
-use tracing_appender::non_blocking::ErrorCounter;
 
-use super::log::LogGuard;
+use super::audit::{Audit, AuditCounters};
+use super::log::{Log, LogCounters};
 use super::pool::{EndpointBoard, EndpointState, PoolFamilies};
 use super::route::RouteLoads;
 use super::worker::{WorkerGauges, WorkerMeters};
@@ -45,8 +45,8 @@ pub struct Telemetry {
     connections: IntGauge,
     in_flight: IntGauge,
     streams: IntGauge,
-    log_dropped: IntCounter,
-    log: OnceLock<ErrorCounter>,
+    log: LogCounters,
+    audit: AuditCounters,
     policy: PolicyGauges,
     workers: Mutex<Vec<Arc<WorkerGauges>>>,
 }
@@ -144,11 +144,8 @@ impl Telemetry {
                 "streams_active",
                 "WebSockets, and requests that last longer than a moment.",
             )?,
-            log_dropped: made.counter(
-                "log_events_dropped_total",
-                "Events that the log could not keep up with.",
-            )?,
-            log: OnceLock::new(),
+            log: LogCounters::new(&made)?,
+            audit: AuditCounters::new(&made)?,
             policy: PolicyGauges::new(&made)?,
             workers: Mutex::default(),
             registry: registry.clone(),
@@ -179,17 +176,21 @@ impl Telemetry {
         boards.iter().map(EndpointBoard::state).collect()
     }
 
-    /// Counts what that log drops. The first one given is the one counted.
-    pub fn watch_log(&self, log: &LogGuard) {
-        let _ = self.log.set(log.dropped());
+    /// Counts what that log does not tell. The first one given is the one counted.
+    pub fn watch_log(&self, log: &Log) {
+        self.log.watch(log);
+    }
+
+    /// Counts what that audit log does. The first one given is the one counted.
+    pub fn watch_audit(&self, audit: &Audit) {
+        self.audit.watch(audit);
     }
 
     /// Every metric as text, with what is in force now.
     pub fn render(&self, current: &Current) -> String {
         self.policy.set(current);
-        if let Some(log) = self.log.get() {
-            count_up_to(&self.log_dropped, log.dropped_lines() as u64);
-        }
+        self.log.render();
+        self.audit.render();
         let workers = self.lock_workers();
         self.connections.set(workers.iter().map(|worker| worker.connections()).sum());
         self.in_flight.set(workers.iter().map(|worker| worker.in_flight()).sum());
@@ -264,7 +265,7 @@ impl PolicyGauges {
 }
 
 /// Makes a counter say what somebody else has counted since the start.
-fn count_up_to(counter: &IntCounter, all: u64) {
+pub(super) fn count_up_to(counter: &IntCounter, all: u64) {
     counter.inc_by(all.saturating_sub(counter.get()));
 }
 
@@ -297,11 +298,11 @@ impl Families<'_> {
         self.register(IntCounterVec::new(Self::opts(name, help), labels)?)
     }
 
-    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    pub(super) fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
         self.register(IntCounter::with_opts(Self::opts(name, help))?)
     }
 
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    pub(super) fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
         self.register(IntGauge::with_opts(Self::opts(name, help))?)
     }
 
