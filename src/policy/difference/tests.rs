@@ -1,5 +1,7 @@
 //! Small changes and what is told of them, and a few among many keys.
 
+mod losses;
+
 use super::*;
 use crate::policy::draft::{
     Draft, DraftAccount, DraftCeiling, DraftGrant, DraftKey, DraftProduct, DraftRole, DraftRoute,
@@ -264,145 +266,7 @@ fn every_kind_of_change_is_told_in_words() {
 /// What is changed, how, and the rows of it.
 type Many = (&'static str, fn(&mut Draft), usize);
 
-#[test]
-fn of_many_keys_those_that_changed_are_told() {
-    const WORKSPACES: usize = 200;
-    const KEYS: usize = 20_000;
-    let members = || -> Vec<_> {
-        let accounts = (0..9).map(|n| (name(&format!("svc-{n}")), name("member")));
-        [(name("olga"), name("owner")), (name("ann"), name("member"))]
-            .into_iter()
-            .chain(accounts)
-            .collect()
-    };
-    let many = || {
-        let workspaces = (0..WORKSPACES).map(|n| workspace(&format!("w{n}"), members())).collect();
-        let key = |n: usize| {
-            let account = ["olga", "ann", "svc-1", "svc-2"][n / WORKSPACES % 4];
-            key(&format!("k_{n}"), &n.to_string(), &format!("w{}", n % WORKSPACES), account)
-        };
-        let keys = (0..KEYS).map(key).collect();
-        Draft { workspaces, keys, routes: Vec::new(), ..policy() }
-    };
-    let before = many();
-    let was = compile(before).unwrap();
-    let changes: [Many; 4] = [
-        ("nothing", |_| {}, 0),
-        ("one revoked", |is| is.keys[5].revoked = Some(NOW), 1),
-        ("one went, one came", |is| is.keys[7].id = "k_new".into(), 2),
-        // A quarter of the keys are those of ann, and she in every workspace.
-        (
-            "a group's level everywhere",
-            |is| {
-                for workspace in &mut is.workspaces {
-                    workspace.grants[0].gives = Gift::Level(name("vault"), Level::Full);
-                }
-            },
-            KEYS / 4 + WORKSPACES,
-        ),
-    ];
-    let upstreams = policy().upstreams;
-    for (what, change, rows) in changes {
-        let mut is = many();
-        change(&mut is);
-        let is = compile(is).unwrap();
-        let side = |snapshot| Side { snapshot, upstreams: &upstreams };
-        let found = difference(side(&was), side(&is), NOW);
-        assert_eq!(found.rows().len(), rows, "{what}: {}", found.summary());
-    }
-}
-
 type Edit = fn(&mut Draft);
 
 /// Keys that work, those of them that would not, workspaces without their owners, and those gone.
 type Lost = (usize, usize, &'static [&'static str], &'static [(&'static str, usize)]);
-
-#[test]
-fn what_is_lost_altogether_is_counted() {
-    let cases: &[(Edit, Edit, Lost)] = &[
-        (|_| {}, |_| {}, (2, 0, &[], &[])),
-        (|_| {}, |is| is.keys[0].revoked = Some(UnixSeconds(999)), (2, 1, &[], &[])),
-        (|_| {}, |is| is.keys[0].revoked = Some(UnixSeconds(1001)), (2, 0, &[], &[])),
-        (|_| {}, |is| is.keys[0].expires = Some(UnixSeconds(1000)), (2, 1, &[], &[])),
-        (|_| {}, |is| is.keys.clear(), (2, 2, &[], &[])),
-        // Neither an id nor a place in the file makes it another key.
-        (|_| {}, |is| is.keys[0].id = "k_9".into(), (2, 0, &[], &[])),
-        (|_| {}, |is| is.keys.reverse(), (2, 0, &[], &[])),
-        (|_| {}, |is| is.keys[0].digest = KeyDigest::blake3("another"), (2, 1, &[], &[])),
-        // What worked no more is no loss, and neither is what only gets less.
-        (
-            |was| was.keys[0].revoked = Some(UnixSeconds(999)),
-            |is| is.keys.clear(),
-            (1, 1, &[], &[]),
-        ),
-        (|was| was.keys[0].account = "bob".into(), |is| is.keys.clear(), (1, 1, &[], &[])),
-        (|_| {}, |is| is.workspaces[0].grants.clear(), (2, 1, &[], &[])),
-        (|_| {}, |is| is.workspaces[0].products[0].state = Subscription::PastDue, (2, 0, &[], &[])),
-        (
-            |_| {},
-            |is| is.workspaces[0].products[0].ends = Some(UnixSeconds(1000)),
-            (2, 2, &[], &[]),
-        ),
-        // Without a route that they may pass, they do not work.
-        (|_| {}, |is| is.routes.clear(), (2, 2, &[], &[])),
-        (|_| {}, |is| is.routes[0].methods = Some(vec![name("POST")]), (2, 1, &[], &[])),
-        (|_| {}, |is| is.routes[0].view_methods = Some(Vec::new()), (2, 1, &[], &[])),
-        (
-            |_| {},
-            |is| {
-                is.routes[0].workspace = None;
-                is.routes[0].prefix = name("/{workspace}/reports");
-            },
-            (2, 0, &[], &[]),
-        ),
-        (|_| {}, |is| is.workspaces[0].suspended = true, (2, 2, &[], &[])),
-        (|_| {}, |is| is.workspaces[0].members[1].1 = name("owner"), (2, 0, &[], &[])),
-        (
-            |_| {},
-            |is| {
-                is.workspaces[0].members.remove(0);
-                is.workspaces[0].members[1].1 = name("owner");
-            },
-            (2, 1, &["acme"], &[]),
-        ),
-        (
-            |_| {},
-            |is| {
-                is.accounts.push(DraftAccount { name: name("olga"), suspended: true });
-            },
-            (2, 1, &["acme"], &[]),
-        ),
-        (
-            |_| {},
-            |is| {
-                is.workspaces[0].members.push((name("eve"), name("owner")));
-                is.accounts.push(DraftAccount { name: name("olga"), suspended: true });
-            },
-            (2, 1, &["acme"], &[]),
-        ),
-        (
-            |was| {
-                was.workspaces.push(workspace("idle", vec![(name("olga"), name("owner"))]));
-                was.workspaces[1].groups.clear();
-                was.workspaces[1].grants.clear();
-            },
-            |is| {
-                is.workspaces[0].name = name("acme-2");
-                is.routes[0].workspace = Some(name("acme-2"));
-                is.keys.clear();
-            },
-            (2, 2, &[], &[("acme", 2)]),
-        ),
-    ];
-    for (number, (before, change, expected)) in cases.iter().enumerate() {
-        let (mut was, mut is) = (policy(), policy());
-        before(&mut was);
-        change(&mut is);
-        let (was, is) = (compile(was).unwrap(), compile(is).unwrap());
-        let found = loss(&was, &is, NOW);
-        let orphaned: Vec<_> = found.orphaned.iter().map(|(workspace, _)| *workspace).collect();
-        let counted = (found.working, found.keys, &*orphaned, &*found.removed);
-        assert_eq!(counted, *expected, "case {number}");
-        assert_eq!(found.named.len(), found.keys, "case {number}");
-    }
-}
