@@ -267,6 +267,3 @@ fn every_kind_of_change_is_told_in_words() {
 type Many = (&'static str, fn(&mut Draft), usize);
 
 type Edit = fn(&mut Draft);
-
-/// Keys that work, those of them that would not, workspaces without their owners, and those gone.
-type Lost = (usize, usize, &'static [&'static str], &'static [(&'static str, usize)]);
