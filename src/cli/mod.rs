@@ -25,6 +25,7 @@ mod plane;
 mod reload;
 mod review;
 mod schema;
+mod scope;
 mod serve;
 mod shell;
 mod sockets;
