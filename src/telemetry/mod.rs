@@ -20,6 +20,7 @@ mod kinds;
 mod log;
 mod metrics;
 mod pool;
+mod refusals;
 mod route;
 mod sink;
 mod worker;
@@ -34,6 +35,7 @@ pub use kinds::{CutKind, HandshakeErrorKind, Limit, OriginErrorKind, UpstreamErr
 pub use log::{Log, install};
 pub use metrics::Telemetry;
 pub use pool::{EndpointBoard, EndpointMeters, EndpointState, PoolMeters};
+pub use refusals::{EXAMPLES, Example, MINUTES, Refusal, Refused};
 pub use route::RoutePlace;
 pub use worker::WorkerMeters;
 
