@@ -36,6 +36,7 @@ mod suite;
 mod tests;
 mod time;
 mod tls;
+mod tracing;
 mod trusted;
 mod units;
 mod upstream;
@@ -97,6 +98,8 @@ pub struct Config {
     pub log: telemetry::Settings,
     /// The audit log, where there is to be one.
     pub audit: Option<telemetry::AuditSettings>,
+    /// Where spans go, where they go anywhere.
+    pub tracing: Option<telemetry::TracingSettings>,
     /// Warnings that may stay.
     pub allows: Vec<Allow>,
 }
