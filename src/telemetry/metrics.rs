@@ -13,11 +13,12 @@ use super::audit::{Audit, AuditCounters};
 use super::collector::SpanCounters;
 use super::log::{Log, LogCounters};
 use super::pool::{EndpointBoard, EndpointState, PoolFamilies};
+use super::refusals::{Boards, Refused};
 use super::route::RouteLoads;
 use super::worker::{WorkerGauges, WorkerMeters};
 use crate::clock;
 use crate::current::Current;
-use crate::policy::Snapshot;
+use crate::policy::{Snapshot, UnixSeconds};
 
 /// From half a millisecond, under which a product's own work disappears, to the default timeouts.
 const REQUEST_BUCKETS: &[f64] =
@@ -44,6 +45,7 @@ pub struct Telemetry {
     pub(super) streams_terminated: IntCounterVec,
     pub(super) limits_exceeded: IntCounterVec,
     pub(super) route_loads: RouteLoads,
+    pub(super) refusals: Boards,
     connections: IntGauge,
     in_flight: IntGauge,
     streams: IntGauge,
@@ -103,6 +105,7 @@ impl Telemetry {
                 &["upstream", "kind"],
             )?,
             pools: PoolFamilies::new(&made)?,
+            refusals: Boards::default(),
             boards: Mutex::default(),
             decision_duration: made.histogram(
                 "decision_duration_seconds",
@@ -178,6 +181,11 @@ impl Telemetry {
     pub fn endpoints(&self) -> Vec<EndpointState> {
         let boards = self.boards.lock().unwrap_or_else(PoisonError::into_inner);
         boards.iter().map(EndpointBoard::state).collect()
+    }
+
+    /// Refusals of the last half hour by reason, and examples of them.
+    pub fn refusals(&self, now: UnixSeconds) -> Vec<Refused> {
+        self.refusals.read(now)
     }
 
     /// Counts what that log does not tell. The first one given is the one counted.

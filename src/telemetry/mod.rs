@@ -23,6 +23,7 @@ mod metrics;
 #[cfg(not(feature = "otlp"))]
 mod no_spans;
 mod pool;
+mod refusals;
 mod route;
 mod sink;
 #[cfg(feature = "otlp")]
@@ -42,6 +43,7 @@ pub use metrics::Telemetry;
 #[cfg(not(feature = "otlp"))]
 pub use no_spans::{SpanSender, Spans};
 pub use pool::{EndpointBoard, EndpointMeters, EndpointState, PoolMeters};
+pub use refusals::{EXAMPLES, Example, MINUTES, Refusal, Refused};
 pub use route::RoutePlace;
 #[cfg(feature = "otlp")]
 pub use spans::{SpanSender, Spans};
