@@ -213,6 +213,9 @@ fn refused(
         took,
         request_id: &activity.id(),
         trace_id: "",
+        traceparent: "",
+        parent: None,
+        exported: false,
         peer: activity.peer.text(),
     };
     worker.journal().tell(&event, now);

@@ -8,7 +8,9 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use super::Spans;
 use super::audit::{Audit, AuditCounters};
+use super::collector::SpanCounters;
 use super::log::{Log, LogCounters};
 use super::pool::{EndpointBoard, EndpointState, PoolFamilies};
 use super::refusals::{Boards, Refused};
@@ -49,6 +51,7 @@ pub struct Telemetry {
     streams: IntGauge,
     log: LogCounters,
     audit: AuditCounters,
+    spans: SpanCounters,
     policy: PolicyGauges,
     workers: Mutex<Vec<Arc<WorkerGauges>>>,
 }
@@ -149,6 +152,7 @@ impl Telemetry {
             )?,
             log: LogCounters::new(&made)?,
             audit: AuditCounters::new(&made)?,
+            spans: SpanCounters::new(&made)?,
             policy: PolicyGauges::new(&made)?,
             workers: Mutex::default(),
             registry: registry.clone(),
@@ -194,11 +198,17 @@ impl Telemetry {
         self.audit.watch(audit);
     }
 
+    /// Counts the spans of a collector. The first one given is the one counted.
+    pub fn watch_spans(&self, spans: &Spans) {
+        self.spans.watch(spans);
+    }
+
     /// Every metric as text, with what is in force now.
     pub fn render(&self, current: &Current) -> String {
         self.policy.set(current);
         self.log.render();
         self.audit.render();
+        self.spans.render();
         let workers = self.lock_workers();
         self.connections.set(workers.iter().map(|worker| worker.connections()).sum());
         self.in_flight.set(workers.iter().map(|worker| worker.in_flight()).sum());
