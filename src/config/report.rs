@@ -37,6 +37,11 @@ impl Report {
         Self { files, problems }
     }
 
+    /// Without a problem, of the files of these names: it shows places in them.
+    pub fn of_files(names: &[String]) -> Self {
+        Self { files: names.to_vec().into(), problems: Vec::new() }
+    }
+
     /// Adds the problems of other files, after those of its own.
     pub(super) fn append(&mut self, other: Self) {
         let offset = self.files.append(other.files);
@@ -75,6 +80,12 @@ impl Report {
     /// Every problem, one a line. Warnings say that they are.
     pub fn lines(&self) -> Vec<String> {
         self.problems.iter().map(|problem| self.line(problem)).collect()
+    }
+
+    /// Every error, one a line, without its place: of a text that is in no file.
+    pub(super) fn errors_without_places(&self) -> String {
+        let errors = self.problems.iter().filter(|problem| problem.severity == Severity::Error);
+        errors.map(|problem| harmless(&problem.to_string()) + "\n").collect()
     }
 
     fn line(&self, problem: &Problem) -> String {

@@ -95,6 +95,9 @@ impl Target {
         };
         new.as_file().set_permissions(fs::Permissions::from_mode(mode)).map_err(refusal)?;
         new.as_file().sync_all().map_err(refusal)?;
+        // Closed before it has its name: who watches that would be told of a writer who is done again,
+        // and read it twice.
+        let new = new.into_temp_path();
         new.persist(&self.path).map_err(|error| refusal(error.error))?;
         self.folder.sync_all().map_err(refusal)
     }
@@ -110,11 +113,20 @@ impl Target {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        tempfile::Builder::new()
+        let made = tempfile::Builder::new()
             .prefix(&name)
             .rand_bytes(0)
             .permissions(fs::Permissions::from_mode(0o600))
-            .tempfile_in(&self.folder_path)
+            .tempfile_in(&self.folder_path);
+        made.map_err(|error| {
+            let way_out = match error.kind() {
+                io::ErrorKind::PermissionDenied => "run as a user that may write in that folder",
+                io::ErrorKind::ReadOnlyFilesystem => "change it where it comes from",
+                _ => return error,
+            };
+            let kind = error.kind();
+            io::Error::new(kind, format!("no new file can be put there: {kind} — {way_out}"))
+        })
     }
 }
 

@@ -22,7 +22,7 @@ use super::tunnel::Leg;
 use super::worker::Worker;
 use crate::clock;
 use crate::policy::{Denial, DenyReason, Description, Facts};
-use crate::telemetry::{Limit, RequestEvent};
+use crate::telemetry::{Limit, Refusal, RequestEvent};
 
 /// How a connection ended.
 enum End {
@@ -186,6 +186,18 @@ fn refused(
     if let Some(limit) = limit {
         meters.exceeded(number, snapshot, &facts, limit);
     }
+    if let Some(reason) = reason {
+        let refusal = Refusal {
+            reason,
+            facts,
+            generation: number,
+            method: "other",
+            status,
+            request_id: &activity.id(),
+            peer: activity.peer.text(),
+        };
+        meters.refused(snapshot, &refusal, clock::now());
+    }
     drop(meters);
     let event = RequestEvent {
         logged: true,
@@ -201,6 +213,9 @@ fn refused(
         took,
         request_id: &activity.id(),
         trace_id: "",
+        traceparent: "",
+        parent: None,
+        exported: false,
         peer: activity.peer.text(),
     };
     worker.journal().tell(&event, now);

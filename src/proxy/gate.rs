@@ -48,6 +48,8 @@ pub(super) async fn answer(
         Record::new(Rc::clone(worker), Rc::clone(activity), Rc::clone(&generation), started);
     if worker.is_sampled() {
         record.tell(&asking.method, &trace);
+    } else if trace.is_exported() {
+        record.keep(&asking.method, &trace);
     }
     if let Some(fault) = worker.overload().or_else(|| oversize(&asking, &incoming, worker.limits()))
     {
@@ -76,7 +78,7 @@ pub(super) async fn answer(
     let facts = permit.facts();
     let audit = worker.journal().audits(facts.needed());
     if audit.is_some() {
-        record.audit(&asking.method, &trace);
+        record.keep(&asking.method, &trace);
     }
     let limits = permit.route().limits();
     let refused = match audit.is_some_and(Audit::holds_up) {
@@ -242,6 +244,10 @@ fn forward(
     let words = snapshot.describe(&permit.facts());
     preamble::write(preamble, &asking.fields, &words, trace, &activity.peer);
     headers::clean_request(&mut asking.fields);
+    // It says more of a trace that does not go on (W3C Trace Context §4.3).
+    if !trace.is_continued() {
+        asking.fields.remove("tracestate");
+    }
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use super::activity::Activity;
 use super::body::AnswerBody;
 use super::date::Date;
 use super::incoming::{Incoming, Inflow, flow};
-use super::inlet::{Inlet, BadHead};
+use super::inlet::{BadHead, Inlet};
 use super::message::{Answering, Asking};
 use super::outlet::Outlet;
 use super::reply::{self, Asked};

@@ -143,7 +143,7 @@ mod tests {
         };
         let mut sent = Fields::default();
         sent.add("host", "api.acme.example");
-        let trace = Trace::of(&sent, &mut fastrand::Rng::with_seed(1));
+        let trace = Trace::of(&sent, &mut fastrand::Rng::with_seed(1), None);
         let mut room = Vec::new();
         write(&mut room, &sent, &words, &trace, &Peer::new([127, 0, 0, 1].into(), false, false));
         let expected = format!(

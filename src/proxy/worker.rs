@@ -229,7 +229,7 @@ impl Worker {
     }
 
     pub(super) fn trace(&self, fields: &Fields) -> Trace {
-        Trace::of(fields, &mut self.random.borrow_mut())
+        Trace::of(fields, &mut self.random.borrow_mut(), self.shared.journal.spans())
     }
 
     /// An empty buffer.

@@ -7,6 +7,7 @@
 //! JSON has the shape of [`view::View`]. Exit codes: 0 allowed, 4 denied.
 
 mod build;
+mod live;
 mod needed;
 mod policy;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use crate::proxy::asks;
 use crate::{clock, config};
 
 pub(super) use build::grantee;
+pub(super) use live::answer;
 pub(super) use policy::{Answer, Credential, Policy, Preparation, Request};
 pub(super) use url::Address;
 pub(super) use view::View;
@@ -87,8 +89,13 @@ fn print(
     now: UnixSeconds,
 ) -> Result<Exit, Failure> {
     let usage = |what: String| Failure::Usage(what);
-    let address = Address::read(&args.url, args.host.as_deref())
-        .map_err(|wrong| usage(format!("`{}` {wrong}", args.url)))?;
+    let address = Address::read(&args.url, args.host.as_deref()).map_err(|wrong| {
+        let way_out = match args.url.starts_with('/') {
+            true => " — write all of it, or `--host HOST`",
+            false => "",
+        };
+        usage(format!("`{}` {wrong}{way_out}", args.url))
+    })?;
     let at = match args.at {
         None => now,
         Some(when) => when
@@ -130,6 +137,7 @@ fn print(
 fn record(preparation: &mut Preparation, id: &str) -> Result<Credential, Failure> {
     preparation.record(id).ok_or_else(|| {
         let problem = Problem::error(Place::default(), format!("unknown key `{id}`"));
+        let problem = problem.hint("`sidegate key list` shows them all");
         Failure::Invalid(problem.did_you_mean(id, preparation.ids()).to_string())
     })
 }

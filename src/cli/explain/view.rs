@@ -33,6 +33,15 @@ pub(in crate::cli) struct View {
     pub(in crate::cli) protection: Option<ProtectionView>,
 }
 
+/// A step in words, as the text has it.
+#[derive(Debug, Serialize)]
+pub(super) struct StepView {
+    /// `good`, `bad` where it is in the way, or `detail`.
+    pub(super) mark: &'static str,
+    pub(super) name: &'static str,
+    pub(super) says: String,
+}
+
 /// One thing that is in the way.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct NeededView {
@@ -131,6 +140,8 @@ pub(in crate::cli) struct AccessView {
     pub(in crate::cli) area: Option<String>,
     /// The role of the account in the workspace; null where it is no member.
     pub(in crate::cli) role: Option<String>,
+    /// The invitation of an account that is no member yet.
+    pub(in crate::cli) pending: Option<PendingView>,
     /// Groups that the account is in.
     pub(in crate::cli) groups: Vec<GroupView>,
     /// The role and every grant to the account or to a group of it.
@@ -144,6 +155,16 @@ pub(in crate::cli) struct AccessView {
     pub(in crate::cli) ceiling: &'static str,
     /// The lowest of held, subscription and ceiling.
     pub(in crate::cli) level: Option<&'static str>,
+}
+
+/// Who was invited, and has not accepted.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct PendingView {
+    /// The role that it will have.
+    pub(in crate::cli) role: String,
+    /// Since when, where somebody wrote that down.
+    pub(in crate::cli) invited: Option<String>,
+    pub(in crate::cli) place: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
