@@ -10,15 +10,22 @@
 //!
 //! Start at [`Telemetry`].
 
+mod cell;
+mod denial;
 mod event;
+mod form;
 mod kinds;
+mod ledger;
 mod log;
 mod metrics;
+mod names;
+mod page;
 mod pool;
 mod route;
 mod worker;
 
 pub use event::RequestEvent;
+pub use form::Form;
 pub use kinds::{CutKind, HandshakeErrorKind, Limit, OriginErrorKind, UpstreamErrorKind};
 pub use log::{LogGuard, install};
 pub use metrics::Telemetry;
