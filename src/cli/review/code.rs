@@ -57,6 +57,7 @@ pub(super) enum Code {
     RevokedOnlyAccount,
     Seats,
     SoleOwner,
+    StaleInvitation,
     SubscriptionEnds,
     SuspendedAccountWithKeys,
     SuspendedMember,
@@ -67,7 +68,7 @@ pub(super) enum Code {
 impl Code {
     /// Every code, by name.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 26] = [
+    pub(super) const ALL: [Self; 27] = [
         Self::AccountReachesNothing,
         Self::BypassingRole,
         Self::EndedSubscriptionWithKeys,
@@ -89,6 +90,7 @@ impl Code {
         Self::RevokedOnlyAccount,
         Self::Seats,
         Self::SoleOwner,
+        Self::StaleInvitation,
         Self::SubscriptionEnds,
         Self::SuspendedAccountWithKeys,
         Self::SuspendedMember,
@@ -119,6 +121,7 @@ impl Code {
             Self::RevokedOnlyAccount => "revoked_only_account",
             Self::Seats => "seats",
             Self::SoleOwner => "sole_owner",
+            Self::StaleInvitation => "stale_invitation",
             Self::SubscriptionEnds => "subscription_ends",
             Self::SuspendedAccountWithKeys => "suspended_account_with_keys",
             Self::SuspendedMember => "suspended_member",
@@ -169,6 +172,9 @@ impl Code {
             Self::RevokedOnlyAccount => "remove the member if it is gone, or make it a key",
             Self::Seats => "remove who has left, or raise `seats`, before the next invitation",
             Self::SoleOwner => "make a second member owner",
+            Self::StaleInvitation => {
+                "ask whether they still come, or take it back: `sidegate member remove`"
+            }
             Self::SubscriptionEnds => "renew it, or tell who uses it",
             Self::SuspendedAccountWithKeys => {
                 "revoke the keys: they work again the moment the suspension is lifted"

@@ -15,6 +15,7 @@ mod code;
 mod csv;
 mod finding;
 mod grants;
+mod invitations;
 mod keys;
 mod markdown;
 mod material;
@@ -63,6 +64,9 @@ pub(super) struct ReviewArgs {
     /// Tell keys that were not used for so long; needs `last_used` in the settings [default: 90d]
     #[arg(long, value_parser = span, value_name = "SPAN")]
     unused: Option<i64>,
+    /// Tell invitations that were not accepted for so long
+    #[arg(long, value_parser = span, default_value = "14d", value_name = "SPAN")]
+    pending_for: i64,
     /// Files of tests of this policy: tell grants that give more than they use
     #[arg(long, num_args = 1.., value_name = "FILE")]
     tests: Vec<PathBuf>,
@@ -170,6 +174,7 @@ fn review(args: &ReviewArgs, now: UnixSeconds) -> Result<Review, Refusal> {
     let material = Material::new(&draft, &snapshot, &records, used, now, soon);
     access::look(&material, &mut findings);
     workspaces::look(&material, &mut findings);
+    invitations::look(&material, args.pending_for, &mut findings);
     keys::look(&material, &mut findings);
     routes::look(&material, &mut findings);
     if !args.tests.is_empty() {

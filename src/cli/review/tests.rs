@@ -27,7 +27,7 @@ struct Planted {
     edits: &'static [(&'static str, &'static str, &'static str)],
 }
 
-const PLANTED: [Planted; 26] = [
+const PLANTED: [Planted; 28] = [
     Planted {
         code: Code::AccountReachesNothing,
         severity: "low",
@@ -271,6 +271,36 @@ const PLANTED: [Planted; 26] = [
         )],
     },
     Planted {
+        code: Code::StaleInvitation,
+        severity: "medium",
+        subject: "gil@globex.example",
+        place: ("policy.toml", "gil@globex.example"),
+        fact: "invited to globex as owner, and nothing says since when",
+        example: "atomyx",
+        edits: &[(
+            "policy.toml",
+            "[workspace.globex.members]\n",
+            "[workspace.globex.pending]\n\"gil@globex.example\" = { role = \"owner\" }\n\n\
+             [workspace.globex.members]\n",
+        )],
+    },
+    Planted {
+        code: Code::StaleInvitation,
+        severity: "low",
+        subject: "gil@globex.example",
+        place: ("policy.toml", "gil@globex.example"),
+        fact: "invited to globex as member since 2026-11-06T00:00:00Z, 14 days",
+        example: "atomyx",
+        edits: &[(
+            "policy.toml",
+            "[workspace.globex.members]\n",
+            "[workspace.globex.pending]\n\
+             \"gil@globex.example\" = { role = \"member\", invited = 2026-11-06 }\n\
+             \"gay@globex.example\" = { role = \"member\", invited = 2026-11-07 }\n\n\
+             [workspace.globex.members]\n",
+        )],
+    },
+    Planted {
         code: Code::SubscriptionEnds,
         severity: "info",
         subject: "work",
@@ -422,6 +452,23 @@ fn every_code_is_planted_and_documented() {
     let readme = include_str!("../../../README.md");
     for code in Code::ALL {
         assert!(readme.contains(&format!("`{code}`")), "README does not have `{code}`");
+    }
+}
+
+/// Both a seat that is taken, and the bound of what is stale.
+#[test]
+fn invitations_are_stale_after_as_long_as_is_said() {
+    let folder = copy("atomyx");
+    let text = read(&folder, "policy.toml");
+    let pending = "seats = 3\n\n[workspace.globex.pending]\n\
+                   \"gil@globex.example\" = { role = \"member\", invited = 2026-11-07 }\n\n\
+                   [workspace.globex.members]\n";
+    write(&folder, "policy.toml", &text.replacen("\n[workspace.globex.members]\n", pending, 1));
+    for (span, told) in [("13d", true), ("324h", true), ("325h", false)] {
+        let (exit, out, err) = reviewed(&folder, &["--pending-for", span]);
+        assert_eq!((exit, err.as_str()), (Exit::Fine, ""), "{span}");
+        assert_eq!(out.contains("stale_invitation"), told, "{span}: {out}");
+        assert!(out.contains("3 of 3 seats are taken, 1 by invitations"), "{out}");
     }
 }
 

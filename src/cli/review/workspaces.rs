@@ -48,13 +48,15 @@ fn owners(material: &Material<'_>, workspace: &Workspace<'_>, findings: &mut Fin
 
 fn seats(workspace: &Workspace<'_>, findings: &mut Findings) {
     let Some(seats) = &workspace.draft.seats else { return };
-    let (members, most) = (workspace.draft.members.len(), seats.value as usize);
+    let (members, invited) = (workspace.draft.members.len(), workspace.draft.pending.len());
+    let (taken, most) = (members + invited, seats.value as usize);
     let severity = match () {
-        () if members >= most => Severity::Low,
-        () if members * 10 >= most * 9 => Severity::Info,
+        () if taken >= most => Severity::Low,
+        () if taken * 10 >= most * 9 => Severity::Info,
         () => return,
     };
-    let fact = format!("{members} of {most} seats are taken");
+    let by = if invited == 0 { String::new() } else { format!(", {invited} by invitations") };
+    let fact = format!("{taken} of {most} seats are taken{by}");
     findings.add(Code::Seats, severity, seats.place, workspace.name(), fact);
 }
 

@@ -201,7 +201,8 @@ fn permit(
     let [was, is] = [&*old, after].map(|text| {
         let (mut draft, ..) = gather(config, Some(Instead { path: file, text }));
         for workspace in &mut draft.workspaces {
-            let pending = workspace.pending.drain(..);
+            // Whoever asks is not a member before it has accepted.
+            let pending = workspace.pending.drain(..).filter(|it| it.account.value != by);
             workspace.members.extend(pending.map(|it| (it.account, it.role)));
         }
         compile_with(&draft, Vec::new())

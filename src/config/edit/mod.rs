@@ -15,8 +15,8 @@
 //! - It is written under the lock of the file's folder, beside and renamed over, and only where no
 //!   file of the policy is another than when it was read.
 //! - No workspace loses its last owner, whoever asks. Asked for somebody, the rules of
-//!   [`administration`](crate::policy::administration) hold, with every pending member counted as
-//!   one: an invitation gives what its acceptance gives.
+//!   [`administration`](crate::policy::administration) hold, with every pending member but the
+//!   one that asks counted as one: an invitation gives what its acceptance gives.
 //!
 //! Start at [`Amendment::prepare`].
 

@@ -355,6 +355,22 @@ fn the_rules_of_administration_hold() {
     }
 }
 
+/// An invitation counts as its acceptance for who is spoken of, never for who asks.
+#[test]
+fn who_is_invited_as_an_owner_is_none_yet() {
+    let policy = POLICY.replace("eve = { role = \"member\"", "eve = { role = \"owner\"");
+    let (_folder, config) = place(&policy);
+    for (change, by, expected) in [
+        (remove("cid"), "eve", "no: refused to `eve`: it is not an active member"),
+        (invite("gus", "owner"), "eve", "no: refused to `eve`: it is not an active member"),
+        (accept("eve"), "eve", "done"),
+        (remove("eve"), "cid", "no: refused to `cid`: `eve` is an owner"),
+    ] {
+        let told = refusal(&config, &wish("two", change.clone(), Some(by)));
+        assert!(told.starts_with(expected), "{change:?} by {by:?}: {told}");
+    }
+}
+
 /// Without an area of that name the role says who administers; who is suspended does not.
 #[test]
 fn administrators_are_known_by_their_role_where_there_is_no_area() {
