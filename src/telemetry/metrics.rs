@@ -19,7 +19,7 @@ use super::pool::{EndpointBoard, EndpointState, PoolFamilies};
 use super::route::{self, RouteLoads, Routes};
 use super::worker::{WorkerCells, WorkerMeters};
 use crate::current::Current;
-use crate::policy::{Snapshot, UnixSeconds};
+use crate::policy::{DenyReason, Snapshot, UnixSeconds};
 
 const UPSTREAM_DURATION: Family<'_> = Family {
     name: "sidegate_upstream_duration_seconds",
@@ -90,11 +90,7 @@ impl Telemetry {
             )?,
             pools: PoolFamilies::new(&made)?,
             boards: Mutex::default(),
-            streams_terminated: made.counters(
-                "streams_terminated_total",
-                "Live streams ended from here: what let them through no longer does, or a drain.",
-                &["reason"],
-            )?,
+            streams_terminated: made.streams_terminated()?,
             route_loads: RouteLoads::default(),
             refused_connections: made
                 .counter("connections_refused_total", "Connections refused by the limit.")?,
@@ -290,6 +286,18 @@ impl Families<'_> {
         labels: &[&str],
     ) -> Result<IntCounterVec, prometheus::Error> {
         self.register(IntCounterVec::new(Self::opts(name, help), labels)?)
+    }
+
+    /// With every reason from the start, so that the first of each is an increase.
+    fn streams_terminated(&self) -> Result<IntCounterVec, prometheus::Error> {
+        let name = "streams_terminated_total";
+        let help =
+            "Live streams ended from here: what let them through no longer does, or a drain.";
+        let family = self.counters(name, help, &["reason"])?;
+        for reason in DenyReason::ALL.map(DenyReason::code).into_iter().chain(["drain", "idle"]) {
+            family.with_label_values(&[reason]);
+        }
+        Ok(family)
     }
 
     fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
