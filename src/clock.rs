@@ -14,6 +14,13 @@ pub fn now() -> UnixSeconds {
     UnixSeconds(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
+/// The wall clock now, in microseconds from 1970, for what is only told.
+#[expect(clippy::disallowed_methods, reason = "this is the one reader of the wall clock")]
+pub fn micros() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
 /// A steady time, for how long something took and when something is due.
 #[expect(clippy::disallowed_methods, reason = "this is the one reader of the steady clock")]
 pub fn instant() -> Instant {

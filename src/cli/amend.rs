@@ -13,11 +13,12 @@ use clap::Args;
 use serde::Serialize;
 use similar::TextDiff;
 
+use super::audited::{Audited, Deed, Effect};
 use super::diff::{self, View};
 use super::key::{Failure, Terminal, WaitArgs};
 use super::{Exit, FileArgs, Output};
 use crate::clock;
-use crate::config::{self, Amendment, Change, Config, Wish};
+use crate::config::{self, Amendment, Change, Config, Obstacle, Wish};
 use crate::keystore::Timestamp;
 use crate::policy::UnixSeconds;
 use crate::policy::difference::{Side, difference};
@@ -95,31 +96,57 @@ impl AmendArgs {
     ) -> Result<(), Failure> {
         let config = common.read_config()?;
         let (by, write) = (self.by.as_deref(), !self.dry_run);
+        let words = words.to_string();
+        let (command, effect) = command(&change);
+        let deed = || Deed {
+            command,
+            by,
+            workspace: Some(&self.workspace),
+            change: Some(&words),
+            ..Deed::default()
+        };
         let wish = Wish { workspace: &self.workspace, change, by, write };
-        let amendment = Amendment::prepare(&config, &wish)?;
+        let amendment = Amendment::prepare(&config, &wish).map_err(|obstacle| {
+            if write && matches!(obstacle, Obstacle::No(_)) {
+                Audited::refused(&config, deed());
+            }
+            obstacle
+        })?;
         for warning in amendment.warnings() {
             writeln!(terminal.err, "{warning}")?;
         }
-        let words = words.to_string();
-        match common.output {
+        let write = |amendment: Amendment| match self.dry_run {
+            true => Ok(None),
+            false => {
+                let audited = Audited::begin(&config, effect, deed())?;
+                let written = amendment.write().map_err(Failure::from);
+                audited.done(written, |()| Vec::new()).map(|((), told)| Some(told))
+            }
+        };
+        let told = match common.output {
             Output::Text => {
                 self.text(&amendment, &config, terminal, now)?;
                 let file = shown(&amendment);
-                amendment.write()?;
+                let told = write(amendment)?;
                 match self.dry_run {
                     true => writeln!(terminal.out, "not written: {file}: {words}")?,
                     false => writeln!(terminal.out, "{file}: {words}")?,
                 }
+                told
             }
             Output::Json => {
                 let json = self.json(&amendment, &words, &config, now)?;
-                amendment.write()?;
+                let told = write(amendment)?;
                 writeln!(terminal.out, "{json}")?;
+                told
             }
-        }
-        match self.dry_run {
-            true => Ok(()),
-            false => self.wait.wait(&config, clock::instant(), terminal),
+        };
+        match told {
+            None => Ok(()),
+            Some(told) => {
+                self.wait.wait(&config, clock::instant(), terminal)?;
+                told.whole()
+            }
         }
     }
 
@@ -165,6 +192,18 @@ impl AmendArgs {
             warnings: amendment.warnings(),
         };
         serde_json::to_string_pretty(&edit).map_err(|error| Failure::Broke(error.to_string()))
+    }
+}
+
+/// What a change is called, and which way it goes.
+fn command(change: &Change) -> (&'static str, Effect) {
+    match change {
+        Change::Accept { .. } => ("member accept", Effect::Gives),
+        Change::Grant(_) => ("grant add", Effect::Gives),
+        Change::Invite { .. } => ("member invite", Effect::Gives),
+        Change::Remove { .. } => ("member remove", Effect::Takes),
+        Change::Revoke(_) => ("grant revoke", Effect::Takes),
+        Change::SetRole { .. } => ("member set-role", Effect::Gives),
     }
 }
 

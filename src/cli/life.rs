@@ -20,6 +20,7 @@ use crate::admin::{self, Readiness, Stage, State};
 use crate::current::Current;
 use crate::proxy::{Address, Control, Proxy, Pulse, Timeouts};
 use crate::reload;
+use crate::telemetry::{Audit, ServiceEntry};
 
 /// A sidegate that serves.
 pub(super) struct Service {
@@ -34,6 +35,7 @@ pub(super) struct Service {
     pub(super) proxy: Proxy,
     pub(super) reload: reload::Handle,
     pub(super) keeper: Option<Keeper>,
+    pub(super) audit: Option<Audit>,
 }
 
 impl Service {
@@ -51,7 +53,7 @@ impl Service {
 
     async fn serve(self) -> io::Result<bool> {
         let Self { operators, offer, taking, manager, timeouts, .. } = self;
-        let Self { state, proxy, reload, keeper, .. } = self;
+        let Self { state, proxy, reload, keeper, audit, .. } = self;
         let mut signals = Signals::new()?;
         let (stop, stopped) = watch::channel(false);
         let (control, pulse) = (proxy.control(), proxy.pulse());
@@ -63,6 +65,7 @@ impl Service {
             takes_over(taking).await;
         }
         end.manager.ready(&in_force(&current));
+        tell(audit.as_ref(), "started", &current);
         let mut heart = Heart::new(&end.manager, pulse);
         let mut follower = Follower::of(offer);
         let mut reloaded = None;
@@ -75,6 +78,11 @@ impl Service {
                 () = heart.beats() => Wish::Beat,
             };
             match wish {
+                Wish::Reopen => {
+                    if let Some(audit) = &audit {
+                        audit.reopen();
+                    }
+                }
                 Wish::Reload => {
                     reload.trigger();
                     let (sender, receiver) = oneshot::channel();
@@ -107,6 +115,7 @@ impl Service {
         // Its connections end within ten seconds; nobody waits for them.
         operators.abort();
         reload.stop();
+        tell(audit.as_ref(), "stopped", &current);
         Ok(well)
     }
 
@@ -132,6 +141,12 @@ fn in_force(current: &Current) -> String {
         None => format!("serving by generation {number}"),
         Some(_) => format!("the files are bad: generation {number} stays in force"),
     }
+}
+
+fn tell(audit: Option<&Audit>, state: &'static str, current: &Current) {
+    let Some(audit) = audit else { return };
+    let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+    audit.service(&ServiceEntry { state, version, pid, generation: current.load().number });
 }
 
 /// How a process ends.
@@ -261,10 +276,12 @@ enum Wish {
     Follow(i32),
     Reload,
     Reloaded,
+    Reopen,
 }
 
 struct Signals {
     reload: Signal,
+    reopen: Signal,
     interrupt: Signal,
     terminate: Signal,
 }
@@ -273,6 +290,7 @@ impl Signals {
     fn new() -> io::Result<Self> {
         Ok(Self {
             reload: signal(SignalKind::hangup())?,
+            reopen: signal(SignalKind::user_defined1())?,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
         })
@@ -281,6 +299,7 @@ impl Signals {
     async fn next(&mut self) -> Wish {
         tokio::select! {
             _ = self.reload.recv() => Wish::Reload,
+            _ = self.reopen.recv() => Wish::Reopen,
             _ = self.interrupt.recv() => Wish::End,
             _ = self.terminate.recv() => Wish::End,
         }

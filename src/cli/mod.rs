@@ -6,6 +6,7 @@
 //! standard error.
 
 mod amend;
+mod audited;
 mod check;
 mod demo;
 mod diff;

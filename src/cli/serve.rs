@@ -20,7 +20,7 @@ use crate::current::Current;
 use crate::keystore::Permissions;
 use crate::proxy::{Proxy, Tls};
 use crate::reload::{self, Beginning, Fallback, Fingerprint, NoBeginning};
-use crate::telemetry::{self, Telemetry};
+use crate::telemetry::{self, Audit, AuditSettings, AuditWriter, Journal, Telemetry};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -87,15 +87,30 @@ fn serve(args: &ServeArgs) -> Result<bool, Failure> {
     let log = telemetry::install(&plane.config.log)
         .map_err(|error| Failure::Broke(format!("the log cannot be set up: {error}")))?;
     plane.telemetry.watch_log(&log);
-    let service = plane.start(manager).map_err(could_not_start)?;
+    // Before the log ends, which is told what becomes of it.
+    let (audit, _writer) = plane.config.audit.as_ref().map(audited).transpose()?.unzip();
+    if let Some(audit) = &audit {
+        plane.telemetry.watch_audit(audit);
+    }
+    let service = plane.start(manager, log.journal(), audit).map_err(could_not_start)?;
     service.until_ended().map_err(could_not_start)
 }
 
-/// SIGHUP asks for a look at the files, which is what a start does: without a handler it would end the
-/// process. The handler stays when its runtime is gone.
+fn audited(settings: &AuditSettings) -> Result<(Audit, AuditWriter), Failure> {
+    Audit::start(settings).map_err(|error| {
+        let file = settings.file.display();
+        Failure::Broke(format!("{file}: the audit log cannot be written: {error}"))
+    })
+}
+
+/// SIGHUP asks for a look at the files, and SIGUSR1 for the audit log to be opened, which is what a
+/// start does: without handlers they would end the process. The handler stays when its runtime is gone.
 fn outlive_hangups() -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().build()?;
-    runtime.block_on(async { signal(SignalKind::hangup()).map(drop) })
+    runtime.block_on(async {
+        drop(signal(SignalKind::hangup())?);
+        signal(SignalKind::user_defined1()).map(drop)
+    })
 }
 
 fn could_not_start(error: io::Error) -> Failure {
@@ -142,7 +157,12 @@ impl Plane {
     }
 
     /// Serves from now on.
-    pub(super) fn start(self, manager: Manager) -> io::Result<Service> {
+    pub(super) fn start(
+        self,
+        manager: Manager,
+        journal: Journal,
+        audit: Option<Audit>,
+    ) -> io::Result<Service> {
         let Opened { data, operators, offer, taking } = self.opened;
         let address = data.address().clone();
         let admin_address = operators.local_addr()?;
@@ -179,13 +199,20 @@ impl Plane {
             self.config.proxy.clone(),
             &self.current,
             &self.telemetry,
-            self.config.log.sample,
+            journal.audited(audit.clone()),
         )?;
         let settings = self.config.path.canonicalize().unwrap_or_else(|_| self.config.path.clone());
         let current = Arc::clone(&self.current);
         let keeper = |path: &PathBuf| Keeper::start(Arc::clone(&current), path.clone());
         let keeper = self.config.last_used.as_ref().map(keeper).transpose()?;
-        let reload = reload::spawn(&self.config, self.loader, self.current, self.seen, self.tls)?;
+        let reload = reload::spawn(
+            &self.config,
+            self.loader,
+            self.current,
+            self.seen,
+            self.tls,
+            audit.clone(),
+        )?;
         let asker = reload.asker();
         let state = State {
             current,
@@ -211,6 +238,7 @@ impl Plane {
             proxy,
             reload,
             keeper,
+            audit,
         })
     }
 }

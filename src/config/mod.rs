@@ -14,6 +14,7 @@
 //! read by `fields`, the policy by `draft`, the settings by `settings`.
 
 mod allow;
+mod audit;
 mod draft;
 mod edit;
 mod fields;
@@ -94,6 +95,8 @@ pub struct Config {
     pub handover: Option<PathBuf>,
     /// What the log is told.
     pub log: telemetry::Settings,
+    /// The audit log, where there is to be one.
+    pub audit: Option<telemetry::AuditSettings>,
     /// Warnings that may stay.
     pub allows: Vec<Allow>,
 }

@@ -12,7 +12,7 @@ use super::limits::{limits, timeouts};
 use super::listen::{Listeners, listeners};
 use super::page::{Notes, Page};
 use super::tls::TrustFiles;
-use super::{allow, handover, reload, trusted, upstream};
+use super::{allow, audit, handover, reload, trusted, upstream};
 use crate::policy::Problem;
 use crate::proxy::Upstream;
 use crate::{admin, proxy, telemetry};
@@ -21,6 +21,11 @@ use crate::{admin, proxy, telemetry};
 const LARGEST: u64 = 1 << 20;
 
 const MOST_WORKERS: u64 = 1024;
+
+/// Denials that may be logged in a second.
+const MOST_DENIALS: u64 = 1_000_000;
+/// Events that may wait to be written: 24 bytes each before there is one.
+pub(super) const BUFFERS: std::ops::RangeInclusive<u64> = 16..=1 << 20;
 
 const FILES: [&str; 4] = ["policy", "keys", "pepper", "last_used"];
 
@@ -79,6 +84,7 @@ pub(super) fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
     };
     let handover = handover::socket(&mut fields, folder);
     let log = log(&mut fields);
+    let audit = audit::audit(&mut fields, folder);
     let reload = reload::rules(&mut fields, folder);
     let allows = allow::allows(&mut fields);
     let guessed = fields.finish();
@@ -99,6 +105,7 @@ pub(super) fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         admin: admin::Settings { listen: admin },
         handover,
         log,
+        audit,
         allows,
     })
 }
@@ -124,6 +131,14 @@ fn log(fields: &mut Fields<'_>) -> telemetry::Settings {
         format: table.choice("format", &FORMATS, format_name).unwrap_or(standard.format),
         level: table.choice("level", &LEVELS, level_name).unwrap_or(standard.level),
         sample: share(&mut table, "sample").unwrap_or(standard.sample),
+        denials_per_second: table
+            .number("denials_per_second", 1..=MOST_DENIALS)
+            .map_or(standard.denials_per_second, |number| {
+                u32::try_from(number.value).unwrap_or(u32::MAX)
+            }),
+        buffer: table
+            .number("buffer", BUFFERS)
+            .map_or(standard.buffer, |number| as_usize(number.value)),
     };
     table.finish();
     settings

@@ -166,7 +166,8 @@ fn head_refused(worker: &Worker, status: u16, activity: &Activity) {
     let reason = activity.flaw().map_or(DenyReason::BadRequest, Flaw::reason);
     let bad = Denial { reason, facts: Facts::default() };
     let denial = (status == 400).then_some(bad);
-    let took = clock::instant().saturating_duration_since(activity.since());
+    let now = clock::instant();
+    let took = now.saturating_duration_since(activity.since());
     let mut meters = worker.meters();
     if let Some(denial) = &denial {
         meters.denied(number, snapshot, denial);
@@ -181,7 +182,8 @@ fn head_refused(worker: &Worker, status: u16, activity: &Activity) {
         meters.exceeded(number, snapshot, &bad.facts, limit);
     }
     drop(meters);
-    RequestEvent {
+    let event = RequestEvent {
+        logged: true,
         decided: false,
         denial,
         terminated: false,
@@ -195,8 +197,8 @@ fn head_refused(worker: &Worker, status: u16, activity: &Activity) {
         request_id: &activity.id(),
         trace_id: "",
         peer: activity.peer.text(),
-    }
-    .write();
+    };
+    worker.journal().tell(&event, now);
 }
 
 /// Who waits.

@@ -27,6 +27,8 @@ pub(super) enum Fault {
     RouteLate,
     /// The target is longer than the limit.
     TargetTooLong,
+    /// The audit log, which has to have it, cannot be written.
+    Unaudited,
     /// The upstream failed.
     Upstream(UpstreamErrorKind),
 }
@@ -41,7 +43,7 @@ impl Fault {
             Self::BodyTooLarge | Self::RouteBodyTooLarge => 413,
             Self::TargetTooLong => 414,
             Self::HeadTooLarge => 431,
-            Self::Overloaded | Self::RouteFull => 503,
+            Self::Overloaded | Self::RouteFull | Self::Unaudited => 503,
             Self::RouteLate => 504,
             Self::Upstream(kind) => match kind {
                 UpstreamErrorKind::Connect
@@ -67,8 +69,8 @@ impl Fault {
             Self::RouteFull => Some(Limit::RouteRequests),
             Self::RouteLate => Some(Limit::RouteTimeout),
             Self::TargetTooLong => Some(Limit::TargetBytes),
-            // What was lost and the upstream's have metrics of their own.
-            Self::BodyBroken | Self::Lost | Self::Upstream(_) => None,
+            // What was lost, the audit log's and the upstream's have metrics of their own.
+            Self::BodyBroken | Self::Lost | Self::Unaudited | Self::Upstream(_) => None,
         }
     }
 
@@ -84,6 +86,7 @@ impl Fault {
             Self::Lost => "http_request_denied",
             Self::Overloaded | Self::RouteFull => "connection_limit_reached",
             Self::RouteLate => "http_response_timeout",
+            Self::Unaudited => "proxy_internal_error",
             Self::Upstream(kind) => match kind {
                 UpstreamErrorKind::Connect => "destination_unavailable",
                 UpstreamErrorKind::ConnectTimeout => "connection_timeout",
@@ -112,6 +115,7 @@ impl Fault {
             Self::RouteFull => "more requests are in flight here than are taken at once",
             Self::RouteLate => "the answer was not whole in the time that it may take here",
             Self::TargetTooLong => "the request's target is longer than is taken here",
+            Self::Unaudited => "what is written here must be recorded, and cannot be now",
             Self::Upstream(kind) => match kind {
                 UpstreamErrorKind::Connect => "the service cannot be reached",
                 UpstreamErrorKind::ConnectTimeout => "the service could not be reached in time",

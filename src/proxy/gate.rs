@@ -30,6 +30,7 @@ use super::worker::Worker;
 use crate::clock;
 use crate::current::Generation;
 use crate::policy::{Decision, Denial, DenyReason, Facts, Permit, RouteLimits, Snapshot};
+use crate::telemetry::Audit;
 
 /// A refused request's body up to this length does not cost its client the connection.
 const DRAINED_BYTES: u64 = 4096;
@@ -75,8 +76,16 @@ pub(super) async fn answer(
         return response;
     }
     let facts = permit.facts();
+    let audit = worker.journal().audits(facts.needed());
+    if audit.is_some() {
+        record.audit(&parts.method, &trace);
+    }
     let limits = permit.route().limits();
-    if let Some(fault) = limits.and_then(|it| beyond(it, &facts, &incoming, &mut record).err()) {
+    let refused = match audit.is_some_and(Audit::holds_up) {
+        true => Some(Fault::Unaudited),
+        false => limits.and_then(|it| beyond(it, &facts, &incoming, &mut record).err()),
+    };
+    if let Some(fault) = refused {
         record.allowed(facts);
         let mut response = fail(fault, &parts, &trace, record);
         if !is_drained(&incoming) {

@@ -103,7 +103,7 @@ use std::thread::{self, JoinHandle};
 use tokio::runtime::{Builder, LocalOptions};
 
 use crate::current::{Current, Reader};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Journal, Telemetry};
 use control::Queue;
 pub use control::{Control, Pulse};
 pub(crate) use extract::asks;
@@ -227,7 +227,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts the workers. `sample` is the share of allowed requests that are logged.
+    /// Starts the workers.
     ///
     /// # Errors
     ///
@@ -237,9 +237,9 @@ impl Proxy {
         settings: Settings,
         current: &Arc<Current>,
         telemetry: &Arc<Telemetry>,
-        sample: f64,
+        journal: Journal,
     ) -> Result<Self> {
-        let shared = Arc::new(Shared::new(settings, sample));
+        let shared = Arc::new(Shared::new(settings, journal));
         let upstreams = &shared.settings().upstreams;
         let names: Vec<String> = upstreams.iter().map(|it| it.name.clone()).collect();
         let (scout, sources) = Scout::start(upstreams, telemetry)?;

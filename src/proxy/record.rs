@@ -36,6 +36,8 @@ pub(super) struct Record {
 /// What an event says that a metric does not.
 #[derive(Debug)]
 struct Told {
+    /// Whether the log has it, too, or the audit log alone.
+    logged: bool,
     denial: Option<Denial>,
     method: Method,
     trace: Trace,
@@ -91,7 +93,19 @@ impl Record {
 
     /// The request will be told of, whatever becomes of it.
     pub(super) fn tell(&mut self, method: &Method, trace: &Trace) {
+        self.note(true, method, trace);
+    }
+
+    /// The audit log will have the request, whatever becomes of it, and the log as it is.
+    pub(super) fn audit(&mut self, method: &Method, trace: &Trace) {
+        if self.told.is_none() {
+            self.note(false, method, trace);
+        }
+    }
+
+    fn note(&mut self, logged: bool, method: &Method, trace: &Trace) {
         self.told = Some(Box::new(Told {
+            logged,
             denial: None,
             method: method.clone(),
             trace: trace.clone(),
@@ -156,7 +170,8 @@ impl Record {
         drop(meters);
         let Some(told) = &self.told else { return };
         let lost = self.activity.right.lost().map(|lost| lost.denial);
-        RequestEvent {
+        let event = RequestEvent {
+            logged: told.logged,
             decided: self.decided,
             denial: told.denial.or(lost),
             terminated: lost.is_some(),
@@ -170,8 +185,8 @@ impl Record {
             request_id: told.trace.request_id(),
             trace_id: told.trace.trace_id(),
             peer: self.activity.peer.text(),
-        }
-        .write();
+        };
+        self.worker.journal().tell(&event, now);
     }
 }
 

@@ -123,6 +123,7 @@ fn reset(fault: Fault) -> Reason {
         | Fault::RouteFull
         | Fault::RouteLate
         | Fault::TargetTooLong
+        | Fault::Unaudited
         | Fault::Upstream(_) => Reason::INTERNAL_ERROR,
     }
 }

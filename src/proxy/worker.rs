@@ -32,7 +32,7 @@ use super::transport::Transport;
 use super::tunnel;
 use crate::current::{Held, Reader};
 use crate::policy::{Facts, Snapshot};
-use crate::telemetry::WorkerMeters;
+use crate::telemetry::{Journal, WorkerMeters};
 
 /// How often idle upstream connections are looked at.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -51,13 +51,12 @@ pub(super) struct Shared {
     settings: Settings,
     /// How often one key may ask.
     rates: Option<Rates>,
-    /// The share of allowed requests that are logged.
-    sample: f64,
+    journal: Journal,
 }
 
 impl Shared {
-    pub(super) fn new(settings: Settings, sample: f64) -> Self {
-        Self { rates: settings.limits.key_rate.map(Rates::new), settings, sample }
+    pub(super) fn new(settings: Settings, journal: Journal) -> Self {
+        Self { rates: settings.limits.key_rate.map(Rates::new), settings, journal }
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -265,9 +264,14 @@ impl Worker {
         &self.lasting
     }
 
+    /// What is told of requests.
+    pub(super) fn journal(&self) -> &Journal {
+        &self.shared.journal
+    }
+
     /// Whether this request is told of even if it is allowed.
     pub(super) fn is_sampled(&self) -> bool {
-        let sample = self.shared.sample;
+        let sample = self.shared.journal.sample();
         sample > 0.0 && (sample >= 1.0 || self.random.borrow_mut().f64() < sample)
     }
 

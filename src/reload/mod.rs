@@ -62,10 +62,11 @@ use crate::current::{ChangeId, Current};
 use crate::keystore::Timestamp;
 use crate::policy::UnixSeconds;
 use crate::proxy::Tls;
+use crate::telemetry::Audit;
 
 /// Reloads the files of `loader`, which `config` names, into `current` whenever they change. `loaded` is their
 /// [`Fingerprint`] from before the policy in `current` was read by it, so that no edit since is
-/// missed; `tls` is what is in force with it.
+/// missed; `tls` is what is in force with it. `audit` is told what came of each.
 ///
 /// # Errors
 ///
@@ -76,6 +77,7 @@ pub fn spawn(
     current: Arc<Current>,
     loaded: Fingerprint,
     tls: Option<Tls>,
+    audit: Option<Audit>,
 ) -> io::Result<Handle> {
     let sources = Sources::of(config);
     let keeper = Shelf::of(config).map(Keeper::start).transpose()?;
@@ -91,7 +93,8 @@ pub fn spawn(
     let trusts: Vec<_> = config.proxy.upstreams.iter().map(|it| it.trust.clone()).collect();
     let rules = config.reload.clone();
     let guard = Guard { rules, sources: sources.clone(), consents: mailbox.consents() };
-    let mut publisher = Publisher::new(current, upstreams, tls, trusts, guard, keeper);
+    let mut publisher =
+        Publisher::new(current, upstreams, tls, trusts, guard, keeper).audited(audit);
     let mut before = loaded.clone();
     let load = move |extent| load(&mut loader, extent, &mut before);
     let publish = move |news| publisher.publish(news);

@@ -14,11 +14,22 @@ use crate::clock;
 use crate::current::{Change, Current, Generation};
 use crate::policy::difference::{Effect, Side, difference};
 use crate::proxy::{Tls, Trust};
+use crate::telemetry::{AccessChange, Audit, ReloadEntry};
 
 /// Rows that a reload logs, at most.
 const ROWS: usize = 20;
+/// Rows of it that an audit log has, at most.
+const AUDITED_ROWS: usize = 100;
 /// Levels that a logged row has, at most.
 const LEVELS: usize = 8;
+
+/// What was in force before a swap, how long the load took, and what somebody accepted.
+#[derive(Debug)]
+struct Replaced {
+    before: Arc<Generation>,
+    took: Duration,
+    accepted: Option<String>,
+}
 
 /// Puts in force what was loaded, and says so.
 #[derive(Debug)]
@@ -32,7 +43,8 @@ pub(super) struct Publisher {
     /// By which connections to upstreams are made, in their order.
     trusts: Vec<Option<Trust>>,
     /// What was in force before the last swap, until it is compared with what followed.
-    replaced: Option<(Arc<Generation>, Duration)>,
+    replaced: Option<Replaced>,
+    audit: Option<Audit>,
     guard: Guard,
     keeper: Option<Keeper>,
 }
@@ -46,7 +58,13 @@ impl Publisher {
         guard: Guard,
         keeper: Option<Keeper>,
     ) -> Self {
-        Self { current, upstreams, logged: Vec::new(), tls, trusts, replaced: None, guard, keeper }
+        let (logged, replaced, audit) = (Vec::new(), None, None);
+        Self { current, upstreams, logged, tls, trusts, replaced, audit, guard, keeper }
+    }
+
+    /// The same with an audit log.
+    pub(super) fn audited(self, audit: Option<Audit>) -> Self {
+        Self { audit, ..self }
     }
 
     pub(super) fn publish(&mut self, news: News<Candidate>) {
@@ -55,8 +73,8 @@ impl Publisher {
             News::Loaded(candidate, took) => self.judge(candidate, took),
             News::Refused(problems) => self.refuse(Held { problems, waiting: None }),
             News::Told => {
-                if let Some((before, took)) = self.replaced.take() {
-                    self.tell(&before, took);
+                if let Some(replaced) = self.replaced.take() {
+                    self.tell(&replaced);
                 }
             }
         }
@@ -79,9 +97,9 @@ impl Publisher {
         let tls = self.tls.as_ref().map(Tls::config);
         let generation = self.current.swap(loaded.snapshot, tls, now);
         self.logged.clear();
-        self.replaced = Some((before, took));
+        let accepted = accepted.map(|id| id.to_string());
+        self.replaced = Some(Replaced { before, took, accepted: accepted.clone() });
         if let Some(accepted) = accepted {
-            let accepted = accepted.to_string();
             warn!(generation, accepted, "a change that was held back was accepted");
         }
         if let Some(keeper) = &self.keeper {
@@ -90,7 +108,7 @@ impl Publisher {
     }
 
     fn refuse(&mut self, Held { problems, waiting }: Held) {
-        let generation = self.current.keep(problems.clone(), waiting, clock::now());
+        let generation = self.current.keep(problems.clone(), waiting.clone(), clock::now());
         if self.logged == problems {
             return;
         }
@@ -103,11 +121,23 @@ impl Publisher {
         for problem in &problems {
             error!(generation, problem, "policy problem");
         }
+        if let Some(audit) = &self.audit {
+            let (told, rest) = problems.split_at_checked(ROWS).unwrap_or((&problems, &[]));
+            audit.reload(&ReloadEntry {
+                result: "failure",
+                generation,
+                waiting: waiting.map(|id| id.to_string()),
+                problems: told,
+                left_out: rest.len(),
+                ..ReloadEntry::default()
+            });
+        }
         self.logged = problems;
     }
 
     /// Says what the generation in force changed.
-    fn tell(&self, before: &Generation, took: Duration) {
+    fn tell(&self, Replaced { before, took, accepted }: &Replaced) {
+        let (took, accepted) = (*took, accepted.clone());
         let after = self.current.load();
         let generation = after.number;
         let (keys, routes) = (after.snapshot.key_count(), after.snapshot.route_count());
@@ -144,10 +174,29 @@ impl Publisher {
             if let Some(left_out) = rows.checked_sub(ROWS + 1) {
                 info!(generation, left_out = left_out + 1, "more changes are not logged");
             }
+            if let Some(audit) = &self.audit {
+                let access = found.rows().iter().take(AUDITED_ROWS).map(|row| {
+                    let Effect { gained, lost } = row.effect();
+                    AccessChange { change: row.words(LEVELS, rfc3339), gained, lost }
+                });
+                audit.reload(&ReloadEntry {
+                    result: "success",
+                    generation,
+                    accepted: accepted.clone(),
+                    changes: Some(summary.to_string()),
+                    access: access.collect(),
+                    left_out: rows.saturating_sub(AUDITED_ROWS),
+                    ..ReloadEntry::default()
+                });
+            }
         }));
         if told.is_err() {
             error!(generation, "comparing policies broke off, which is a bug in sidegate");
             info!(generation, keys, routes, duration_ms, "policy reloaded");
+            if let Some(audit) = &self.audit {
+                let (result, accepted) = ("success", accepted.clone());
+                audit.reload(&ReloadEntry { result, generation, accepted, ..<_>::default() });
+            }
         }
     }
 }

@@ -4,9 +4,14 @@ use std::time::Duration;
 
 use crate::policy::{Denial, Description, Level};
 
+/// What events of requests are filtered by.
+pub(super) const TARGET: &str = "sidegate::request";
+
 /// What is said of one request when it is over.
 #[derive(Debug)]
 pub struct RequestEvent<'a> {
+    /// Whether the log has it, if it is not a denial that is one too many of its reason.
+    pub logged: bool,
     /// Whether the policy was asked at all.
     pub decided: bool,
     /// Why it was refused, where it was.
@@ -36,11 +41,10 @@ pub struct RequestEvent<'a> {
 }
 
 impl RequestEvent<'_> {
-    /// Writes the event.
-    pub fn write(&self) {
+    pub(super) fn log(&self) {
         let words = &self.words;
         tracing::info!(
-            target: "sidegate::request",
+            target: TARGET,
             decision = match (self.denial, self.decided) {
                 (Some(_), _) => Some("deny"),
                 (None, true) => Some("allow"),

@@ -3,19 +3,19 @@
 //! What requests count is in the workers' own cells ([`super::cell`]); what is counted seldom, or set at
 //! a scrape, is in a registry of `prometheus`.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::core::Collector;
 use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
-use tracing_appender::non_blocking::ErrorCounter;
 
 use super::Form;
+use super::audit::{Audit, AuditCounters};
 use super::cell::{DECISIONS, REQUESTS, Total};
-use super::denial::{self, Denials};
-use super::log::LogGuard;
+use super::log::{Log, LogCounters};
 use super::names::Names;
 use super::page::{Family, Kind, Page, labels};
 use super::pool::{EndpointBoard, EndpointState, PoolFamilies};
+use super::refused::{self, Refusals};
 use super::route::{self, RouteLoads, Routes};
 use super::worker::{WorkerCells, WorkerMeters};
 use crate::current::Current;
@@ -37,7 +37,7 @@ const DECISION_DURATION: Family<'_> = Family {
 pub struct Telemetry {
     registry: Registry,
     pub(super) routes: Routes,
-    pub(super) denials: Denials,
+    pub(super) denials: Refusals,
     pub(super) upstream_errors: IntCounterVec,
     pub(super) pools: PoolFamilies,
     boards: Mutex<Vec<EndpointBoard>>,
@@ -50,8 +50,8 @@ pub struct Telemetry {
     connections: IntGauge,
     in_flight: IntGauge,
     streams: IntGauge,
-    log_dropped: IntCounter,
-    log: OnceLock<ErrorCounter>,
+    log: LogCounters,
+    audit: AuditCounters,
     policy: PolicyGauges,
     workers: Mutex<Vec<Arc<WorkerCells>>>,
 }
@@ -82,7 +82,7 @@ impl Telemetry {
         build.with_label_values(&[version]).set(1);
         let telemetry = Self {
             routes: Routes::new(),
-            denials: Denials::new(),
+            denials: Refusals::new(),
             upstream_errors: made.counters(
                 "upstream_errors_total",
                 "Requests that an upstream did not answer as it should.",
@@ -115,11 +115,8 @@ impl Telemetry {
                 "streams_active",
                 "WebSockets, and requests that last longer than a moment.",
             )?,
-            log_dropped: made.counter(
-                "log_events_dropped_total",
-                "Events that the log could not keep up with.",
-            )?,
-            log: OnceLock::new(),
+            log: LogCounters::new(&made)?,
+            audit: AuditCounters::new(&made)?,
             policy: PolicyGauges::new(&made)?,
             workers: Mutex::default(),
             registry: registry.clone(),
@@ -151,9 +148,14 @@ impl Telemetry {
         boards.iter().map(EndpointBoard::state).collect()
     }
 
-    /// Counts what that log drops. The first one given is the one counted.
-    pub fn watch_log(&self, log: &LogGuard) {
-        let _ = self.log.set(log.dropped());
+    /// Counts what that log does not tell. The first one given is the one counted.
+    pub fn watch_log(&self, log: &Log) {
+        self.log.watch(log);
+    }
+
+    /// Counts what that audit log does. The first one given is the one counted.
+    pub fn watch_audit(&self, audit: &Audit) {
+        self.audit.watch(audit);
     }
 
     /// Every metric, with what is in force at `now`.
@@ -166,13 +168,12 @@ impl Telemetry {
 
         let mut page = Page::new(form, 4096 * (routes.len() + 4) + 128 * denials.len());
         route::write(&mut page, &routes);
-        denial::write(&mut page, &denials);
+        refused::write(&mut page, &denials);
         self.route_loads.write(&mut page, |name| names.has_route(name));
         write_durations(&mut page, &workers);
         self.policy.set(current, now);
-        if let Some(log) = self.log.get() {
-            count_up_to(&self.log_dropped, log.dropped_lines() as u64);
-        }
+        self.log.render();
+        self.audit.render();
         self.connections.set(workers.iter().map(|worker| worker.connections()).sum());
         self.in_flight.set(workers.iter().map(|worker| worker.in_flight()).sum());
         self.streams.set(workers.iter().map(|worker| worker.streams()).sum());
@@ -255,7 +256,7 @@ impl PolicyGauges {
 }
 
 /// Makes a counter say what somebody else has counted since the start.
-fn count_up_to(counter: &IntCounter, all: u64) {
+pub(super) fn count_up_to(counter: &IntCounter, all: u64) {
     counter.inc_by(all.saturating_sub(counter.get()));
 }
 
@@ -300,11 +301,11 @@ impl Families<'_> {
         Ok(family)
     }
 
-    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    pub(super) fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
         self.register(IntCounter::with_opts(Self::opts(name, help))?)
     }
 
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    pub(super) fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
         self.register(IntGauge::with_opts(Self::opts(name, help))?)
     }
 

@@ -1,4 +1,4 @@
-//! Every metric, the event at the end of each request, and log set-up.
+//! Every metric, the event at the end of each request, the log and the audit log.
 //!
 //! # Invariants
 //!
@@ -7,13 +7,17 @@
 //! - Nothing is looked up by label on the request path: a worker resolves a handle at its first use
 //!   in a generation and keeps it ([`WorkerMeters`]).
 //! - No key, path or query is in a metric or an event.
+//! - A worker never waits for who reads an event: what is beyond a bounded queue is dropped, and
+//!   counted (`sink.rs`).
 //!
 //! Start at [`Telemetry`].
 
+mod audit;
 mod cell;
-mod denial;
+mod denials;
 mod event;
 mod form;
+mod journal;
 mod kinds;
 mod ledger;
 mod log;
@@ -21,13 +25,20 @@ mod metrics;
 mod names;
 mod page;
 mod pool;
+mod refused;
 mod route;
+mod sink;
 mod worker;
 
+pub use audit::{
+    AccessChange, Audit, AuditSettings, AuditWriter, CommandEntry, OnFailure, ReloadEntry,
+    ServiceEntry, Stage, Trail,
+};
 pub use event::RequestEvent;
 pub use form::Form;
+pub use journal::Journal;
 pub use kinds::{CutKind, HandshakeErrorKind, Limit, OriginErrorKind, UpstreamErrorKind};
-pub use log::{LogGuard, install};
+pub use log::{Log, install};
 pub use metrics::Telemetry;
 pub use pool::{EndpointBoard, EndpointMeters, EndpointState, PoolMeters};
 pub use route::RoutePlace;
@@ -40,8 +51,12 @@ pub struct Settings {
     pub format: Format,
     /// The least severe events that are written.
     pub level: Level,
-    /// The share of allowed requests that are logged, 0.0 to 1.0. Denials always are.
+    /// The share of allowed requests that are logged, 0.0 to 1.0.
     pub sample: f64,
+    /// Denials of one reason that are logged in a second, at most: the rest is told as a number.
+    pub denials_per_second: u32,
+    /// Events that wait to be written, at most: what is beyond is dropped and counted.
+    pub buffer: usize,
 }
 
 /// How an event is written.
@@ -68,6 +83,12 @@ pub enum Level {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { format: Format::Json, level: Level::Info, sample: 0.01 }
+        Self {
+            format: Format::Json,
+            level: Level::Info,
+            sample: 0.01,
+            denials_per_second: 100,
+            buffer: 16_384,
+        }
     }
 }

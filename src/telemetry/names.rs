@@ -2,7 +2,7 @@
 
 use hashbrown::HashSet;
 
-use super::denial::{Labels, OTHER};
+use super::refused::{Labels, OTHER};
 use super::route::NONE;
 use super::worker::LABELLED_WORKSPACES;
 use crate::policy::{Route, Snapshot};

@@ -9,13 +9,13 @@ use hashbrown::HashMap;
 use prometheus::IntCounter;
 
 use super::cell::{Count, DECISIONS, REQUESTS, Spread};
-use super::denial::{self, Labels};
 use super::kinds::{CutKind, HandshakeErrorKind, Limit, OriginErrorKind, UpstreamErrorKind};
 use super::ledger::Asker;
 use super::metrics::Telemetry;
 use super::names::Names;
 use super::page::labels;
 use super::pool::PoolMeters;
+use super::refused::{self, Labels};
 use super::route::{NONE, RouteCells, RouteLoad, RoutePlace};
 use crate::policy::{Denial, Facts, Snapshot};
 
@@ -330,7 +330,7 @@ impl WorkerMeters {
         let asker = Asker {
             worker: self.number,
             generation,
-            most: denial::most(snapshot, is_named),
+            most: refused::most(snapshot, is_named),
             has: &|labels: &Labels| names.has(labels),
         };
         self.telemetry.denials.cell(&labels, &asker, || labels.text(), Count::default)

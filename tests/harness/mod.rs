@@ -181,6 +181,17 @@ impl Gate {
 
     /// The same with all urls of the upstream `app`.
     pub(crate) fn start_over(folder: &Path, urls: &[String], keys: &[Value], lines: &str) -> Self {
+        Self::start_into(None, folder, urls, keys, lines)
+    }
+
+    /// The same with a standard output of its own.
+    pub(crate) fn start_into(
+        output: Option<Stdio>,
+        folder: &Path,
+        urls: &[String],
+        keys: &[Value],
+        lines: &str,
+    ) -> Self {
         let (port, admin) = (free_port(), free_port());
         let config = format!(
             "policy = \"policy.toml\"\nkeys = \"keys.jsonl\"\nenvironment = \"production\"\n{lines}\
@@ -194,9 +205,11 @@ impl Gate {
         fs::write(&key_file, lines).unwrap();
         fs::set_permissions(&key_file, Permissions::from_mode(0o600)).unwrap();
 
-        let program = env!("CARGO_BIN_EXE_sidegate");
-        let arguments = ["serve", "-c", "sidegate.toml"];
-        let mut running = Running::start(program, &arguments, folder, "sidegate");
+        let log = File::create(folder.join("sidegate.log")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sidegate"));
+        command.args(["serve", "-c", "sidegate.toml"]).current_dir(folder).stdin(Stdio::null());
+        command.stdout(output.unwrap_or_else(|| log.try_clone().unwrap().into())).stderr(log);
+        let mut running = Running::begin(&mut command);
         running.await_ready(&folder.join("sidegate.log"), || {
             ask(admin, "GET", "/readyz", "").is_ok_and(|answer| answer.status == 200)
         });

@@ -39,7 +39,7 @@ impl Prometheus {
             ["--config.file=scrape.yml", "--storage.tsdb.path=data", "--log.level=warn", &listen];
         let running = Running::start("prometheus", &arguments, folder.path(), "prometheus");
         let it = Self { port, _running: running, _folder: folder };
-        eventually("Prometheus to be ready", || it.ask("/-/ready").map(drop));
+        eventually("Prometheus to be ready", |_| it.ask("/-/ready").map(drop));
         it
     }
 
@@ -49,8 +49,9 @@ impl Prometheus {
         path: &str,
         mut wanted: impl FnMut(&Value) -> Option<T>,
     ) -> (Value, T) {
-        eventually(path, || {
+        eventually(path, |last| {
             let body = self.ask(path)?;
+            last.clone_from(&body);
             let mut answer: Value = serde_json::from_str(&body).unwrap();
             assert_eq!(answer["status"], "success", "{path}: {body}");
             let data = answer["data"].take();
@@ -87,13 +88,14 @@ pub(crate) fn config(name: &str) -> String {
     fs::read_to_string(folder.join(name)).unwrap()
 }
 
-fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
-    let deadline = clock::instant() + PATIENCE;
+/// Until there is something; `done` notes what there was last.
+fn eventually<T>(what: &str, mut done: impl FnMut(&mut String) -> Option<T>) -> T {
+    let (deadline, mut last) = (clock::instant() + PATIENCE, String::new());
     loop {
-        if let Some(found) = done() {
+        if let Some(found) = done(&mut last) {
             return found;
         }
-        assert!(clock::instant() < deadline, "waited in vain: {what}");
+        assert!(clock::instant() < deadline, "waited in vain: {what}: {last}");
         thread::yield_now();
     }
 }

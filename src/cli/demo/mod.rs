@@ -23,6 +23,7 @@ use super::manager::Manager;
 use super::serve::{Failure, Plane};
 use super::sockets::Sockets;
 use crate::keystore::{ApiKey, Permissions, Store};
+use crate::telemetry::Journal;
 use crate::{clock, config};
 
 const POLICY: &str = include_str!("policy.toml");
@@ -57,7 +58,8 @@ fn demo(args: &DemoArgs, out: &mut impl Write) -> Result<bool, String> {
                 Failure::Invalid(report) | Failure::NotEvenCopied(report, _) => report.to_string(),
             }
         })?;
-    let service = plane.start(Manager::default()).map_err(broke)?;
+    let service =
+        plane.start(Manager::default(), Journal::without_log(0.0), None).map_err(broke)?;
     let requests = requests::all(&folder.keys);
     introduce(&service, &folder, out).map_err(broke)?;
     let address = service.address.ip().ok_or("the demo listens on no IP address")?;

@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use crate::cli::audited::{Audited, Deed, Effect, ids};
 use crate::clock;
 use crate::config::Config;
 use crate::keystore::{ApiKey, Ceiling, NewRecord, Record, Store, Text, Timestamp};
@@ -89,7 +90,15 @@ pub(super) fn run(
         ceiling,
     };
     let store = Store::new(&config.keys, common.permissions());
-    let (key, record) = wanted.make(&store, pepper.as_ref(), now)?;
+    let deed = Deed {
+        command: "key create",
+        workspace: Some(&args.workspace),
+        account: Some(&args.account),
+        ..Deed::default()
+    };
+    let audited = Audited::begin(&config, Effect::Gives, deed)?;
+    let made = wanted.make(&store, pepper.as_ref(), now);
+    let ((key, record), told) = audited.done(made, |(_, record)| ids([record]))?;
     let written = clock::instant();
     let shown = Created {
         key: key.expose(),
@@ -110,7 +119,7 @@ pub(super) fn run(
     if let Err(failure) = args.wait.wait(&config, written, terminal) {
         let _ = write!(terminal.err, "warning: {failure}");
     }
-    Ok(())
+    told.whole()
 }
 
 /// A key that is to be made. Its names are known to the policy.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use crate::cli::audited::{Audited, Deed, Effect, Told};
 use crate::clock;
 use crate::keystore::{
     Column, Format, Imported, Refusal, Row, Store, Terms, Text, Timestamp, Wrong,
@@ -89,15 +90,28 @@ pub(super) fn run(
     let line = if terminal.watched { Some(&mut *terminal.err as _) } else { None };
     let input = Progress::new(input, "importing", total, line);
     let mut admitted = Admitted { rules: &rules, now, environments: HashMap::new() };
+    let deed = Deed { command: "key import", ..Deed::default() };
+    let audited = match args.dry_run {
+        true => None,
+        false => Some(Audited::begin(&config, Effect::Gives, deed)?),
+    };
     let imported = store
         .import(input, terms, |row| admitted.environment(row))
-        .map_err(|refusal| args.failure(&config.keys, refusal))?;
+        .map_err(|refusal| args.failure(&config.keys, refusal));
+    let (imported, told) = match audited {
+        None => (imported?, None),
+        Some(audited) => {
+            let (imported, told) = audited.done(imported, |_| Vec::new())?;
+            (imported, Some(told))
+        }
+    };
     let written = clock::instant();
     args.tell(&imported, common.output, terminal)?;
     match args.dry_run || imported.added == 0 {
         true => Ok(()),
         false => args.wait.wait(&config, written, terminal),
-    }
+    }?;
+    told.map_or(Ok(()), Told::whole)
 }
 
 /// What the policy said to the names of rows, each asked once.

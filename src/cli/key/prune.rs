@@ -3,6 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
+use crate::cli::audited::{Audited, Deed, Effect, Told, ids};
 use crate::clock;
 use crate::keystore::{Record, Store};
 use crate::policy::UnixSeconds;
@@ -51,15 +52,19 @@ pub(super) fn run(
         return Err(Failure::Usage("--older-than: that is before the year 0".into()));
     };
     let config = common.read_config()?;
-    let gone: Vec<Record<'static>> = if args.dry_run {
+    let (gone, told): (Vec<Record<'static>>, _) = if args.dry_run {
         let mut records = common.records(&config, terminal)?;
         records.retain(|record| record.ends().is_some_and(|end| end <= until));
-        records
+        (records, None)
     } else {
         common.warn_if_open(&config.keys, terminal)?;
-        Store::new(&config.keys, common.permissions())
+        let deed = Deed { command: "key prune", ..Deed::default() };
+        let audited = Audited::begin(&config, Effect::Gives, deed)?;
+        let gone = Store::new(&config.keys, common.permissions())
             .prune(until)
-            .map_err(|refusal| Failure::of_refusal(&config.keys, refusal))?
+            .map_err(|refusal| Failure::of_refusal(&config.keys, refusal));
+        let (gone, told) = audited.done(gone, |gone| ids(gone))?;
+        (gone, Some(told))
     };
     let written = clock::instant();
     match common.output {
@@ -83,5 +88,6 @@ pub(super) fn run(
     match args.dry_run || gone.is_empty() {
         true => Ok(()),
         false => args.wait.wait(&config, written, terminal),
-    }
+    }?;
+    told.map_or(Ok(()), Told::whole)
 }

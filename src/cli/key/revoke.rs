@@ -5,6 +5,7 @@ use std::io;
 use clap::Args;
 use serde::Serialize;
 
+use crate::cli::audited::{Audited, Deed, Effect, ids};
 use crate::clock;
 use crate::keystore::{Refusal, Revocation, Revoked, Store, Text, Timestamp, Whom};
 use crate::policy::UnixSeconds;
@@ -55,9 +56,18 @@ pub(super) fn run(
     common.warn_if_open(&config.keys, terminal)?;
     let since = Timestamp::new(now).ok_or_else(|| Failure::Broke("the clock is off".into()))?;
     let store = Store::new(&config.keys, common.permissions());
+    let deed = Deed {
+        command: "key revoke",
+        workspace: args.workspace.as_deref(),
+        account: args.account.as_deref(),
+        ids: args.ids.clone(),
+        ..Deed::default()
+    };
+    let audited = Audited::begin(&config, Effect::Takes, deed)?;
     let revoked = args
         .revoke(&store, since, reason)
-        .map_err(|refusal| Failure::of_refusal(&config.keys, refusal))?;
+        .map_err(|refusal| Failure::of_refusal(&config.keys, refusal));
+    let (revoked, told) = audited.done(revoked, |revoked| ids(&revoked.done))?;
     let written = clock::instant();
     if revoked.done.is_empty() && revoked.already.is_empty() {
         return Err(Failure::Invalid(args.nobody()));
@@ -70,7 +80,8 @@ pub(super) fn run(
         }
         Output::Text => args.tell(&revoked, terminal)?,
     }
-    args.wait.wait(&config, written, terminal)
+    args.wait.wait(&config, written, terminal)?;
+    told.whole()
 }
 
 impl RevokeArgs {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 
+use crate::cli::audited::{Audited, Deed, Effect, ids};
 use crate::clock;
 use crate::keystore::{ApiKey, NewRecord, Record, Rotated, State, Store, Timestamp};
 use crate::policy::UnixSeconds;
@@ -73,9 +74,17 @@ pub(super) fn run(
         ceiling: old.ceiling.clone(),
     };
     let store = Store::new(&config.keys, common.permissions());
-    let rotated = store
-        .rotate(old, until, new)
-        .map_err(|refusal| Failure::of_refusal(&config.keys, refusal))?;
+    let deed = Deed {
+        command: "key rotate",
+        workspace: Some(&old.workspace),
+        account: Some(&old.account),
+        ids: vec![old.id.to_string()],
+        ..Deed::default()
+    };
+    let audited = Audited::begin(&config, Effect::Gives, deed)?;
+    let rotated =
+        store.rotate(old, until, new).map_err(|refusal| Failure::of_refusal(&config.keys, refusal));
+    let (rotated, told) = audited.done(rotated, |it| ids([&it.old, &it.new]))?;
     let written = clock::instant();
     let Rotated { old, new } = &rotated;
     let shown = Created {
@@ -98,7 +107,7 @@ pub(super) fn run(
     if let Err(failure) = args.wait.wait(&config, written, terminal) {
         let _ = write!(terminal.err, "warning: {failure}");
     }
-    Ok(())
+    told.whole()
 }
 
 fn refuse_what_is_over(old: &Record<'_>, now: UnixSeconds) -> Result<(), Failure> {
