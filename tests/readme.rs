@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use sidegate::clock;
-use sidegate::current::Current;
+use sidegate::current::{Certificate, Current};
 use sidegate::policy::{Denial, DenyReason, Draft, Facts, compile};
 use sidegate::telemetry::{Form, Limit, Telemetry};
 
@@ -77,6 +77,8 @@ fn metrics() -> BTreeMap<String, BTreeSet<String>> {
     worker.stream_terminated("idle");
     worker.pool(&upstream).endpoint("http://a");
     telemetry.endpoint(&upstream, "http://a", true);
+    let certificate = Certificate { file: "a.pem".to_owned(), expires: clock::now() };
+    current.show([certificate].into());
 
     let mut metrics: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let text = telemetry.render(&current, Form::Text, clock::now());

@@ -142,7 +142,7 @@ impl Plane {
                 None => Failure::Invalid(report),
                 Some(why) => Failure::NotEvenCopied(report, why),
             })?;
-        let Loaded { snapshot, tls, trusts, report } = loaded;
+        let Loaded { snapshot, tls, trusts, certificates, report } = loaded;
         config.proxy.trust(trusts);
         let opened = sockets.open(&config)?;
         let telemetry = Telemetry::new(VERSION)
@@ -152,6 +152,7 @@ impl Plane {
             None => Current::new,
         };
         let current = begin(snapshot, tls.as_ref().map(Tls::config), clock::now());
+        current.show(certificates);
         let warnings = [report.lines(), warnings].concat();
         Ok(Self { config, loader, seen, tls, current, telemetry, opened, warnings, fallback })
     }

@@ -3,6 +3,7 @@
 //! What requests count is in the workers' own cells ([`super::cell`]); what is counted seldom, or set at
 //! a scrape, is in a registry of `prometheus`.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::core::Collector;
@@ -18,7 +19,7 @@ use super::pool::{EndpointBoard, EndpointState, PoolFamilies};
 use super::refused::{self, Refusals};
 use super::route::{self, RouteLoads, Routes};
 use super::worker::{WorkerCells, WorkerMeters};
-use crate::current::Current;
+use crate::current::{Current, Generation, ReloadStatus};
 use crate::policy::{DenyReason, Snapshot, UnixSeconds};
 
 const UPSTREAM_DURATION: Family<'_> = Family {
@@ -30,6 +31,12 @@ const DECISION_DURATION: Family<'_> = Family {
     name: "sidegate_decision_duration_seconds",
     kind: Kind::Histogram,
     help: "What it takes to find the key and decide.",
+};
+
+const CERTIFICATE: Family<'_> = Family {
+    name: "sidegate_certificate_expiry_timestamp_seconds",
+    kind: Kind::Gauge,
+    help: "When the first certificate of a file in force stops being good.",
 };
 
 /// Every metric of the process.
@@ -67,6 +74,15 @@ struct PolicyGauges {
     keys: IntGauge,
     routes: IntGauge,
     expiring: IntGaugeVec,
+    counted: Mutex<Counted>,
+}
+
+/// How many keys end soon, as it was counted last: a million keys are looked through once a minute.
+#[derive(Debug, Default)]
+struct Counted {
+    generation: u64,
+    at: UnixSeconds,
+    counts: [(&'static str, i64); 3],
 }
 
 impl Telemetry {
@@ -171,7 +187,9 @@ impl Telemetry {
         refused::write(&mut page, &denials);
         self.route_loads.write(&mut page, |name| names.has_route(name));
         write_durations(&mut page, &workers);
-        self.policy.set(current, now);
+        let status = current.status();
+        write_certificates(&mut page, &status);
+        self.policy.set(&generation, &status, now);
         self.log.render();
         self.audit.render();
         self.connections.set(workers.iter().map(|worker| worker.connections()).sum());
@@ -183,6 +201,20 @@ impl Telemetry {
 
     fn lock_workers(&self) -> std::sync::MutexGuard<'_, Vec<Arc<WorkerCells>>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A file that two tables name stands once, with what ends first.
+fn write_certificates(page: &mut Page, status: &ReloadStatus) {
+    let mut files: BTreeMap<&str, UnixSeconds> = BTreeMap::new();
+    for certificate in &*status.certificates {
+        let expires = files.entry(&certificate.file).or_insert(certificate.expires);
+        *expires = certificate.expires.min(*expires);
+    }
+    page.begin(&CERTIFICATE);
+    for (file, expires) in files {
+        let seconds = u64::try_from(expires.0).unwrap_or(0);
+        page.sample(&CERTIFICATE, &labels([("file", file)]), seconds);
     }
 }
 
@@ -232,12 +264,21 @@ impl PolicyGauges {
                 "Keys that stop being good within that time.",
                 &["within"],
             )?,
+            counted: Mutex::default(),
         })
     }
 
-    fn set(&self, current: &Current, now: UnixSeconds) {
-        let generation = current.load();
-        let status = current.status();
+    fn expiring(&self, generation: &Generation, now: UnixSeconds) -> [(&'static str, i64); 3] {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fresh = (counted.at.0..counted.at.0.saturating_add(60)).contains(&now.0);
+        if counted.generation != generation.number || !is_fresh {
+            let counts = expiring(&generation.snapshot, now);
+            *counted = Counted { generation: generation.number, at: now, counts };
+        }
+        counted.counts
+    }
+
+    fn set(&self, generation: &Generation, status: &ReloadStatus, now: UnixSeconds) {
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         self.generation.set(number(generation.number));
         self.last_successful.set(i64::from(status.failing.is_none()));
@@ -249,7 +290,7 @@ impl PolicyGauges {
         count_up_to(&self.reloads.with_label_values(&["failure"]), status.failures);
         self.keys.set(number(generation.snapshot.key_count() as u64));
         self.routes.set(number(generation.snapshot.route_count() as u64));
-        for (within, count) in expiring(&generation.snapshot, now) {
+        for (within, count) in self.expiring(generation, now) {
             self.expiring.with_label_values(&[within]).set(count);
         }
     }
@@ -488,7 +529,8 @@ mod tests {
         ] {
             assert!(samples.contains(line), "no {line} in {samples:#?}");
         }
-        assert_eq!(of(&samples, "key_missing"), 1);
+        let refused = samples.iter().filter(|line| line.starts_with("sidegate_denials_total"));
+        assert_eq!(refused.count(), 1, "{samples:#?}");
     }
 
     #[test]
