@@ -332,6 +332,9 @@ fn where_the_files_are_bad_at_the_start_the_last_good_copy_is_served() {
     let status = site.run(&["status", "-c", "sidegate.toml"]);
     assert!(status.text.contains("what is in force is the last good copy on disk"), "{status:?}");
     assert!(status.text.contains("unknown field `nonsense`"), "{status:?}");
+    let said = site.run(&["status", "--ready", "-c", "sidegate.toml"]);
+    assert_eq!(said.text, "ready: the files are refused, the last good copy is in force\n");
+    assert_eq!(said.code, 0);
     // Mended, it is the files again.
     site.put("policy.toml", POLICY);
     assert_eq!(site.run(&["reload", "-c", "sidegate.toml"]).code, 0);

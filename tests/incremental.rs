@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sidegate::config::{self, Loaded, Loader};
 use sidegate::keystore::Permissions;
-use sidegate::policy::difference::{Side, difference};
+use sidegate::policy::difference::{Side, difference, loss};
 use sidegate::policy::key::{KeyDigest, Pepper};
 use sidegate::policy::{Decision, Query, Snapshot, UnixSeconds, Upgrade};
 use tempfile::TempDir;
@@ -215,6 +215,16 @@ fn rows(was: &Snapshot, is: &Snapshot) -> Vec<String> {
     found.rows().iter().map(|row| row.words(100, |time| time.0.to_string())).collect()
 }
 
+/// What a guard rail is told: how many keys work, how many would not; which, where none is left out.
+fn lost(was: &Snapshot, is: &Snapshot) -> (usize, usize, Vec<String>) {
+    let found = loss(was, is, NOW);
+    assert_eq!((found.orphaned.len(), found.removed.len()), (0, 0));
+    let mut named: Vec<_> = found.named.iter().map(ToString::to_string).collect();
+    named.retain(|_| found.keys == found.named.len());
+    named.sort_unstable();
+    (found.working(|_| false), found.keys, named)
+}
+
 /// Of two snapshots of the same files.
 fn assert_same(amended: &Snapshot, whole: &Snapshot, texts: u32) {
     assert_eq!(rows(amended, whole), Vec::<String>::new());
@@ -287,6 +297,7 @@ fn every_edit_is_told_or_given_up() {
         let whole = whole.unwrap();
         assert_same(&is, &whole, KEYS + 1);
         assert_eq!(rows(&was, &is), rows(&was, &whole), "{name}");
+        assert_eq!(lost(&was, &is), lost(&was, &whole), "{name}");
         // And back, from a snapshot that was amended itself.
         bench.write(&text(&before));
         let again = bench.keys().unwrap_or_else(|| panic!("{name}: back"));
@@ -439,6 +450,7 @@ fn for_every_series_of_edits_it_comes_to_the_same() {
                     told.set(told.get() + 1);
                     assert_same(&is, &whole, TEXTS);
                     assert_eq!(rows(&was.0, &is), rows(&was.1, &whole));
+                    assert_eq!(lost(&was.0, &is), lost(&was.1, &whole));
                     (good, was) = (records, (is, whole));
                 }
                 (Some(_), Err(report)) => panic!("what is refused was let through: {report}"),

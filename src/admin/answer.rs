@@ -77,7 +77,7 @@ pub(super) fn answer(request: &Request<impl Body>, state: &State) -> Answer {
                 Stage::Ready => StatusCode::OK,
                 Stage::Starting | Stage::Draining => StatusCode::SERVICE_UNAVAILABLE,
             };
-            respond(code, TEXT, format!("{}\n", stage.name()))
+            respond(code, TEXT, format!("{}\n{}", stage.name(), reservation(state)))
         }
         Page::Reload if request.headers().contains_key(ORIGIN) => {
             problem(StatusCode::FORBIDDEN, "this is not for pages in browsers")
@@ -98,6 +98,19 @@ fn metrics(headers: &HeaderMap, state: &State) -> Response<String> {
     let mut response = respond(StatusCode::OK, form.content_type(), page);
     response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
     response
+}
+
+/// A second line where it is not the files that are served by.
+fn reservation(state: &State) -> String {
+    let status = state.current.status();
+    if status.last_good.is_some() {
+        "the files are refused, the last good copy is in force\n".to_owned()
+    } else if status.failing.is_some() {
+        let generation = state.current.load().number;
+        format!("the files are refused, generation {generation} stays in force\n")
+    } else {
+        String::new()
+    }
 }
 
 /// The id of the change that is to be let in, if there is one.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `/metrics` | every metric, in OpenMetrics 1.0.0 or Prometheus' text format 0.0.4, by `Accept` |
 //! | `/healthz` | 200 `ok` while the process lives |
-//! | `/readyz` | 200 `ready`, or 503 `starting` or `draining` |
+//! | `/readyz` | 200 `ready`, or 503 `starting` or `draining`; a second line where the files are refused |
 //! | `/status` | 200 and a [`Status`] as JSON |
 //! | `POST /reload` | 200 and a [`Looked`] as JSON once the files as they are were taken up or refused; 202 and the same while they are not |
 //!

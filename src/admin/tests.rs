@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::*;
+use crate::clock;
 use crate::policy::{Draft, compile};
 
 const STARTED: UnixSeconds = UnixSeconds(1_795_000_000);
@@ -171,6 +172,22 @@ fn readiness_follows_the_process() {
     assert_eq!(shown(&plane), ("200".to_owned(), "ready\n".to_owned(), true));
     plane.state.readiness.draining();
     assert_eq!(shown(&plane), ("503".to_owned(), "draining\n".to_owned(), false));
+}
+
+#[test]
+fn who_is_ready_says_where_it_does_not_serve_by_the_files() {
+    let plane = Plane::new();
+    plane.state.readiness.ready();
+    let shown = || {
+        let answer = plane.ask("GET", "/readyz");
+        (answer.code().to_owned(), answer.body)
+    };
+    plane.state.current.keep(vec!["a problem".to_owned()], None, clock::now());
+    let stays = "ready\nthe files are refused, generation 1 stays in force\n";
+    assert_eq!(shown(), ("200".to_owned(), stays.to_owned()));
+    plane.state.current.is_last_good(clock::now());
+    let copy = "ready\nthe files are refused, the last good copy is in force\n";
+    assert_eq!(shown(), ("200".to_owned(), copy.to_owned()));
 }
 
 #[test]

@@ -79,14 +79,21 @@ fn report(
 ) -> Result<bool, String> {
     if args.ready {
         let (code, body) = ask(address, "GET", "/readyz", due)?;
-        let stage = body.trim();
+        let (stage, note) = body.split_once('\n').unwrap_or((&body, ""));
+        let note = note.trim_end();
         if !["starting", "ready", "draining"].contains(&stage) {
             return Err(format!("this is not sidegate: it answered /readyz with status {code}"));
         }
         let ready = code == 200 && stage == "ready";
         let said = match args.output {
-            Output::Text => writeln!(out, "{stage}"),
-            Output::Json => writeln!(out, "{}", json!({ "ready": ready, "stage": stage })),
+            Output::Text if note.is_empty() => writeln!(out, "{stage}"),
+            Output::Text => writeln!(out, "{stage}: {note}"),
+            Output::Json if note.is_empty() => {
+                writeln!(out, "{}", json!({ "ready": ready, "stage": stage }))
+            }
+            Output::Json => {
+                writeln!(out, "{}", json!({ "ready": ready, "stage": stage, "note": note }))
+            }
         };
         return said.map(|()| ready).map_err(|error| error.to_string());
     }
@@ -230,6 +237,13 @@ mod tests {
         for (output, answer, expected, printed) in [
             (Output::Text, whole.as_str(), Ok(true), "ready\n"),
             (Output::Json, &whole, Ok(true), "{\"ready\":true,\"stage\":\"ready\"}\n"),
+            (Output::Text, &http(200, "ready\na note\n"), Ok(true), "ready: a note\n"),
+            (
+                Output::Json,
+                &http(200, "ready\na note\n"),
+                Ok(true),
+                "{\"note\":\"a note\",\"ready\":true,\"stage\":\"ready\"}\n",
+            ),
             (Output::Text, &http(503, "draining\n"), Ok(false), "draining\n"),
             (
                 Output::Json,

@@ -1,7 +1,7 @@
 //! What a key file held when it was read, so that of the next one only what is new need be read.
 
-use std::collections::HashMap;
 use std::fs::File;
+use std::mem;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,8 +14,9 @@ use crate::policy::key::KeyDigest;
 use crate::policy::{FileId, Place};
 
 use super::permissions::Permissions;
-use super::pieces::{self, Cutter, Piece};
+use super::pieces::{self, Cut, Cutter, Known, Piece};
 use super::read::{NO_KEYS, each_line, open};
+use super::sum::Secret;
 
 /// Of a file that has changed, one part of so many may be new to be read by itself.
 const SHARE: usize = 4;
@@ -23,14 +24,17 @@ const SHARE: usize = 4;
 const FEW: usize = 4 * 1024 * 1024;
 
 /// The pieces of a key file, and whose keys are in each.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Ledger {
     pieces: Arc<[Entry]>,
+    /// What their hashes were made under.
+    secret: Arc<Secret>,
 }
 
 #[derive(Debug, Clone)]
 struct Entry {
     hash: Hash,
+    length: usize,
     keys: Keys,
 }
 
@@ -57,12 +61,13 @@ pub struct Changes {
 impl Ledger {
     pub(super) fn of(cutter: Cutter) -> Self {
         let mut first = 0;
-        let pieces = cutter.finish().into_iter().map(|(hash, lines)| {
+        let (pieces, secret) = cutter.finish();
+        let pieces = pieces.into_iter().map(|Cut { hash, length, lines }| {
             let start = first;
             first += lines;
-            Entry { hash, keys: Keys::Compiled(start..first) }
+            Entry { hash, length, keys: Keys::Compiled(start..first) }
         });
-        Self { pieces: pieces.collect() }
+        Self { pieces: pieces.collect(), secret }
     }
 
     /// What the file at `path` has that this one has not, and the other way round; and how long other
@@ -79,7 +84,8 @@ impl Ledger {
         let opened = open(path, FileId::default(), permissions, &mut problems);
         let found = opened.and_then(|file| Some((file.metadata().ok()?.len(), file)));
         let Some((length, file)) = found else { return (None, Duration::ZERO) };
-        let (pieces, helped) = pieces::of_file(&file, length);
+        let known = Known::new(self.pieces.iter().map(|entry| (entry.hash, entry.length)));
+        let (pieces, helped) = pieces::of_file(&file, length, &self.secret, &known);
         // Of an empty file nobody knows whether it is all.
         let pieces = pieces.filter(|pieces| !pieces.is_empty());
         (pieces.and_then(|pieces| self.follow(&file, &pieces, compiled)), helped)
@@ -91,8 +97,9 @@ impl Ledger {
         pieces: &[Piece],
         compiled: impl Fn(usize) -> Option<KeyDigest>,
     ) -> Option<Changes> {
-        let met = self.meet(pieces);
-        let lengths = pieces.iter().zip(&met.is).map(|(piece, entry)| (piece.length, entry));
+        let mut stays = vec![false; self.pieces.len()];
+        let is: Vec<_> = pieces.iter().map(|piece| self.entry(piece, &mut stays)).collect();
+        let lengths = pieces.iter().zip(&is).map(|(piece, entry)| (piece.length, entry));
         let (all, new) = lengths.fold((0, 0), |(all, new), (length, entry)| {
             (all + length, if entry.is_none() { new + length } else { new })
         });
@@ -101,19 +108,21 @@ impl Ledger {
         }
         let mut came = Vec::new();
         let mut entries = Vec::with_capacity(pieces.len());
-        for (piece, known) in pieces.iter().zip(met.is) {
+        for (piece, known) in pieces.iter().zip(is) {
             entries.push(match known {
-                Some(entry) => entry,
+                Some(entry) => entry.clone(),
                 None => {
-                    let drafts = parse(&piece.read(file)?)?;
+                    let drafts = parse(&piece.read(file, &self.secret)?)?;
                     let digests = drafts.iter().map(|draft| draft.digest).collect();
                     came.extend(drafts);
-                    Entry { hash: piece.hash, keys: Keys::Since(digests) }
+                    let Piece { hash, length, .. } = *piece;
+                    Entry { hash, length, keys: Keys::Since(digests) }
                 }
             });
         }
         let mut gone = Vec::new();
-        for entry in met.gone {
+        let left = self.pieces.iter().zip(stays).filter(|(_, stays)| !stays);
+        for (entry, _) in left {
             match &entry.keys {
                 Keys::Since(digests) => gone.extend_from_slice(digests),
                 Keys::Compiled(numbers) => {
@@ -123,39 +132,16 @@ impl Ledger {
                 }
             }
         }
-        Some(Changes { gone, came, ledger: Self { pieces: entries.into() } })
+        let secret = Arc::clone(&self.secret);
+        Some(Changes { gone, came, ledger: Self { pieces: entries.into(), secret } })
     }
 
-    /// Which pieces are known, and which known ones are no longer.
-    fn meet(&self, pieces: &[Piece]) -> Met<'_> {
-        let same = |(entry, piece): &(&Entry, &Piece)| entry.hash == piece.hash;
-        let both = || self.pieces.iter().zip(pieces);
-        let head = both().take_while(same).count();
-        let left = self.pieces.len().min(pieces.len()) - head;
-        let ends = self.pieces.iter().rev().zip(pieces.iter().rev());
-        let tail = ends.take(left).take_while(same).count();
-        let middle = head..self.pieces.len() - tail;
-        let known = self.pieces.get(middle).unwrap_or_default();
-        let mut by_hash: HashMap<&[u8; 32], &Entry> =
-            known.iter().map(|entry| (entry.hash.as_bytes(), entry)).collect();
-        let changed = head..pieces.len() - tail;
-        let is = pieces.iter().enumerate().map(|(at, piece)| {
-            if at < head {
-                self.pieces.get(at).cloned()
-            } else if changed.contains(&at) {
-                by_hash.remove(piece.hash.as_bytes()).cloned()
-            } else {
-                self.pieces.get(self.pieces.len() - (pieces.len() - at)).cloned()
-            }
-        });
-        let is = is.collect();
-        Met { is, gone: by_hash.into_values().collect() }
+    /// What is known of a piece, and notes that it stays. What stands twice is known once.
+    fn entry(&self, piece: &Piece, stays: &mut [bool]) -> Option<&Entry> {
+        let number = piece.known?;
+        let before = mem::replace(stays.get_mut(number)?, true);
+        if before { None } else { self.pieces.get(number) }
     }
-}
-
-struct Met<'l> {
-    is: Vec<Option<Entry>>,
-    gone: Vec<&'l Entry>,
 }
 
 /// Every record of a piece, unless anything is wrong with one.

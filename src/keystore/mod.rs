@@ -38,6 +38,7 @@ mod record;
 mod refusal;
 mod replace;
 mod store;
+mod sum;
 mod text;
 mod timestamp;
 

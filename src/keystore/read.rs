@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::policy::draft::DraftKey;
 use crate::policy::{FileId, Place, Problem, Severity};
@@ -12,6 +13,7 @@ use super::ledger::Ledger;
 use super::permissions::{self, Permissions};
 use super::pieces::Cutter;
 use super::record::Record;
+use super::sum::Secret;
 
 /// Bytes of a line with its newline; a record has some 300.
 const LONGEST_LINE: u64 = 64 * 1024;
@@ -41,13 +43,15 @@ pub fn read_to_follow(
     permissions: Permissions,
 ) -> (Vec<DraftKey>, Vec<Problem>, Option<Ledger>) {
     let mut keys = Vec::new();
-    let mut cutter = Cutter::default();
+    let mut cutter = Secret::new().map(|secret| Cutter::new(Arc::new(secret)));
     let problems = read_file(path, file, permissions, |line, text, record| {
-        cutter.line(text);
+        if let Some(cutter) = &mut cutter {
+            cutter.line(text);
+        }
         keys.push(record.into_draft(Place { file, line, column: 0 }));
     });
     let whole = problems.iter().all(|problem| problem.severity == Severity::Warning);
-    (keys, problems, whole.then(|| Ledger::of(cutter)))
+    (keys, problems, cutter.filter(|_| whole).map(Ledger::of))
 }
 
 /// Reads the key file at `path` to show it. Problems are those of [`read`].

@@ -95,6 +95,9 @@ impl Target {
         };
         new.as_file().set_permissions(fs::Permissions::from_mode(mode)).map_err(refusal)?;
         new.as_file().sync_all().map_err(refusal)?;
+        // Closed before it has its name: who watches that would be told of a writer who is done again,
+        // and read it twice.
+        let new = new.into_temp_path();
         new.persist(&self.path).map_err(|error| refusal(error.error))?;
         self.folder.sync_all().map_err(refusal)
     }

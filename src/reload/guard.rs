@@ -86,11 +86,13 @@ fn sentences(rules: &ReloadRules, loss: &Loss<'_>) -> Vec<String> {
     if let Some(most) = rules.max_revoked {
         // One key alone is somebody's deliberate act, however few there are.
         let one = usize::from(most.of(10_000) > 0);
-        if loss.keys > most.of(loss.working).max(one) {
+        let is_fine = |working| loss.keys <= most.of(working).max(one);
+        let working = loss.working(is_fine);
+        if !is_fine(working) {
             let names = list(loss.named.iter().map(ToString::to_string), loss.keys);
             problems.push(format!(
-                "`max_revoked` is {most}: {} of {} working keys would stop working: {names}",
-                loss.keys, loss.working
+                "`max_revoked` is {most}: {} of {working} working keys would stop working: {names}",
+                loss.keys
             ));
         }
     }

@@ -90,7 +90,7 @@ fn a_request_in_flight_keeps_its_generation() {
     let closed =
         text.replace("[account.banned]", "[account.writer]\nsuspended = true\n[account.banned]");
     std::fs::write(&policy, closed).unwrap();
-    until("the reload", || rig.gate.metric("sidegate_policy_generation", "") == 2.0);
+    until("the reload", || rig.gate.metric("sidegate_policy_generation", "") >= 2.0);
     peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst");
     assert_eq!(client.answer().body, b"first");
     client.send(GET);
@@ -98,7 +98,7 @@ fn a_request_in_flight_keeps_its_generation() {
     until("the events", || rig.events().len() == 2);
     let events = rig.events();
     assert_eq!(events[0]["policy_generation"], 1);
-    assert_eq!(events[1]["policy_generation"], 2);
+    assert!(events[1]["policy_generation"].as_u64() >= Some(2), "{events:?}");
     assert_eq!(events[1]["reason"], "account_suspended");
 }
 
@@ -148,7 +148,7 @@ fn which_keys_were_used_is_kept_over_a_reload_and_the_end() {
     let policy = rig.folder.path().join("policy.toml");
     let text = fs::read_to_string(&policy).unwrap();
     fs::write(&policy, format!("{text}# another generation\n")).unwrap();
-    until("the reload", || rig.gate.metric("sidegate_policy_generation", "") == 2.0);
+    until("the reload", || rig.gate.metric("sidegate_policy_generation", "") >= 2.0);
     let file = rig.folder.path().join("last-used.jsonl");
     let used = |id: &str| fs::read_to_string(&file).is_ok_and(|text| text.contains(id));
     assert!(!used("k_reader"), "a request that was refused is no use");
@@ -156,8 +156,10 @@ fn which_keys_were_used_is_kept_over_a_reload_and_the_end() {
     // A key that comes by itself is not compiled with the others.
     let keys = rig.folder.path().join("keys.jsonl");
     let text = fs::read_to_string(&keys).unwrap();
+    let before = rig.gate.metric("sidegate_policy_keys", "");
     fs::write(&keys, format!("{text}{}\n", record("late", "writer"))).unwrap();
-    until("the key", || rig.gate.metric("sidegate_policy_generation", "") == 3.0);
+    let keys = || rig.gate.metric("sidegate_policy_keys", "");
+    until("the key", || keys() > before);
     let late = WRITER.replace("key-writer", "key-late");
     assert_eq!(status(&format!("GET /app HTTP/1.1\r\n{late}")), 200);
     rig.gate.running.send("TERM");

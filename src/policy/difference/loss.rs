@@ -3,7 +3,7 @@
 use super::reach::{Class, reach};
 use super::row::Subject;
 use crate::policy::level::Level;
-use crate::policy::snapshot::{Key, KeyState, Map, RouteWorkspace, Scope, Snapshot};
+use crate::policy::snapshot::{Key, KeyState, Map, RouteWorkspace, Scope, Snapshot, ToldKey};
 use crate::policy::time::UnixSeconds;
 
 /// Keys that are named, at most.
@@ -13,11 +13,13 @@ const NAMED: usize = 5;
 ///
 /// A key *works* where it is good now and there is a route that it may pass, by some method. It is
 /// the same key where its text is the same, whatever its id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Loss<'s> {
-    /// Keys that work before the change.
-    pub working: usize,
-    /// Of these, those that do not after it.
+    was: &'s Snapshot,
+    now: UnixSeconds,
+    /// Where all of them were looked at: those that work before the change.
+    counted: Option<usize>,
+    /// Of the keys that work before the change, those that do not after it.
     pub keys: usize,
     /// The first few of those.
     pub named: Vec<Subject<'s>>,
@@ -28,46 +30,114 @@ pub struct Loss<'s> {
     pub removed: Vec<(&'s str, usize)>,
 }
 
-/// What is lost where `is` follows `was` at `now`.
+impl Loss<'_> {
+    /// Keys that work before the change. As soon as there are `enough`, no more are counted.
+    pub fn working(&self, enough: impl Fn(usize) -> bool) -> usize {
+        let count = || {
+            let mut working = Working::new(self.was, self.now);
+            let mut keys = self.was.keys.told().filter(|told| working.has(told.key));
+            let mut count = 0;
+            while !enough(count) && keys.next().is_some() {
+                count += 1;
+            }
+            count
+        };
+        self.counted.unwrap_or_else(count)
+    }
+}
+
+/// What is lost where `is` follows `was` at `now`. Where only some keys of `was` were amended to be
+/// those of `is`, no others are looked at.
 pub fn loss<'s>(was: &'s Snapshot, is: &'s Snapshot, now: UnixSeconds) -> Loss<'s> {
-    let mut loss = Loss::default();
+    // Under one policy, whoever is an owner stays one.
+    let amended = was.keys.apart(&is.keys).filter(|_| was.shares_policy(is));
+    match amended {
+        Some((before, _)) => of_amended(was, is, now, before),
+        None => of_all(was, is, now),
+    }
+}
+
+fn of_amended<'s>(
+    was: &'s Snapshot,
+    is: &'s Snapshot,
+    now: UnixSeconds,
+    mut before: Vec<ToldKey<'s>>,
+) -> Loss<'s> {
+    let mut keys = Keys::new(was, is, now);
+    before.retain(|told| keys.work_before(*told) && !keys.work_after(*told));
+    before.sort_unstable_by_key(|told| was.keys.number_of(*told));
+    let named = before.iter().take(NAMED).map(|told| subject(was, *told)).collect();
+    let (orphaned, removed) = (Vec::new(), Vec::new());
+    Loss { was, now, counted: None, keys: before.len(), named, orphaned, removed }
+}
+
+pub(super) fn of_all<'s>(was: &'s Snapshot, is: &'s Snapshot, now: UnixSeconds) -> Loss<'s> {
+    let (mut working, mut lost, mut named) = (0, 0, Vec::new());
     let mut by_workspace = vec![0; was.workspaces.names.len()];
-    let (mut before, mut after) = (Working::new(was, now), Working::new(is, now));
+    let mut keys = Keys::new(was, is, now);
     for told in was.keys.told() {
-        if !before.has(told.key) {
+        if !keys.work_before(told) {
             continue;
         }
-        loss.working += 1;
+        working += 1;
         if let Some(count) = by_workspace.get_mut(told.key.workspace as usize) {
             *count += 1;
         }
-        if is.keys.of_same_text(told, &was.keys).is_some_and(|key| after.has(key)) {
+        if keys.work_after(told) {
             continue;
         }
-        loss.keys += 1;
-        if loss.named.len() < NAMED {
-            loss.named.push(Subject::Key {
-                id: told.id,
-                account: was.workspaces.accounts().name(told.key.account),
-                workspace: was.workspaces.names.text(told.key.workspace),
-            });
+        lost += 1;
+        if named.len() < NAMED {
+            named.push(subject(was, told));
         }
     }
+    let (mut orphaned, mut removed) = (Vec::new(), Vec::new());
     for (name, keys) in was.workspaces().zip(by_workspace) {
         match is.workspace(name) {
-            None if keys > 0 => loss.removed.push((name, keys)),
+            None if keys > 0 => removed.push((name, keys)),
             None => {}
             Some(left) => {
                 let owners: Vec<_> =
                     was.workspace(name).into_iter().flat_map(|w| w.owners()).collect();
                 let stays = left.owners().any(|owner| owners.contains(&owner));
                 if !owners.is_empty() && !stays {
-                    loss.orphaned.push((name, owners));
+                    orphaned.push((name, owners));
                 }
             }
         }
     }
-    loss
+    Loss { was, now, counted: Some(working), keys: lost, named, orphaned, removed }
+}
+
+fn subject<'s>(was: &'s Snapshot, told: ToldKey<'s>) -> Subject<'s> {
+    Subject::Key {
+        id: told.id,
+        account: was.workspaces.accounts().name(told.key.account),
+        workspace: was.workspaces.names.text(told.key.workspace),
+    }
+}
+
+/// Keys of the snapshot before a change.
+struct Keys<'s> {
+    was: &'s Snapshot,
+    is: &'s Snapshot,
+    before: Working<'s>,
+    after: Working<'s>,
+}
+
+impl<'s> Keys<'s> {
+    fn new(was: &'s Snapshot, is: &'s Snapshot, now: UnixSeconds) -> Self {
+        Self { was, is, before: Working::new(was, now), after: Working::new(is, now) }
+    }
+
+    fn work_before(&mut self, told: ToldKey<'_>) -> bool {
+        self.before.has(told.key)
+    }
+
+    fn work_after(&mut self, told: ToldKey<'_>) -> bool {
+        let after = &mut self.after;
+        self.is.keys.of_same_text(told, &self.was.keys).is_some_and(|key| after.has(key))
+    }
 }
 
 /// Which keys of a snapshot work.

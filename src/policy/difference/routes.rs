@@ -111,7 +111,7 @@ fn text<'s>(text: &str) -> Value<'s> {
 fn joined<'s, T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> Value<'s> {
     let names: Vec<_> = names.into_iter().collect();
     let names: Vec<_> = names.iter().map(AsRef::as_ref).collect();
-    text(&names.join(" "))
+    if names.is_empty() { Value::Nothing } else { text(&names.join(" ")) }
 }
 
 fn methods<'s>(told: &Told<'_>) -> Value<'s> {

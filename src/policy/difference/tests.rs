@@ -1,5 +1,7 @@
 //! Small changes and what is told of them, and a few among many keys.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::policy::draft::{
     Draft, DraftAccount, DraftCeiling, DraftGrant, DraftKey, DraftProduct, DraftRole, DraftRoute,
@@ -401,8 +403,70 @@ fn what_is_lost_altogether_is_counted() {
         let (was, is) = (compile(was).unwrap(), compile(is).unwrap());
         let found = loss(&was, &is, NOW);
         let orphaned: Vec<_> = found.orphaned.iter().map(|(workspace, _)| *workspace).collect();
-        let counted = (found.working, found.keys, &*orphaned, &*found.removed);
+        let counted = (found.working(|_| false), found.keys, &*orphaned, &*found.removed);
         assert_eq!(counted, *expected, "case {number}");
         assert_eq!(found.named.len(), found.keys, "case {number}");
+    }
+}
+
+/// A key of the acme's, of an account that reaches something or nothing, that is good or not.
+fn any_key() -> impl Strategy<Value = DraftKey> {
+    let time = || prop::option::of((NOW.0 - 3..NOW.0 + 4).prop_map(UnixSeconds));
+    let ceiling = prop::option::of(prop::sample::select(vec![Level::None, Level::View]));
+    let accounts = prop::sample::select(vec!["ann", "bob", "olga"]);
+    let what = (0..40_u32, accounts, ceiling);
+    (what, time(), time(), time()).prop_map(|(what, not_before, expires, revoked)| {
+        let (number, account, ceiling) = what;
+        let ceiling = ceiling.map(|level| DraftCeiling { level, products: None, areas: None });
+        let key = key(&format!("k_{number}"), &number.to_string(), "acme", account);
+        DraftKey { not_before, expires, revoked, ceiling, ..key }
+    })
+}
+
+/// No two of one text.
+fn any_keys(most: usize) -> impl Strategy<Value = Vec<DraftKey>> {
+    let by_id = prop::collection::btree_map(0..40_u32, any_key(), 0..most);
+    by_id.prop_map(|keys| {
+        let named = keys.into_iter().map(|(number, key)| DraftKey {
+            id: format!("k_{number}").into(),
+            digest: KeyDigest::blake3(&number.to_string()),
+            ..key
+        });
+        named.collect()
+    })
+}
+
+proptest! {
+    /// However often it was amended: as many are lost, and the same, as where all are looked at.
+    #[test]
+    fn for_every_amendment_the_loss_is_that_of_all_keys(
+        keys in any_keys(40),
+        changes in prop::collection::vec((any_keys(12), 0..40_u32), 1..4),
+        later in 0..3_i64,
+    ) {
+        let first = compile(Draft { keys, ..policy() }).unwrap();
+        let mut was = first.clone();
+        for (came, gone) in changes {
+            let left = (gone..gone + 6).map(|number| KeyDigest::blake3(&number.to_string()));
+            let gone = came.iter().map(|key| key.digest).chain(left);
+            let has = |digest: &KeyDigest| was.keys.has(digest);
+            let gone: Vec<_> = gone.filter(has).collect();
+            // A warning is the compiler's to tell.
+            let Some(is) = was.amended(&gone, &came) else { continue };
+            for (was, is) in [(&was, &is), (&is, &was), (&first, &is), (&is, &first)] {
+                let now = UnixSeconds(NOW.0 + later);
+                let (found, all) = (loss(was, is, now), loss::of_all(was, is, now));
+                prop_assert_eq!(found.keys, all.keys);
+                prop_assert_eq!(&found.named, &all.named);
+                prop_assert_eq!((&found.orphaned, &found.removed), (&all.orphaned, &all.removed));
+                let working = all.working(|_| true);
+                prop_assert_eq!(found.working(|_| false), working);
+                for enough in 0..working + 2 {
+                    let counted = found.working(|count| count >= enough);
+                    prop_assert_eq!(counted, working.min(enough));
+                }
+            }
+            was = is;
+        }
     }
 }

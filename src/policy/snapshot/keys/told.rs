@@ -86,16 +86,32 @@ impl Keys {
         self.of(&digest).map(|told| told.key)
     }
 
+    /// Where a record of these keys stands in the order in which [`told`](Self::told) tells them.
+    pub(in crate::policy) fn number_of(&self, told: Told<'_>) -> Option<u32> {
+        let digest = KeyDigest { kind: told.kind, bytes: told.key.digest };
+        self.numbered(&digest).map(|(number, _)| number)
+    }
+
+    /// Whether there is a record of that digest.
+    #[cfg(test)]
+    pub(in crate::policy) fn has(&self, digest: &KeyDigest) -> bool {
+        self.of(digest).is_some()
+    }
+
     pub(super) fn of(&self, digest: &KeyDigest) -> Option<Told<'_>> {
+        self.numbered(digest).map(|(_, told)| told)
+    }
+
+    fn numbered(&self, digest: &KeyDigest) -> Option<(u32, Told<'_>)> {
         let says = self.overlay.as_ref().map_or(Says::Nothing, |overlay| overlay.says(digest));
-        let (id, key) = match says {
+        let (number, id, key) = match says {
             Says::Gone => return None,
-            Says::Is(_, added) => (&*added.id, &added.key),
+            Says::Is(index, added) => (self.base.end() + index, &*added.id, &added.key),
             Says::Nothing => {
                 let (number, key) = self.base.of_digest(digest)?;
-                (self.base.id(number), key)
+                (number, self.base.id(number), key)
             }
         };
-        Some(Told { id, kind: digest.kind, key })
+        Some((number, Told { id, kind: digest.kind, key }))
     }
 }
