@@ -41,9 +41,9 @@ pub(super) struct Scale<const N: usize> {
 }
 
 /// From half a millisecond, under which a product's own work disappears, to the default timeout of
-/// an upstream: steps of 2 or 2.5, so that a quantile between two bounds is off by a fourth of itself
-/// at the most in the middle of a step. 15 a route: with four times as many a scrape of 1,000 routes would
-/// take four times as long, and native histograms exist in no text format.
+/// an upstream, three to a decade: a quantile is known within a factor of 2.5, and a limit such as
+/// 100 ms or 1 s is a bound, so that what share was faster is counted, not guessed. More would be paid for at each
+/// scrape, once for each route; native histograms, which would be finer for less, exist in no text format.
 pub(super) static REQUESTS: Scale<15> = Scale {
     bounds: [
         500_000,

@@ -6,21 +6,23 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prometheus::core::Collector;
-use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 
 use super::Form;
 use super::audit::{Audit, AuditCounters};
 use super::cell::{DECISIONS, REQUESTS, Total};
+use super::families::Families;
 use super::log::{Log, LogCounters};
 use super::names::Names;
 use super::page::{Family, Kind, Page, labels};
+use super::policy::PolicyGauges;
 use super::pool::{EndpointBoard, EndpointState, PoolFamilies};
 use super::refused::{self, Refusals};
 use super::route::{self, RouteLoads, Routes};
-use super::worker::{WorkerCells, WorkerMeters};
-use crate::current::{Current, Generation, ReloadStatus};
-use crate::policy::{DenyReason, Snapshot, UnixSeconds};
+use super::tally::WorkerCells;
+use super::worker::WorkerMeters;
+use crate::current::{Current, ReloadStatus};
+use crate::policy::UnixSeconds;
 
 const UPSTREAM_DURATION: Family<'_> = Family {
     name: "sidegate_upstream_duration_seconds",
@@ -61,28 +63,6 @@ pub struct Telemetry {
     audit: AuditCounters,
     policy: PolicyGauges,
     workers: Mutex<Vec<Arc<WorkerCells>>>,
-}
-
-#[derive(Debug)]
-struct PolicyGauges {
-    generation: IntGauge,
-    last_successful: IntGauge,
-    held_back: IntGauge,
-    from_last_good: IntGauge,
-    last_success: Gauge,
-    reloads: IntCounterVec,
-    keys: IntGauge,
-    routes: IntGauge,
-    expiring: IntGaugeVec,
-    counted: Mutex<Counted>,
-}
-
-/// How many keys end soon, as it was counted last: a million keys are looked through once a minute.
-#[derive(Debug, Default)]
-struct Counted {
-    generation: u64,
-    at: UnixSeconds,
-    counts: [(&'static str, i64); 3],
 }
 
 impl Telemetry {
@@ -192,9 +172,9 @@ impl Telemetry {
         self.policy.set(&generation, &status, now);
         self.log.render();
         self.audit.render();
-        self.connections.set(workers.iter().map(|worker| worker.connections()).sum());
-        self.in_flight.set(workers.iter().map(|worker| worker.in_flight()).sum());
-        self.streams.set(workers.iter().map(|worker| worker.streams()).sum());
+        self.connections.set(workers.iter().map(|worker| worker.connections.value()).sum());
+        self.in_flight.set(workers.iter().map(|worker| worker.in_flight.value()).sum());
+        self.streams.set(workers.iter().map(|worker| worker.streams.value()).sum());
         page.gathered(&self.registry.gather());
         page.end()
     }
@@ -232,143 +212,6 @@ fn write_durations(page: &mut Page, workers: &[Arc<WorkerCells>]) {
     }
 }
 
-impl PolicyGauges {
-    fn new(made: &Families<'_>) -> Result<Self, prometheus::Error> {
-        Ok(Self {
-            generation: made.gauge("policy_generation", "The policy in force, from 1.")?,
-            last_successful: made.gauge(
-                "policy_last_reload_successful",
-                "1 where the files on disk are what is in force, else 0.",
-            )?,
-            held_back: made.gauge(
-                "policy_change_held_back",
-                "1 where the files have no fault and wait for an operator's consent, else 0.",
-            )?,
-            from_last_good: made.gauge(
-                "policy_from_last_good",
-                "1 where the last good copy on disk is in force, else 0.",
-            )?,
-            last_success: {
-                let name = "sidegate_policy_last_reload_success_timestamp_seconds";
-                made.register(Gauge::new(name, "When the policy in force was loaded.")?)?
-            },
-            reloads: made.counters(
-                "policy_reloads_total",
-                "Attempts to load the policy, by result.",
-                &["result"],
-            )?,
-            keys: made.gauge("policy_keys", "Key records in force.")?,
-            routes: made.gauge("policy_routes", "Routes in force.")?,
-            expiring: made.gauges(
-                "keys_expiring",
-                "Keys that stop being good within that time.",
-                &["within"],
-            )?,
-            counted: Mutex::default(),
-        })
-    }
-
-    fn expiring(&self, generation: &Generation, now: UnixSeconds) -> [(&'static str, i64); 3] {
-        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_fresh = (counted.at.0..counted.at.0.saturating_add(60)).contains(&now.0);
-        if counted.generation != generation.number || !is_fresh {
-            let counts = expiring(&generation.snapshot, now);
-            *counted = Counted { generation: generation.number, at: now, counts };
-        }
-        counted.counts
-    }
-
-    fn set(&self, generation: &Generation, status: &ReloadStatus, now: UnixSeconds) {
-        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        self.generation.set(number(generation.number));
-        self.last_successful.set(i64::from(status.failing.is_none()));
-        let held_back = status.failing.as_ref().is_some_and(|failing| failing.waiting.is_some());
-        self.held_back.set(i64::from(held_back));
-        self.from_last_good.set(i64::from(status.last_good.is_some()));
-        self.last_success.set(status.succeeded_at.0 as f64);
-        count_up_to(&self.reloads.with_label_values(&["success"]), status.successes);
-        count_up_to(&self.reloads.with_label_values(&["failure"]), status.failures);
-        self.keys.set(number(generation.snapshot.key_count() as u64));
-        self.routes.set(number(generation.snapshot.route_count() as u64));
-        for (within, count) in self.expiring(generation, now) {
-            self.expiring.with_label_values(&[within]).set(count);
-        }
-    }
-}
-
-/// Makes a counter say what somebody else has counted since the start.
-pub(super) fn count_up_to(counter: &IntCounter, all: u64) {
-    counter.inc_by(all.saturating_sub(counter.get()));
-}
-
-/// Good keys that stop being good within a day, a week, a month.
-fn expiring(snapshot: &Snapshot, now: UnixSeconds) -> [(&'static str, i64); 3] {
-    const DAY: i64 = 86_400;
-    let mut counts = [("24h", DAY, 0), ("7d", 7 * DAY, 0), ("30d", 30 * DAY, 0)];
-    for left in
-        snapshot.key_expiries().map(|at| at.0.saturating_sub(now.0)).filter(|left| *left > 0)
-    {
-        for (_, within, count) in &mut counts {
-            *count += i64::from(left <= *within);
-        }
-    }
-    counts.map(|(name, _, count)| (name, count))
-}
-
-/// Makes families with our prefix.
-pub(super) struct Families<'r> {
-    registry: &'r Registry,
-}
-
-impl Families<'_> {
-    pub(super) fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntCounterVec, prometheus::Error> {
-        self.register(IntCounterVec::new(Self::opts(name, help), labels)?)
-    }
-
-    /// With every reason from the start, so that the first of each is an increase.
-    fn streams_terminated(&self) -> Result<IntCounterVec, prometheus::Error> {
-        let name = "streams_terminated_total";
-        let help =
-            "Live streams ended from here: what let them through no longer does, or a drain.";
-        let family = self.counters(name, help, &["reason"])?;
-        for reason in DenyReason::ALL.map(DenyReason::code).into_iter().chain(["drain", "idle"]) {
-            family.with_label_values(&[reason]);
-        }
-        Ok(family)
-    }
-
-    pub(super) fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
-        self.register(IntCounter::with_opts(Self::opts(name, help))?)
-    }
-
-    pub(super) fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
-        self.register(IntGauge::with_opts(Self::opts(name, help))?)
-    }
-
-    pub(super) fn gauges(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntGaugeVec, prometheus::Error> {
-        self.register(IntGaugeVec::new(Self::opts(name, help), labels)?)
-    }
-
-    fn opts(name: &str, help: &str) -> Opts {
-        Opts::new(format!("sidegate_{name}"), help)
-    }
-
-    fn register<C: Collector + Clone + 'static>(&self, family: C) -> Result<C, prometheus::Error> {
-        self.registry.register(Box::new(family.clone()))?;
-        Ok(family)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -378,7 +221,7 @@ mod tests {
     use crate::current::Current;
     use crate::policy::draft::{DraftRoute, DraftScope};
     use crate::policy::{
-        At, Decision, Denial, Draft, Facts, Level, Query, RouteLimits, Upgrade, compile,
+        At, Decision, Denial, Draft, Facts, Level, Query, RouteLimits, Snapshot, Upgrade, compile,
     };
     use crate::telemetry::Limit;
 

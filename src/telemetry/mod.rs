@@ -16,6 +16,7 @@ mod audit;
 mod cell;
 mod denials;
 mod event;
+mod families;
 mod form;
 mod journal;
 mod kinds;
@@ -24,10 +25,12 @@ mod log;
 mod metrics;
 mod names;
 mod page;
+mod policy;
 mod pool;
 mod refused;
 mod route;
 mod sink;
+mod tally;
 mod worker;
 
 pub use audit::{

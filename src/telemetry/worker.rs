@@ -2,13 +2,12 @@
 
 use std::cell::LazyCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use hashbrown::HashMap;
 use prometheus::IntCounter;
 
-use super::cell::{Count, DECISIONS, REQUESTS, Spread};
+use super::cell::Count;
 use super::kinds::{CutKind, HandshakeErrorKind, Limit, OriginErrorKind, UpstreamErrorKind};
 use super::ledger::Asker;
 use super::metrics::Telemetry;
@@ -17,58 +16,11 @@ use super::page::labels;
 use super::pool::PoolMeters;
 use super::refused::{self, Labels};
 use super::route::{NONE, RouteCells, RouteLoad, RoutePlace};
+use super::tally::WorkerCells;
 use crate::policy::{Denial, Facts, Snapshot};
 
 /// Workspaces with a label of their own: the first of the policy. The rest are `other`.
 pub(super) const LABELLED_WORKSPACES: usize = 100;
-
-/// What one worker does at this moment, and what it counts whatever the policy says. One writer, read
-/// at a scrape; on cache lines that no other worker writes to.
-#[derive(Debug)]
-#[repr(align(128))]
-pub(super) struct WorkerCells {
-    connections: AtomicI64,
-    in_flight: AtomicI64,
-    streams: AtomicI64,
-    pub(super) decision: Spread<9>,
-    /// By upstream.
-    pub(super) upstreams: Box<[UpstreamCells]>,
-}
-
-/// What one worker counts of one upstream.
-#[derive(Debug)]
-pub(super) struct UpstreamCells {
-    pub(super) name: Box<str>,
-    pub(super) duration: Spread<15>,
-}
-
-impl WorkerCells {
-    fn new(upstreams: &[String]) -> Self {
-        let upstream = |name: &String| UpstreamCells {
-            name: name.as_str().into(),
-            duration: Spread::new(&REQUESTS),
-        };
-        Self {
-            connections: AtomicI64::new(0),
-            in_flight: AtomicI64::new(0),
-            streams: AtomicI64::new(0),
-            decision: Spread::new(&DECISIONS),
-            upstreams: upstreams.iter().map(upstream).collect(),
-        }
-    }
-
-    pub(super) fn connections(&self) -> i64 {
-        self.connections.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn in_flight(&self) -> i64 {
-        self.in_flight.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn streams(&self) -> i64 {
-        self.streams.load(Ordering::Relaxed)
-    }
-}
 
 /// A worker's own handles. Never shared: workers meet only in the families behind them.
 #[derive(Debug)]
@@ -138,17 +90,17 @@ impl WorkerMeters {
 
     /// Counts a connection in (1) or out (-1), and returns how many this worker has.
     pub fn connections(&self, change: i64) -> i64 {
-        add(&self.cells.connections, change)
+        self.cells.connections.add(change)
     }
 
     /// Counts a request in (1) or out (-1), and returns how many this worker has.
     pub fn in_flight(&self, change: i64) -> i64 {
-        add(&self.cells.in_flight, change)
+        self.cells.in_flight.add(change)
     }
 
     /// Counts a request that lasts in (1) or out (-1), and returns how many this worker has.
     pub fn streams(&self, change: i64) -> i64 {
-        add(&self.cells.streams, change)
+        self.cells.streams.add(change)
     }
 
     /// Counts a request that lasts and is ended from here. `reason` is the code of a refusal or, of
@@ -348,11 +300,4 @@ impl WorkerMeters {
         }
         self.generation == generation
     }
-}
-
-/// One writer: no read-modify-write is needed, and none is paid for.
-fn add(gauge: &AtomicI64, change: i64) -> i64 {
-    let now = gauge.load(Ordering::Relaxed) + change;
-    gauge.store(now, Ordering::Relaxed);
-    now
 }
