@@ -8,12 +8,13 @@ use clap::Args;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::desk;
 use super::life::Service;
 use super::manager::Manager;
 use super::sockets::{Opened, Sockets};
 use super::uses::Keeper;
 use super::{Exit, FileArgs};
-use crate::admin::{Look, Readiness, State};
+use crate::admin::{Desk, Look, Readiness, State};
 use crate::clock;
 use crate::config::{self, Config, Loaded, Loader, Report};
 use crate::current::Current;
@@ -125,6 +126,7 @@ pub(super) struct Plane {
     tls: Option<Tls>,
     current: Arc<Current>,
     telemetry: Arc<Telemetry>,
+    desk: Desk,
     opened: Opened,
     warnings: Vec<String>,
     fallback: Option<Fallback>,
@@ -144,6 +146,7 @@ impl Plane {
             })?;
         let Loaded { snapshot, tls, trusts, certificates, report } = loaded;
         config.proxy.trust(trusts);
+        let desk = desk::open(&config, permissions)?;
         let opened = sockets.open(&config)?;
         let telemetry = Telemetry::new(VERSION)
             .map_err(|error| Failure::Broke(format!("the metrics cannot be set up: {error}")))?;
@@ -154,7 +157,7 @@ impl Plane {
         let current = begin(snapshot, tls.as_ref().map(Tls::config), clock::now());
         current.show(certificates);
         let warnings = [report.lines(), warnings].concat();
-        Ok(Self { config, loader, seen, tls, current, telemetry, opened, warnings, fallback })
+        Ok(Self { config, loader, seen, tls, current, telemetry, desk, opened, warnings, fallback })
     }
 
     /// Serves from now on.
@@ -223,6 +226,7 @@ impl Plane {
                 Some(id) => asker.accept(id, settled),
                 None => asker.ask(settled),
             }),
+            desk: self.desk,
             started,
             version: VERSION,
         };

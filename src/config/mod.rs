@@ -36,6 +36,7 @@ mod suite;
 mod tests;
 mod time;
 mod tls;
+mod token;
 mod trusted;
 mod units;
 mod upstream;
@@ -54,6 +55,7 @@ pub use self::report::Report;
 pub use self::schema::Schema;
 pub use self::suite::{Case, Expect, Suite, Who, read_suite};
 pub use self::tls::{CertificateFiles, TlsFiles, TrustFiles};
+pub use self::token::read_token;
 
 use self::files::Files;
 use self::page::Notes;
@@ -62,7 +64,7 @@ use crate::current::Certificate;
 use crate::keystore::{self, LastUsed, Ledger, Permissions};
 use crate::policy::draft::DraftKey;
 use crate::policy::key::Pepper;
-use crate::policy::{Allow, Draft, Problem, Severity, Snapshot, compile_with};
+use crate::policy::{Allow, Draft, Problem, Rules, Severity, Snapshot, compile_with};
 use crate::proxy::{Tls, Trust};
 use crate::{admin, proxy, telemetry};
 
@@ -332,6 +334,7 @@ fn collect(config: &Config, secrets: Option<Secrets<'_>>, before: &Notes) -> (Dr
 fn judge(mut draft: Draft, notes: Notes, files: Files) -> (Option<Snapshot>, Report) {
     let keys = std::mem::take(&mut draft.keys);
     let (snapshot, problems) = weigh(&draft, keys, notes);
+    let snapshot = snapshot.map(|it| it.with_rules(Rules::new(draft, files.names().to_vec())));
     (snapshot, Report::new(files, problems))
 }
 

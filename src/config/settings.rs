@@ -15,7 +15,7 @@ use super::tls::TrustFiles;
 use super::{allow, audit, handover, reload, trusted, upstream};
 use crate::policy::Problem;
 use crate::proxy::Upstream;
-use crate::{admin, proxy, telemetry};
+use crate::{proxy, telemetry};
 
 /// Bytes of `sidegate.toml`: 1 MiB.
 const LARGEST: u64 = 1 << 20;
@@ -102,7 +102,7 @@ pub(super) fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         trusts,
         reload,
         proxy,
-        admin: admin::Settings { listen: admin },
+        admin,
         handover,
         log,
         audit,

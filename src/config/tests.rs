@@ -426,7 +426,7 @@ fn every_setting_can_be_set() {
         listen.address = "[::1]:1"
         listen.proxy_protocol = "v2"
         listen.tls = { certificate = "a.pem", key = "a.key", client_ca = "ca.pem", certificates = [{ certificate = "b.pem", key = "/b.key" }] }
-        admin = { address = "127.0.0.1:2" }
+        admin = { address = "127.0.0.1:2", token = "admin.token", hosts = ["ops.example"] }
         upstream.z = { urls = ["http://z:1", "unix:/run/z"], idle_connections = 0, requests = 1, eject_after = 0, dns_refresh = "1m" }
         upstream.a = { urls = ["http://[::1]"], health = { path = "/h", interval = "1s", timeout = "2s", after = 3, host = "a:1" } }
         timeouts = { handshake = "9s", header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", tunnel = "7s", drain_delay = "8s", linger = "10s", drain = "6s" }

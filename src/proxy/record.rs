@@ -12,7 +12,7 @@ use super::worker::Worker;
 use crate::clock;
 use crate::current::Held;
 use crate::policy::{Denial, Facts};
-use crate::telemetry::{Limit, RequestEvent, RoutePlace};
+use crate::telemetry::{Limit, Refusal, RequestEvent, RoutePlace};
 
 /// Status of a request whose client went away before there was an answer. No client sees it.
 const CLIENT_GONE: u16 = 499;
@@ -170,10 +170,23 @@ impl Record {
         drop(meters);
         let Some(told) = &self.told else { return };
         let lost = self.activity.right.lost().map(|lost| lost.denial);
+        let denial = told.denial.or(lost);
+        if let Some(denial) = denial {
+            let refusal = Refusal {
+                reason: denial.reason,
+                facts: *facts,
+                generation: number,
+                method: known(&told.method),
+                status: self.status,
+                request_id: told.trace.request_id(),
+                peer: self.activity.peer.text(),
+            };
+            self.worker.meters().refused(snapshot, &refusal, clock::now());
+        }
         let event = RequestEvent {
             logged: told.logged,
             decided: self.decided,
-            denial: told.denial.or(lost),
+            denial,
             terminated: lost.is_some(),
             words: snapshot.describe(facts),
             generation: number,

@@ -11,13 +11,14 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 use super::Form;
 use super::audit::{Audit, AuditCounters};
 use super::cell::{DECISIONS, REQUESTS, Total};
+use super::denied::{self, DeniedSeries};
 use super::families::Families;
 use super::log::{Log, LogCounters};
 use super::names::Names;
 use super::page::{Family, Kind, Page, labels};
 use super::policy::PolicyGauges;
 use super::pool::{EndpointBoard, EndpointState, PoolFamilies};
-use super::refused::{self, Refusals};
+use super::refusals::{Boards, Refused};
 use super::route::{self, RouteLoads, Routes};
 use super::tally::WorkerCells;
 use super::worker::WorkerMeters;
@@ -46,7 +47,7 @@ const CERTIFICATE: Family<'_> = Family {
 pub struct Telemetry {
     registry: Registry,
     pub(super) routes: Routes,
-    pub(super) denials: Refusals,
+    pub(super) denials: DeniedSeries,
     pub(super) upstream_errors: IntCounterVec,
     pub(super) pools: PoolFamilies,
     boards: Mutex<Vec<EndpointBoard>>,
@@ -56,6 +57,7 @@ pub struct Telemetry {
     pub(super) cut_connections: IntCounterVec,
     pub(super) streams_terminated: IntCounterVec,
     pub(super) route_loads: RouteLoads,
+    pub(super) refusals: Boards,
     connections: IntGauge,
     in_flight: IntGauge,
     streams: IntGauge,
@@ -78,13 +80,14 @@ impl Telemetry {
         build.with_label_values(&[version]).set(1);
         let telemetry = Self {
             routes: Routes::new(),
-            denials: Refusals::new(),
+            denials: DeniedSeries::new(),
             upstream_errors: made.counters(
                 "upstream_errors_total",
                 "Requests that an upstream did not answer as it should.",
                 &["upstream", "kind"],
             )?,
             pools: PoolFamilies::new(&made)?,
+            refusals: Boards::default(),
             boards: Mutex::default(),
             streams_terminated: made.streams_terminated()?,
             route_loads: RouteLoads::default(),
@@ -144,6 +147,11 @@ impl Telemetry {
         boards.iter().map(EndpointBoard::state).collect()
     }
 
+    /// DeniedSeries of the last half hour by reason, and examples of them.
+    pub fn refusals(&self, now: UnixSeconds) -> Vec<Refused> {
+        self.refusals.read(now)
+    }
+
     /// Counts what that log does not tell. The first one given is the one counted.
     pub fn watch_log(&self, log: &Log) {
         self.log.watch(log);
@@ -164,7 +172,7 @@ impl Telemetry {
 
         let mut page = Page::new(form, 4096 * (routes.len() + 4) + 128 * denials.len());
         route::write(&mut page, &routes);
-        refused::write(&mut page, &denials);
+        denied::write(&mut page, &denials);
         self.route_loads.write(&mut page, |name| names.has_route(name));
         write_durations(&mut page, &workers);
         let status = current.status();

@@ -15,6 +15,7 @@
 mod audit;
 mod cell;
 mod denials;
+mod denied;
 mod event;
 mod families;
 mod form;
@@ -27,7 +28,7 @@ mod names;
 mod page;
 mod policy;
 mod pool;
-mod refused;
+mod refusals;
 mod route;
 mod sink;
 mod tally;
@@ -44,6 +45,7 @@ pub use kinds::{CutKind, HandshakeErrorKind, Limit, OriginErrorKind, UpstreamErr
 pub use log::{Log, install};
 pub use metrics::Telemetry;
 pub use pool::{EndpointBoard, EndpointMeters, EndpointState, PoolMeters};
+pub use refusals::{EXAMPLES, Example, MINUTES, Refusal, Refused};
 pub use route::RoutePlace;
 pub use worker::WorkerMeters;
 

@@ -2,7 +2,7 @@
 
 use hashbrown::HashSet;
 
-use super::refused::{Labels, OTHER};
+use super::denied::{Labels, OTHER};
 use super::route::NONE;
 use super::worker::LABELLED_WORKSPACES;
 use crate::policy::{Route, Snapshot};

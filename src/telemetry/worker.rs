@@ -8,16 +8,17 @@ use hashbrown::HashMap;
 use prometheus::IntCounter;
 
 use super::cell::Count;
+use super::denied::{self, Labels};
 use super::kinds::{CutKind, HandshakeErrorKind, Limit, OriginErrorKind, UpstreamErrorKind};
 use super::ledger::Asker;
 use super::metrics::Telemetry;
 use super::names::Names;
 use super::page::labels;
 use super::pool::PoolMeters;
-use super::refused::{self, Labels};
+use super::refusals::{Board, Refusal};
 use super::route::{NONE, RouteCells, RouteLoad, RoutePlace};
 use super::tally::WorkerCells;
-use crate::policy::{Denial, Facts, Snapshot};
+use crate::policy::{Denial, Facts, Snapshot, UnixSeconds};
 
 /// Workspaces with a label of their own: the first of the policy. The rest are `other`.
 pub(super) const LABELLED_WORKSPACES: usize = 100;
@@ -40,6 +41,7 @@ pub struct WorkerMeters {
     handshake_errors: [IntCounter; HandshakeErrorKind::ALL.len()],
     origin_errors: [IntCounter; OriginErrorKind::ALL.len()],
     cut_connections: [IntCounter; CutKind::ALL.len()],
+    refusals: Board,
 }
 
 /// Reason, route, workspace and level; the product is the route's.
@@ -75,6 +77,7 @@ impl WorkerMeters {
                 .map(|kind| telemetry.handshake_errors.with_label_values(&[kind.code()])),
             origin_errors: OriginErrorKind::ALL
                 .map(|kind| telemetry.origin_errors.with_label_values(&[kind.code()])),
+            refusals: telemetry.refusals.add(),
             telemetry,
         }
     }
@@ -282,10 +285,15 @@ impl WorkerMeters {
         let asker = Asker {
             worker: self.number,
             generation,
-            most: refused::most(snapshot, is_named),
+            most: denied::most(snapshot, is_named),
             has: &|labels: &Labels| names.has(labels),
         };
         self.telemetry.denials.cell(&labels, &asker, || labels.text(), Count::default)
+    }
+
+    /// Notes a refusal for who looks at the last ones.
+    pub fn refused(&self, snapshot: &Snapshot, refusal: &Refusal<'_>, now: UnixSeconds) {
+        self.refusals.note(refusal, || snapshot.describe(&refusal.facts), now);
     }
 
     /// Whether handles are of that generation; those of the next begin with its first request.

@@ -8,7 +8,7 @@ use sidegate::telemetry::{CutKind, HandshakeErrorKind, Limit, OriginErrorKind, U
 
 use crate::exposition::Exposition;
 use crate::hostile::{self, KINDS, KINDS_2};
-use crate::site::Site;
+use crate::site::{AUTHORITY, OTHER, Site};
 
 #[test]
 fn hostile_requests_make_no_series() {
@@ -89,7 +89,8 @@ impl Bounds {
         let reasons = DenyReason::ALL.map(DenyReason::code);
         let values = BTreeMap::from([
             ("code", set(&["1xx", "2xx", "3xx", "4xx", "5xx"])),
-            ("endpoint", set(&[&site.upstream])),
+            ("endpoint", set(&[&site.upstream, OTHER])),
+            ("file", set(&[AUTHORITY])),
             ("kind", set(&codes)),
             ("level", set(&["none", "view", "full"])),
             ("limit", set(&Limit::ALL.map(Limit::code))),
@@ -104,13 +105,14 @@ impl Bounds {
             ),
             ("result", set(&["success", "failure"])),
             ("route", with_none(&mut routes.into_iter())),
-            ("upstream", set(&["app"])),
+            ("upstream", set(&["app", "other"])),
             ("version", set(&[env!("CARGO_PKG_VERSION")])),
             ("within", set(&["24h", "7d", "30d"])),
             ("workspace", workspaces),
         ]);
         let labels = BTreeMap::from([
             ("sidegate_build_info", vec!["version"]),
+            ("sidegate_certificate_expiry_timestamp_seconds", vec!["file"]),
             ("sidegate_denials_total", vec!["level", "product", "reason", "route", "workspace"]),
             ("sidegate_http2_connections_cut_total", vec!["kind"]),
             ("sidegate_keys_expiring", vec!["within"]),

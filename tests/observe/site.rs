@@ -26,6 +26,10 @@ upstream = "app"
 limits = { requests = 1000 }
 "#;
 
+/// An upstream that speaks TLS, where nobody is, and whom it is believed by.
+pub(crate) const OTHER: &str = "https://127.0.0.1:1";
+pub(crate) const AUTHORITY: &str = "authority.pem";
+
 /// The gate, its folder, and its upstream.
 pub(crate) struct Site {
     pub(crate) gate: Gate,
@@ -38,8 +42,17 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("policy.toml"), Self::policy()).unwrap();
         let upstream = upstream();
+        let authority = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(folder.path().join(AUTHORITY), authority.cert.pem()).unwrap();
+        let other =
+            format!("upstream.other.urls = [{OTHER:?}]\nupstream.other.ca = {AUTHORITY:?}\n");
         let lines = "workers = 2\nlog.level = \"warn\"\nupstream.app.health.path = \"/\"\n";
-        let gate = Gate::start_over(folder.path(), std::slice::from_ref(&upstream), &keys(), lines);
+        let gate = Gate::start_over(
+            folder.path(),
+            std::slice::from_ref(&upstream),
+            &keys(),
+            &format!("{lines}{other}"),
+        );
         Self { gate, folder, upstream }
     }
 

@@ -16,7 +16,7 @@ const LEVELS: usize = 4;
 pub(super) const OTHER: &str = "other";
 
 /// Series of refusals.
-pub(super) type Refusals = Ledger<Labels, Count>;
+pub(super) type DeniedSeries = Ledger<Labels, Count>;
 
 const DENIALS: Family<'_> = Family {
     name: "sidegate_denials_total",
