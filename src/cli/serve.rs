@@ -21,7 +21,9 @@ use crate::current::Current;
 use crate::keystore::Permissions;
 use crate::proxy::{Proxy, Tls};
 use crate::reload::{self, Beginning, Fallback, Fingerprint, NoBeginning};
-use crate::telemetry::{self, Audit, AuditSettings, AuditWriter, Journal, Telemetry};
+use crate::telemetry::{
+    self, Audit, AuditSettings, AuditWriter, Journal, SpanSender, Spans, Telemetry, TracingSettings,
+};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -93,8 +95,18 @@ fn serve(args: &ServeArgs) -> Result<bool, Failure> {
     if let Some(audit) = &audit {
         plane.telemetry.watch_audit(audit);
     }
-    let service = plane.start(manager, log.journal(), audit).map_err(could_not_start)?;
+    let (spans, _sender) = plane.config.tracing.as_ref().map(traced).transpose()?.unzip();
+    if let Some(spans) = &spans {
+        plane.telemetry.watch_spans(spans);
+    }
+    let journal = log.journal().audited(audit.clone()).traced(spans);
+    let service = plane.start(manager, journal, audit).map_err(could_not_start)?;
     service.until_ended().map_err(could_not_start)
+}
+
+fn traced(settings: &TracingSettings) -> Result<(Spans, SpanSender), Failure> {
+    Spans::start(settings)
+        .map_err(|error| Failure::Broke(format!("`[tracing]`: spans cannot be sent: {error}")))
 }
 
 fn audited(settings: &AuditSettings) -> Result<(Audit, AuditWriter), Failure> {
@@ -198,13 +210,8 @@ impl Plane {
         );
         let started = clock::now();
         let timeouts = self.config.proxy.timeouts;
-        let proxy = Proxy::start(
-            data,
-            self.config.proxy.clone(),
-            &self.current,
-            &self.telemetry,
-            journal.audited(audit.clone()),
-        )?;
+        let proxy =
+            Proxy::start(data, self.config.proxy.clone(), &self.current, &self.telemetry, journal)?;
         let settings = self.config.path.canonicalize().unwrap_or_else(|_| self.config.path.clone());
         let current = Arc::clone(&self.current);
         let keeper = |path: &PathBuf| Keeper::start(Arc::clone(&current), path.clone());

@@ -37,6 +37,7 @@ mod tests;
 mod time;
 mod tls;
 mod token;
+mod tracing;
 mod trusted;
 mod units;
 mod upstream;
@@ -102,6 +103,8 @@ pub struct Config {
     pub log: telemetry::Settings,
     /// The audit log, where there is to be one.
     pub audit: Option<telemetry::AuditSettings>,
+    /// Where spans go, where they go anywhere.
+    pub tracing: Option<telemetry::TracingSettings>,
     /// Warnings that may stay.
     pub allows: Vec<Allow>,
 }

@@ -12,7 +12,7 @@ use super::limits::{limits, timeouts};
 use super::listen::{Listeners, listeners};
 use super::page::{Notes, Page};
 use super::tls::TrustFiles;
-use super::{allow, audit, handover, reload, trusted, upstream};
+use super::{allow, audit, handover, reload, tracing, trusted, upstream};
 use crate::policy::Problem;
 use crate::proxy::Upstream;
 use crate::{proxy, telemetry};
@@ -85,6 +85,7 @@ pub(super) fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
     let handover = handover::socket(&mut fields, folder);
     let log = log(&mut fields);
     let audit = audit::audit(&mut fields, folder);
+    let tracing = tracing::tracing(&mut fields);
     let reload = reload::rules(&mut fields, folder);
     let allows = allow::allows(&mut fields);
     let guessed = fields.finish();
@@ -106,6 +107,7 @@ pub(super) fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         handover,
         log,
         audit,
+        tracing,
         allows,
     })
 }
@@ -144,7 +146,7 @@ fn log(fields: &mut Fields<'_>) -> telemetry::Settings {
     settings
 }
 
-fn share(fields: &mut Fields<'_>, field: &'static str) -> Option<f64> {
+pub(super) fn share(fields: &mut Fields<'_>, field: &'static str) -> Option<f64> {
     let value = fields.value(field)?;
     let written = match value.get_ref() {
         DeValue::Float(number) => number.as_str().parse().ok(),

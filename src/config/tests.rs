@@ -433,6 +433,7 @@ fn every_setting_can_be_set() {
         handover = { socket = "handover.sock" }
         limits = { connections = 1, requests = 2, streams = 4, headers = 3, header_bytes = "8KiB", target_bytes = 100, body_bytes = "2GiB", key_rate = 5, key_burst = 6 }
         log = { format = "text", level = "debug", sample = 1, denials_per_second = 7, buffer = 99 }
+        tracing = { collector = "http://[::1]/spans", ratio = 0.25, service = "s", buffer = 64 }
         audit = { file = "audit.jsonl", writes = true, on_failure = "deny", buffer = 32 }
         reload = { max_revoked = "2.5%", keep_owners = true, last_good = "kept" }
     "#;

@@ -208,6 +208,9 @@ fn head_refused(worker: &Worker, status: u16, activity: &Activity) {
         took,
         request_id: &activity.id(),
         trace_id: "",
+        traceparent: "",
+        parent: None,
+        exported: false,
         peer: activity.peer.text(),
     };
     worker.journal().tell(&event, now);

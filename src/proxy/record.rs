@@ -36,7 +36,7 @@ pub(super) struct Record {
 /// What an event says that a metric does not.
 #[derive(Debug)]
 struct Told {
-    /// Whether the log has it, too, or the audit log alone.
+    /// Whether the log has it, too, or only the audit log or a collector.
     logged: bool,
     denial: Option<Denial>,
     method: Method,
@@ -96,8 +96,8 @@ impl Record {
         self.note(true, method, trace);
     }
 
-    /// The audit log will have the request, whatever becomes of it, and the log as it is.
-    pub(super) fn audit(&mut self, method: &Method, trace: &Trace) {
+    /// The audit log or a collector will have the request, whatever becomes of it, and the log as it is.
+    pub(super) fn keep(&mut self, method: &Method, trace: &Trace) {
         if self.told.is_none() {
             self.note(false, method, trace);
         }
@@ -197,6 +197,9 @@ impl Record {
             took,
             request_id: told.trace.request_id(),
             trace_id: told.trace.trace_id(),
+            traceparent: told.trace.traceparent(),
+            parent: told.trace.parent(),
+            exported: told.trace.is_exported(),
             peer: self.activity.peer.text(),
         };
         self.worker.journal().tell(&event, now);

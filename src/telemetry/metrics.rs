@@ -9,8 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 
 use super::Form;
+use super::Spans;
 use super::audit::{Audit, AuditCounters};
 use super::cell::{DECISIONS, REQUESTS, Total};
+use super::collector::SpanCounters;
 use super::denied::{self, DeniedSeries};
 use super::families::Families;
 use super::log::{Log, LogCounters};
@@ -63,6 +65,7 @@ pub struct Telemetry {
     streams: IntGauge,
     log: LogCounters,
     audit: AuditCounters,
+    spans: SpanCounters,
     policy: PolicyGauges,
     workers: Mutex<Vec<Arc<WorkerCells>>>,
 }
@@ -116,6 +119,7 @@ impl Telemetry {
             )?,
             log: LogCounters::new(&made)?,
             audit: AuditCounters::new(&made)?,
+            spans: SpanCounters::new(&made)?,
             policy: PolicyGauges::new(&made)?,
             workers: Mutex::default(),
             registry: registry.clone(),
@@ -162,6 +166,11 @@ impl Telemetry {
         self.audit.watch(audit);
     }
 
+    /// Counts the spans of a collector. The first one given is the one counted.
+    pub fn watch_spans(&self, spans: &Spans) {
+        self.spans.watch(spans);
+    }
+
     /// Every metric, with what is in force at `now`.
     pub fn render(&self, current: &Current, form: Form, now: UnixSeconds) -> String {
         let generation = current.load();
@@ -180,6 +189,7 @@ impl Telemetry {
         self.policy.set(&generation, &status, now);
         self.log.render();
         self.audit.render();
+        self.spans.render();
         self.connections.set(workers.iter().map(|worker| worker.connections.value()).sum());
         self.in_flight.set(workers.iter().map(|worker| worker.in_flight.value()).sum());
         self.streams.set(workers.iter().map(|worker| worker.streams.value()).sum());
