@@ -93,7 +93,7 @@ impl fmt::Display for ChangeId {
 }
 
 /// What one reload changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The generation that it began.
     pub generation: u64,
@@ -103,6 +103,19 @@ pub struct Change {
     pub took: Duration,
     /// What is in it that was not in the one before, in numbers.
     pub summary: Summary,
+    /// The first of what changed, one by one. [`Summary::rows`] says how many there were.
+    pub rows: Vec<ChangedRow>,
+}
+
+/// One thing that a reload changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedRow {
+    /// In words.
+    pub words: String,
+    /// Whether somebody reaches more, somewhere at some time.
+    pub gained: bool,
+    /// Whether somebody reaches less.
+    pub lost: bool,
 }
 
 /// So many changes are kept.

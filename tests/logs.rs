@@ -19,5 +19,8 @@ mod audit;
 mod hostile;
 #[path = "logs/house.rs"]
 mod house;
+#[cfg(feature = "otlp")]
+#[path = "logs/spans.rs"]
+mod spans;
 #[path = "logs/stalls.rs"]
 mod stalls;

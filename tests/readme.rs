@@ -57,6 +57,7 @@ fn every_command_and_metric_is_named() {
         include_str!("../src/telemetry/metrics.rs"),
         include_str!("../src/telemetry/log.rs"),
         include_str!("../src/telemetry/audit/mod.rs"),
+        include_str!("../src/telemetry/collector.rs"),
         include_str!("../src/telemetry/pool.rs"),
     );
     let names = source.split('"').filter(|text| {

@@ -1,11 +1,17 @@
 //! Which answer a request gets.
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use std::net::IpAddr;
+
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use serde::Serialize;
+use serde_json::Value;
 
+use super::access::Refused;
+use super::api::Topic;
 use super::look::Unsettled;
+use super::page::Asset;
 use super::{Looked, Stage, State, Status};
 use crate::clock;
 use crate::current::ChangeId;
@@ -18,6 +24,8 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// What is served, by path.
 #[derive(Debug, Clone, Copy)]
 enum Page {
+    Api(Topic),
+    File(&'static Asset),
     Health,
     Metrics,
     Readiness,
@@ -32,6 +40,8 @@ pub(super) enum Answer {
     Ready(Response<String>),
     /// What comes of a look at the files, [`looked`]; a change of that id is let in.
     Look(Option<ChangeId>),
+    /// What comes of a walk through the policy, [`walked`]: with the question.
+    Walk(Topic, String),
 }
 
 impl Page {
@@ -42,20 +52,26 @@ impl Page {
             "/readyz" => Some(Self::Readiness),
             "/reload" => Some(Self::Reload),
             "/status" => Some(Self::Status),
-            _ => None,
+            _ => Topic::at(path).map(Self::Api).or_else(|| Asset::at(path).map(Self::File)),
         }
     }
 }
 
-/// The answer to `request`. The server leaves the body out where the method is HEAD.
-pub(super) fn answer(request: &Request<impl Body>, state: &State) -> Answer {
+/// The answer to `request` of who connects from `peer`. The server leaves the body out where the
+/// method is HEAD.
+pub(super) fn answer(request: &Request<impl Body>, peer: IpAddr, state: &State) -> Answer {
     let Some(page) = Page::at(request.uri().path()) else {
-        let there = "there are /metrics, /healthz, /readyz, /status and /reload";
+        let there = "there are /, /metrics, /healthz, /readyz, /status and /reload";
         return Answer::Ready(problem(StatusCode::NOT_FOUND, there));
     };
     let (taken, allow, why) = match page {
         Page::Reload => (*request.method() == Method::POST, "POST", "this is to be posted to"),
-        Page::Health | Page::Metrics | Page::Readiness | Page::Status => {
+        Page::Api(_)
+        | Page::File(_)
+        | Page::Health
+        | Page::Metrics
+        | Page::Readiness
+        | Page::Status => {
             let reads = matches!(*request.method(), Method::GET | Method::HEAD);
             (reads, "GET, HEAD", "this is for reading only")
         }
@@ -68,7 +84,22 @@ pub(super) fn answer(request: &Request<impl Body>, state: &State) -> Answer {
     if !request.body().is_end_stream() {
         return Answer::Ready(problem(StatusCode::PAYLOAD_TOO_LARGE, "no request here has a body"));
     }
+    let access = &state.desk.access;
+    let checked = match page {
+        Page::Api(_) | Page::File(_) => access.check(request, peer),
+        // Who scrapes or probes by a name of its own goes on doing so.
+        Page::Health | Page::Metrics | Page::Readiness | Page::Reload => Ok(()),
+        Page::Status if peer.to_canonical().is_loopback() => access.check_host(request.headers()),
+        Page::Status => Ok(()),
+    };
+    if let Err(refused) = checked {
+        return Answer::Ready(refuse(refused, request.headers()));
+    }
     Answer::Ready(match page {
+        Page::Api(topic) => {
+            return Answer::Walk(topic, request.uri().query().unwrap_or_default().to_owned());
+        }
+        Page::File(asset) => asset.answer(request.headers()),
         Page::Health => respond(StatusCode::OK, TEXT, "ok\n".to_owned()),
         Page::Metrics => respond(StatusCode::OK, METRICS, state.telemetry.render(&state.current)),
         Page::Readiness => {
@@ -121,6 +152,52 @@ pub(super) fn looked(looked: Result<Looked, Unsettled>) -> Response<String> {
             unavailable("nobody reads the files any more")
         }
     }
+}
+
+/// The answer to who asked for what is in the policy: nothing where too many ask at once.
+pub(super) fn walked(found: Option<Result<Value, String>>) -> Response<String> {
+    match found {
+        // Unlike the rest, nobody reads it but a program: without the spaces it is half as long.
+        Some(Ok(found)) => respond(StatusCode::OK, JSON, format!("{found}\n")),
+        Some(Err(wrong)) => problem(StatusCode::BAD_REQUEST, &wrong),
+        None => {
+            let crowded = "too many look into the policy at once: ask again";
+            let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, crowded);
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+        }
+    }
+}
+
+/// The answer to who may not see this.
+fn refuse(refused: Refused, asked: &HeaderMap) -> Response<String> {
+    // A browser asks for the token where somebody opens the page, and not in the middle of it.
+    let by_script = asked.get("sec-fetch-dest").is_some_and(|dest| dest == "empty");
+    let challenge = match by_script {
+        true => "Bearer realm=\"sidegate\"",
+        false => "Basic realm=\"sidegate: the token is the password\", charset=\"UTF-8\"",
+    };
+    let (status, detail) = match refused {
+        Refused::Host => (
+            StatusCode::MISDIRECTED_REQUEST,
+            "this name is not known here: ask for `localhost` or an address, or list the name in \
+             `[admin] hosts`",
+        ),
+        Refused::Site => (StatusCode::FORBIDDEN, "this is not for pages of other sites"),
+        Refused::Stranger => (
+            StatusCode::FORBIDDEN,
+            "without `[admin] token` the page is for this machine alone: forward the port, or set one",
+        ),
+        Refused::Token => (
+            StatusCode::UNAUTHORIZED,
+            "the token of `[admin] token` is needed: as Basic's password or as a Bearer token",
+        ),
+    };
+    let mut response = problem(status, detail);
+    if refused == Refused::Token {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    response
 }
 
 fn json(status: StatusCode, shown: &impl Serialize) -> Response<String> {

@@ -6,6 +6,8 @@
 //! | `/healthz` | 200 `ok` while the process lives |
 //! | `/readyz` | 200 `ready`, or 503 `starting` or `draining`; a second line where the files are refused |
 //! | `/status` | 200 and a [`Status`] as JSON |
+//! | `/` | the operators' page, and its files below `/page/` |
+//! | `/api/…` | what it shows, as JSON: see `api/mod.rs` |
 //! | `POST /reload` | 200 and a [`Looked`] as JSON once the files as they are were taken up or refused; 202 and the same while they are not |
 //!
 //! `POST /reload?accept=ID` lets in a change that a guard rail holds back, if that is still what the
@@ -16,13 +18,22 @@
 //! at the files loads them only where they differ from what was loaded, as it would come to be anyway. A
 //! browser's page that asks for one is refused with 403.
 //!
+//! The page and what it shows are for who has the token of [`Access`]; where there is none, for who
+//! connects from this machine: by an address, `localhost` or a name that the settings list, so that no
+//! page elsewhere can make a browser here ask for it. Nothing on it changes anything. What takes long
+//! is done on threads of its own, two at once, each for a bounded time.
+//!
 //! INVARIANT: every connection carries one request, has its head within a second and ends within
 //! ten; there are 64 of them at most, so that a health check has its turn within its own patience.
 //!
 //! Start at `answer.rs`.
 
+mod access;
 mod answer;
+mod api;
+mod desk;
 mod look;
+mod page;
 mod readiness;
 mod server;
 mod status;
@@ -31,8 +42,11 @@ mod status;
 mod tests;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use self::access::{Access, Token};
+pub use self::desk::{Desk, Files, Question, Who};
 pub use self::look::{Look, Looked, Settled};
 pub use self::readiness::{Readiness, Stage};
 pub use self::server::{bind, serve};
@@ -42,10 +56,14 @@ use crate::policy::UnixSeconds;
 use crate::telemetry::Telemetry;
 
 /// Settings of the operator's plane. `config` fills them from `sidegate.toml`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Where Prometheus and operators connect.
     pub listen: SocketAddr,
+    /// The file of the token that the page asks for, where it asks for one.
+    pub token: Option<PathBuf>,
+    /// Names that the page may be asked for by, besides addresses and `localhost`.
+    pub hosts: Vec<String>,
 }
 
 /// What the answers are made of.
@@ -59,6 +77,8 @@ pub struct State {
     pub readiness: Arc<Readiness>,
     /// How to have the files looked at.
     pub look: Look,
+    /// What the page asks, and whom it is shown to.
+    pub desk: Desk,
     /// When the process began.
     pub started: UnixSeconds,
     /// The version of sidegate.

@@ -189,7 +189,7 @@ impl Counts {
 }
 
 impl Change {
-    fn of(change: &current::Change) -> Self {
+    pub(super) fn of(change: &current::Change) -> Self {
         let summary = &change.summary;
         Self {
             generation: change.generation,
@@ -263,7 +263,7 @@ impl From<EndpointState> for Upstream {
 }
 
 /// Times outside of the years -9999 to 9999 are shown as the nearest one inside.
-fn rfc3339(time: UnixSeconds) -> String {
+pub(super) fn rfc3339(time: UnixSeconds) -> String {
     let nearest = if time.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
     Timestamp::from_second(time.0).unwrap_or(nearest).to_string()
 }

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::*;
@@ -12,6 +13,10 @@ use crate::clock;
 use crate::policy::{Draft, compile};
 
 const STARTED: UnixSeconds = UnixSeconds(1_795_000_000);
+
+fn settings(listen: SocketAddr) -> Settings {
+    Settings { listen, token: None, hosts: Vec::new() }
+}
 
 /// A listener on a thread of its own. It ends when this is dropped.
 struct Plane {
@@ -33,10 +38,16 @@ impl Plane {
             telemetry: Telemetry::new("test").unwrap(),
             readiness: Arc::new(Readiness::default()),
             look,
+            desk: Desk::new(
+                Access::default(),
+                Files::default(),
+                |_, _, _| Ok(Value::Null),
+                |_| Ok(()),
+            ),
             started: STARTED,
             version: "1.2.3",
         };
-        let listener = bind(&Settings { listen: ([127, 0, 0, 1], 0).into() }).unwrap();
+        let listener = bind(&settings(([127, 0, 0, 1], 0).into())).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
         let served = state.clone();
@@ -122,7 +133,14 @@ fn every_path_and_method() {
         ("HEAD", "/status", "200", json, ""),
         ("POST", "/status", "405", problem, r#""status":405"#),
         ("DELETE", "/metrics", "405", problem, r#""title":"Method Not Allowed""#),
-        ("GET", "/", "404", problem, r#""status":404"#),
+        ("GET", "/none", "404", problem, r#""status":404"#),
+        ("GET", "/page/", "404", problem, r#""status":404"#),
+        ("GET", "/api/overview", "200", json, r#""files""#),
+        ("HEAD", "/api/members", "200", json, ""),
+        ("POST", "/api/keys", "405", problem, r#""status":405"#),
+        ("DELETE", "/", "405", problem, r#""status":405"#),
+        ("GET", "/api/", "404", problem, r#""status":404"#),
+        ("GET", "/api/keys?odd=1", "400", problem, "unknown field `odd`"),
         ("GET", "/healthz/", "404", problem, r#""title":"Not Found""#),
         ("POST", "/reload", "200", json, r#""settled": true"#),
         ("POST", "/reload?accept=0123456789abcdef0123456789abcdef", "200", json, "settled"),
@@ -316,5 +334,5 @@ fn silent_connections_do_not_keep_a_health_check_waiting() {
 #[test]
 fn a_port_that_is_taken_is_an_error() {
     let plane = Plane::new();
-    assert!(bind(&Settings { listen: plane.address }).is_err());
+    assert!(bind(&settings(plane.address)).is_err());
 }

@@ -9,6 +9,7 @@ mod amend;
 mod audited;
 mod check;
 mod demo;
+mod desk;
 mod diff;
 mod examples;
 mod explain;

@@ -8,19 +8,22 @@ use clap::Args;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::desk;
 use super::life::Service;
 use super::manager::Manager;
 use super::sockets::{Opened, Sockets};
 use super::uses::Keeper;
 use super::{Exit, FileArgs};
-use crate::admin::{Look, Readiness, State};
+use crate::admin::{Desk, Look, Readiness, State};
 use crate::clock;
 use crate::config::{self, Config, Loaded, Loader, Report};
 use crate::current::Current;
 use crate::keystore::Permissions;
 use crate::proxy::{Proxy, Tls};
 use crate::reload::{self, Beginning, Fallback, Fingerprint, NoBeginning};
-use crate::telemetry::{self, Audit, AuditSettings, AuditWriter, Journal, Telemetry};
+use crate::telemetry::{
+    self, Audit, AuditSettings, AuditWriter, Journal, SpanSender, Spans, Telemetry, TracingSettings,
+};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -92,8 +95,18 @@ fn serve(args: &ServeArgs) -> Result<bool, Failure> {
     if let Some(audit) = &audit {
         plane.telemetry.watch_audit(audit);
     }
-    let service = plane.start(manager, log.journal(), audit).map_err(could_not_start)?;
+    let (spans, _sender) = plane.config.tracing.as_ref().map(traced).transpose()?.unzip();
+    if let Some(spans) = &spans {
+        plane.telemetry.watch_spans(spans);
+    }
+    let journal = log.journal().audited(audit.clone()).traced(spans);
+    let service = plane.start(manager, journal, audit).map_err(could_not_start)?;
     service.until_ended().map_err(could_not_start)
+}
+
+fn traced(settings: &TracingSettings) -> Result<(Spans, SpanSender), Failure> {
+    Spans::start(settings)
+        .map_err(|error| Failure::Broke(format!("`[tracing]`: spans cannot be sent: {error}")))
 }
 
 fn audited(settings: &AuditSettings) -> Result<(Audit, AuditWriter), Failure> {
@@ -125,6 +138,7 @@ pub(super) struct Plane {
     tls: Option<Tls>,
     current: Arc<Current>,
     telemetry: Arc<Telemetry>,
+    desk: Desk,
     opened: Opened,
     warnings: Vec<String>,
     fallback: Option<Fallback>,
@@ -144,6 +158,7 @@ impl Plane {
             })?;
         let Loaded { snapshot, tls, trusts, report } = loaded;
         config.proxy.trust(trusts);
+        let desk = desk::open(&config, permissions)?;
         let opened = sockets.open(&config)?;
         let telemetry = Telemetry::new(VERSION)
             .map_err(|error| Failure::Broke(format!("the metrics cannot be set up: {error}")))?;
@@ -153,7 +168,7 @@ impl Plane {
         };
         let current = begin(snapshot, tls.as_ref().map(Tls::config), clock::now());
         let warnings = [report.lines(), warnings].concat();
-        Ok(Self { config, loader, seen, tls, current, telemetry, opened, warnings, fallback })
+        Ok(Self { config, loader, seen, tls, current, telemetry, desk, opened, warnings, fallback })
     }
 
     /// Serves from now on.
@@ -194,13 +209,8 @@ impl Plane {
         );
         let started = clock::now();
         let timeouts = self.config.proxy.timeouts;
-        let proxy = Proxy::start(
-            data,
-            self.config.proxy.clone(),
-            &self.current,
-            &self.telemetry,
-            journal.audited(audit.clone()),
-        )?;
+        let proxy =
+            Proxy::start(data, self.config.proxy.clone(), &self.current, &self.telemetry, journal)?;
         let settings = self.config.path.canonicalize().unwrap_or_else(|_| self.config.path.clone());
         let current = Arc::clone(&self.current);
         let keeper = |path: &PathBuf| Keeper::start(Arc::clone(&current), path.clone());
@@ -222,6 +232,7 @@ impl Plane {
                 Some(id) => asker.accept(id, settled),
                 None => asker.ask(settled),
             }),
+            desk: self.desk,
             started,
             version: VERSION,
         };

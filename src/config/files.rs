@@ -10,12 +10,23 @@ use crate::policy::{FileId, Place, Problem};
 #[derive(Debug, Default)]
 pub(super) struct Files(Vec<String>);
 
+impl From<Vec<String>> for Files {
+    fn from(names: Vec<String>) -> Self {
+        Self(names)
+    }
+}
+
 impl Files {
     /// The id of one more file. Past 65,536 files they share the last one.
     pub(super) fn add(&mut self, path: &Path) -> FileId {
         let id = FileId(u16::try_from(self.0.len()).unwrap_or(u16::MAX));
         self.0.push(shown(path, std::env::current_dir().ok().as_deref()));
         id
+    }
+
+    /// All of them, by their ids.
+    pub(super) fn names(&self) -> &[String] {
+        &self.0
     }
 
     /// As messages name a place.

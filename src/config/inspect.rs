@@ -6,7 +6,7 @@ use std::path::Path;
 use super::allow::Allowed;
 use super::files::Files;
 use super::page::Notes;
-use super::{Report, certificates, collect, lints, settings, weigh};
+use super::{Report, certificates, collect, lints, settings, token, weigh};
 use crate::clock;
 use crate::keystore::Permissions;
 use crate::policy::Snapshot;
@@ -42,6 +42,11 @@ pub fn inspect(path: &Path, permissions: Permissions) -> Inspection {
     let (snapshot, problems) = weigh(&draft, keys, Notes { problems, lost, hollow });
     let mut of_policy = Report::new(files, problems);
     let (_, mut of_tls) = certificates(&config, permissions);
+    if let Some(path) = &config.admin.token {
+        let mut files = Files::default();
+        let (_, problems) = token::read(path, files.add(path), permissions);
+        of_tls.append(Report::new(files, problems));
+    }
     if let Some(snapshot) = &snapshot
         && [&report, &of_policy, &of_tls].iter().all(|it| it.errors() == 0)
     {

@@ -6,7 +6,8 @@ use std::path::Path;
 use super::fields::Fields;
 use super::page::quoted;
 use super::tls::{self, TlsFiles};
-use crate::policy::{At, Lint, Place, Problem};
+use crate::admin;
+use crate::policy::{At, Host, Lint, Place, Problem};
 use crate::proxy::Address;
 
 /// What a Unix socket's address has room for.
@@ -24,8 +25,8 @@ pub(super) struct Listeners {
     pub(super) tls: Secured,
     /// Where it says that connections begin with where they come from.
     pub(super) proxy_protocol: Option<Place>,
-    /// Where operators connect.
-    pub(super) admin: SocketAddr,
+    /// Where operators connect, and who may look.
+    pub(super) admin: admin::Settings,
 }
 
 /// Where clients connect and how, and where operators do.
@@ -50,7 +51,10 @@ pub(super) fn listeners(fields: &mut Fields<'_>, folder: &Path) -> Listeners {
         }
     });
     let listen = listen.unwrap_or(default([0, 0, 0, 0], 8080));
+    let (mut token, mut hosts) = (None, Vec::new());
     let admin = address(fields, "admin", |table, unix| {
+        token = table.text("token").map(|file| folder.join(file.value));
+        hosts = names(table);
         if let Some(unix) = unix {
             let message = format!("{} is a socket", quoted(&unix.value));
             let hint = "operators connect by TCP: write `127.0.0.1:9464`";
@@ -61,10 +65,15 @@ pub(super) fn listeners(fields: &mut Fields<'_>, folder: &Path) -> Listeners {
     if !admin.value.ip().to_canonical().is_loopback() {
         let message = format!("operators are listened for on `{}`", admin.value);
         let problem = Problem::warning(Lint::AdminReachable, admin.place, message);
-        fields.report(problem.hint("nobody is asked who they are: listen on 127.0.0.1"));
+        let hint = match token {
+            None => "nobody is asked who they are: listen on 127.0.0.1",
+            Some(_) => "only the page asks for the token: listen on 127.0.0.1",
+        };
+        fields.report(problem.hint(hint));
     }
     if let Some(socket) = socket {
-        return Listeners { listen: socket, tls, proxy_protocol, admin: admin.value };
+        let admin = admin::Settings { listen: admin.value, token, hosts };
+        return Listeners { listen: socket, tls, proxy_protocol, admin };
     }
     let (one, other) = (listen.value, admin.value);
     let met = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
@@ -73,7 +82,22 @@ pub(super) fn listeners(fields: &mut Fields<'_>, folder: &Path) -> Listeners {
         let problem = Problem::error(admin.place.max(listen.place), message);
         fields.report(problem.hint("give each a port of its own"));
     }
-    Listeners { listen: Address::Ip(one), tls, proxy_protocol, admin: other }
+    let admin = admin::Settings { listen: other, token, hosts };
+    Listeners { listen: Address::Ip(one), tls, proxy_protocol, admin }
+}
+
+/// Names that the operators' page may be asked for by.
+fn names(table: &mut Fields<'_>) -> Vec<String> {
+    let listed = table.texts("hosts").unwrap_or_default();
+    for name in &listed {
+        let known = Host::parse(&name.value).is_some_and(|host| host.as_str() == name.value);
+        if !known || name.value.starts_with('[') {
+            let message = format!("{} is not a host's name", quoted(&name.value));
+            let hint = "write it without a port and in lower case: `ops.acme.example`";
+            table.report(Problem::error(name.place, message).hint(hint));
+        }
+    }
+    listed.into_iter().map(|name| name.value).collect()
 }
 
 fn proxy_protocol_name(wanted: bool) -> &'static str {

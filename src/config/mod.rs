@@ -36,6 +36,8 @@ mod suite;
 mod tests;
 mod time;
 mod tls;
+mod token;
+mod tracing;
 mod trusted;
 mod units;
 mod upstream;
@@ -53,13 +55,14 @@ pub use self::report::Report;
 pub use self::schema::Schema;
 pub use self::suite::{Case, Expect, Suite, Who, read_suite};
 pub use self::tls::{CertificateFiles, TlsFiles, TrustFiles};
+pub use self::token::read_token;
 
 use self::files::Files;
 use self::page::Notes;
 use crate::keystore::{self, LastUsed, Ledger, Permissions};
 use crate::policy::draft::DraftKey;
 use crate::policy::key::Pepper;
-use crate::policy::{Allow, Draft, Problem, Severity, Snapshot, compile_with};
+use crate::policy::{Allow, Draft, Problem, Rules, Severity, Snapshot, compile_with};
 use crate::proxy::{Tls, Trust};
 use crate::{admin, proxy, telemetry};
 
@@ -97,6 +100,8 @@ pub struct Config {
     pub log: telemetry::Settings,
     /// The audit log, where there is to be one.
     pub audit: Option<telemetry::AuditSettings>,
+    /// Where spans go, where they go anywhere.
+    pub tracing: Option<telemetry::TracingSettings>,
     /// Warnings that may stay.
     pub allows: Vec<Allow>,
 }
@@ -324,6 +329,7 @@ fn collect(config: &Config, secrets: Option<Secrets<'_>>, before: &Notes) -> (Dr
 fn judge(mut draft: Draft, notes: Notes, files: Files) -> (Option<Snapshot>, Report) {
     let keys = std::mem::take(&mut draft.keys);
     let (snapshot, problems) = weigh(&draft, keys, notes);
+    let snapshot = snapshot.map(|it| it.with_rules(Rules::new(draft, files.names().to_vec())));
     (snapshot, Report::new(files, problems))
 }
 

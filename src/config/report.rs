@@ -37,6 +37,11 @@ impl Report {
         Self { files, problems }
     }
 
+    /// Without a problem, of the files of these names: it shows places in them.
+    pub fn of_files(names: &[String]) -> Self {
+        Self { files: names.to_vec().into(), problems: Vec::new() }
+    }
+
     /// Adds the problems of other files, after those of its own.
     pub(super) fn append(&mut self, other: Self) {
         let offset = self.files.append(other.files);

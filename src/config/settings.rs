@@ -12,10 +12,10 @@ use super::limits::{limits, timeouts};
 use super::listen::{Listeners, listeners};
 use super::page::{Notes, Page};
 use super::tls::TrustFiles;
-use super::{allow, audit, handover, reload, trusted, upstream};
+use super::{allow, audit, handover, reload, tracing, trusted, upstream};
 use crate::policy::Problem;
 use crate::proxy::Upstream;
-use crate::{admin, proxy, telemetry};
+use crate::{proxy, telemetry};
 
 /// Bytes of `sidegate.toml`: 1 MiB.
 const LARGEST: u64 = 1 << 20;
@@ -85,6 +85,7 @@ pub(super) fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
     let handover = handover::socket(&mut fields, folder);
     let log = log(&mut fields);
     let audit = audit::audit(&mut fields, folder);
+    let tracing = tracing::tracing(&mut fields);
     let reload = reload::rules(&mut fields, folder);
     let allows = allow::allows(&mut fields);
     let guessed = fields.finish();
@@ -102,10 +103,11 @@ pub(super) fn config(path: &Path, mut fields: Fields<'_>) -> Option<Config> {
         trusts,
         reload,
         proxy,
-        admin: admin::Settings { listen: admin },
+        admin,
         handover,
         log,
         audit,
+        tracing,
         allows,
     })
 }
@@ -144,7 +146,7 @@ fn log(fields: &mut Fields<'_>) -> telemetry::Settings {
     settings
 }
 
-fn share(fields: &mut Fields<'_>, field: &'static str) -> Option<f64> {
+pub(super) fn share(fields: &mut Fields<'_>, field: &'static str) -> Option<f64> {
     let value = fields.value(field)?;
     let written = match value.get_ref() {
         DeValue::Float(number) => number.as_str().parse().ok(),

@@ -426,13 +426,14 @@ fn every_setting_can_be_set() {
         listen.address = "[::1]:1"
         listen.proxy_protocol = "v2"
         listen.tls = { certificate = "a.pem", key = "a.key", client_ca = "ca.pem", certificates = [{ certificate = "b.pem", key = "/b.key" }] }
-        admin = { address = "127.0.0.1:2" }
+        admin = { address = "127.0.0.1:2", token = "admin.token", hosts = ["ops.example"] }
         upstream.z = { urls = ["http://z:1", "unix:/run/z"], idle_connections = 0, requests = 1, eject_after = 0, dns_refresh = "1m" }
         upstream.a = { urls = ["http://[::1]"], health = { path = "/h", interval = "1s", timeout = "2s", after = 3, host = "a:1" } }
         timeouts = { handshake = "9s", header = "1s", connect = "2ms", upstream = "3m", body = "4h", idle = "5s", tunnel = "7s", drain_delay = "8s", linger = "10s", drain = "6s" }
         handover = { socket = "handover.sock" }
         limits = { connections = 1, requests = 2, streams = 4, headers = 3, header_bytes = "8KiB", target_bytes = 100, body_bytes = "2GiB", key_rate = 5, key_burst = 6 }
         log = { format = "text", level = "debug", sample = 1, denials_per_second = 7, buffer = 99 }
+        tracing = { collector = "http://[::1]/spans", ratio = 0.25, service = "s", buffer = 64 }
         audit = { file = "audit.jsonl", writes = true, on_failure = "deny", buffer = 32 }
         reload = { max_revoked = "2.5%", keep_owners = true, last_good = "kept" }
     "#;

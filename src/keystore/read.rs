@@ -67,6 +67,22 @@ pub fn records(
     (records, problems)
 }
 
+/// Gives `each` the id and label of every key of the file at `path` that has one, for who shows them
+/// beside what is in force. Who can read the file is not judged again.
+///
+/// # Errors
+///
+/// The first thing that is wrong with the file.
+pub fn labels(path: &Path, each: &mut dyn FnMut(&str, &str)) -> Result<(), String> {
+    let problems = read_file(path, FileId(0), Permissions::Insecure, |_, _, record| {
+        if let Some(label) = &record.label {
+            each(&record.id, label);
+        }
+    });
+    let wrong = problems.into_iter().find(|problem| problem.severity == Severity::Error);
+    wrong.map_or(Ok(()), |problem| Err(problem.message))
+}
+
 fn read_file(
     path: &Path,
     file: FileId,

@@ -75,6 +75,7 @@ mod method;
 mod problem;
 mod reason;
 pub mod review;
+mod rules;
 mod segment;
 mod snapshot;
 mod target;
@@ -89,6 +90,10 @@ pub use limits::RouteLimits;
 pub use lint::{Allow, Lint};
 pub use problem::{At, FileId, Place, Problem, Severity, nearest};
 pub use reason::DenyReason;
-pub use snapshot::{Route, Snapshot, Unheld, WorkspaceView, compile, compile_with};
+pub use rules::Rules;
+pub use snapshot::{
+    Cell, Column, Columns, KeyView, MemberView, Route, Snapshot, Unheld, WorkspaceView, compile,
+    compile_with,
+};
 pub use target::{Target, TargetError};
 pub use time::UnixSeconds;

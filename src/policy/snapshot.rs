@@ -5,9 +5,11 @@ mod accounts;
 mod branches;
 mod catalog;
 mod ceiling;
+mod held;
 mod holder;
 mod idle;
 mod keys;
+mod matrix;
 mod members;
 mod names;
 mod pattern;
@@ -24,10 +26,13 @@ use std::sync::Arc;
 use super::draft::{Draft, DraftKey};
 use super::key::KeyDigest;
 use super::problem::{Place, Problem, Severity};
+use super::rules::Rules;
 pub(super) use access::AccessId;
 use access::{AccessTables, Interner};
 pub(super) use catalog::Catalog;
+pub use held::KeyView;
 pub(super) use keys::{Keys, Search, Times, Told as ToldKey};
+pub use matrix::{Cell, Column, Columns, MemberView};
 pub(super) use names::Map;
 pub(super) use pattern::{HostPattern, PathPattern, Step};
 pub(super) use record::{Key, KeyState};
@@ -52,6 +57,8 @@ pub struct Snapshot {
     pub(super) routes: Arc<Routes>,
     pub(super) keys: Keys,
     warnings: Arc<[Problem]>,
+    /// What it was compiled from, where somebody may ask why.
+    rules: Option<Arc<Rules>>,
 }
 
 /// Compiles a draft.
@@ -120,6 +127,7 @@ pub fn compile_with(draft: &Draft, keys: Vec<DraftKey>) -> Result<Snapshot, Vec<
         routes: Arc::new(routes),
         keys,
         warnings: problems.into(),
+        rules: None,
     })
 }
 
@@ -130,6 +138,22 @@ impl Snapshot {
     pub fn amended(&self, gone: &[KeyDigest], came: &[DraftKey]) -> Option<Self> {
         let keys = self.keys.amended(gone, came, &self.catalog, &self.workspaces)?;
         Some(Self { keys, ..self.clone() })
+    }
+
+    /// The same, with the rules that it was compiled from.
+    #[must_use]
+    pub fn with_rules(self, rules: Rules) -> Self {
+        Self { rules: Some(Arc::new(rules)), ..self }
+    }
+
+    /// What it was compiled from, where that was kept.
+    pub fn rules(&self) -> Option<&Arc<Rules>> {
+        self.rules.as_ref()
+    }
+
+    /// The environment whose keys alone are good, where there is one that a workspace lives in.
+    pub fn pinned(&self) -> Option<&str> {
+        Some(self.workspaces.environments.text(self.pin?))
     }
 
     /// What is kept of the key that was the nth of those that were compiled, whatever was amended

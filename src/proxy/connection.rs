@@ -25,7 +25,7 @@ use super::tunnel::Leg;
 use super::worker::Worker;
 use crate::clock;
 use crate::policy::{Denial, DenyReason, Description, Facts};
-use crate::telemetry::{Limit, RequestEvent};
+use crate::telemetry::{Limit, Refusal, RequestEvent};
 
 /// What a read takes at most, and what is kept for a client that does not read. Larger than any head
 /// that is allowed by default: bodies use it, too.
@@ -181,6 +181,18 @@ fn head_refused(worker: &Worker, status: u16, activity: &Activity) {
     if let Some(limit) = limit {
         meters.exceeded(number, snapshot, &bad.facts, limit);
     }
+    if denial.is_some() {
+        let refusal = Refusal {
+            reason,
+            facts: bad.facts,
+            generation: number,
+            method: "other",
+            status,
+            request_id: &activity.id(),
+            peer: activity.peer.text(),
+        };
+        meters.refused(snapshot, &refusal, clock::now());
+    }
     drop(meters);
     let event = RequestEvent {
         logged: true,
@@ -196,6 +208,9 @@ fn head_refused(worker: &Worker, status: u16, activity: &Activity) {
         took,
         request_id: &activity.id(),
         trace_id: "",
+        traceparent: "",
+        parent: None,
+        exported: false,
         peer: activity.peer.text(),
     };
     worker.journal().tell(&event, now);

@@ -50,6 +50,8 @@ pub(super) async fn answer(
         Record::new(Rc::clone(worker), Rc::clone(activity), Rc::clone(&generation), started);
     if worker.is_sampled() {
         record.tell(&parts.method, &trace);
+    } else if trace.is_exported() {
+        record.keep(&parts.method, &trace);
     }
     if let Some(fault) = worker.overload().or_else(|| oversize(&parts, &incoming, worker.limits()))
     {
@@ -78,7 +80,7 @@ pub(super) async fn answer(
     let facts = permit.facts();
     let audit = worker.journal().audits(facts.needed());
     if audit.is_some() {
-        record.audit(&parts.method, &trace);
+        record.keep(&parts.method, &trace);
     }
     let limits = permit.route().limits();
     let refused = match audit.is_some_and(Audit::holds_up) {
@@ -247,6 +249,10 @@ fn forward(
     let words = snapshot.describe(&permit.facts());
     preamble::write(preamble, &parts.headers, &words, trace, &activity.peer);
     headers::clean_request(&mut parts.headers);
+    // It says more of a trace that does not go on (W3C Trace Context §4.3).
+    if !trace.is_continued() {
+        parts.headers.remove(headers::TRACESTATE);
+    }
     Ok(())
 }
 

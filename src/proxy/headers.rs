@@ -12,6 +12,7 @@ use super::protocols;
 
 pub(super) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");

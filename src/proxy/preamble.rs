@@ -143,7 +143,7 @@ mod tests {
         };
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static("api.acme.example"));
-        let trace = Trace::of(&headers, &mut fastrand::Rng::with_seed(1));
+        let trace = Trace::of(&headers, &mut fastrand::Rng::with_seed(1), None);
         let mut room = Vec::new();
         write(&mut room, &headers, &words, &trace, &Peer::new([127, 0, 0, 1].into(), false, false));
         let expected = format!(

@@ -12,7 +12,7 @@ use super::worker::Worker;
 use crate::clock;
 use crate::current::Held;
 use crate::policy::{Denial, Facts};
-use crate::telemetry::{Limit, RequestEvent, RoutePlace};
+use crate::telemetry::{Limit, Refusal, RequestEvent, RoutePlace};
 
 /// Status of a request whose client went away before there was an answer. No client sees it.
 const CLIENT_GONE: u16 = 499;
@@ -36,7 +36,7 @@ pub(super) struct Record {
 /// What an event says that a metric does not.
 #[derive(Debug)]
 struct Told {
-    /// Whether the log has it, too, or the audit log alone.
+    /// Whether the log has it, too, or only the audit log or a collector.
     logged: bool,
     denial: Option<Denial>,
     method: Method,
@@ -96,8 +96,8 @@ impl Record {
         self.note(true, method, trace);
     }
 
-    /// The audit log will have the request, whatever becomes of it, and the log as it is.
-    pub(super) fn audit(&mut self, method: &Method, trace: &Trace) {
+    /// The audit log or a collector will have the request, whatever becomes of it, and the log as it is.
+    pub(super) fn keep(&mut self, method: &Method, trace: &Trace) {
         if self.told.is_none() {
             self.note(false, method, trace);
         }
@@ -170,10 +170,23 @@ impl Record {
         drop(meters);
         let Some(told) = &self.told else { return };
         let lost = self.activity.right.lost().map(|lost| lost.denial);
+        let denial = told.denial.or(lost);
+        if let Some(denial) = denial {
+            let refusal = Refusal {
+                reason: denial.reason,
+                facts: *facts,
+                generation: number,
+                method: known(&told.method),
+                status: self.status,
+                request_id: told.trace.request_id(),
+                peer: self.activity.peer.text(),
+            };
+            self.worker.meters().refused(snapshot, &refusal, clock::now());
+        }
         let event = RequestEvent {
             logged: told.logged,
             decided: self.decided,
-            denial: told.denial.or(lost),
+            denial,
             terminated: lost.is_some(),
             words: snapshot.describe(facts),
             generation: number,
@@ -184,6 +197,9 @@ impl Record {
             took,
             request_id: told.trace.request_id(),
             trace_id: told.trace.trace_id(),
+            traceparent: told.trace.traceparent(),
+            parent: told.trace.parent(),
+            exported: told.trace.is_exported(),
             peer: self.activity.peer.text(),
         };
         self.worker.journal().tell(&event, now);

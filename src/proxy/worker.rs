@@ -230,7 +230,7 @@ impl Worker {
     }
 
     pub(super) fn trace(&self, headers: &HeaderMap) -> Trace {
-        Trace::of(headers, &mut self.random.borrow_mut())
+        Trace::of(headers, &mut self.random.borrow_mut(), self.shared.journal.spans())
     }
 
     /// An empty buffer.

@@ -11,7 +11,8 @@ use super::last_good::Keeper;
 use super::lookout::News;
 use super::{Candidate, rfc3339};
 use crate::clock;
-use crate::current::{Change, Current, Generation};
+use crate::current::{Change, ChangedRow, Current, Generation};
+use crate::policy::Rules;
 use crate::policy::difference::{Effect, Side, difference};
 use crate::proxy::{Tls, Trust};
 use crate::telemetry::{AccessChange, Audit, ReloadEntry};
@@ -20,6 +21,8 @@ use crate::telemetry::{AccessChange, Audit, ReloadEntry};
 const ROWS: usize = 20;
 /// Rows of it that an audit log has, at most.
 const AUDITED_ROWS: usize = 100;
+/// Rows of a reload that are kept for the operators' page, at most.
+const KEPT_ROWS: usize = 100;
 /// Levels that a logged row has, at most.
 const LEVELS: usize = 8;
 
@@ -47,6 +50,9 @@ pub(super) struct Publisher {
     audit: Option<Audit>,
     guard: Guard,
     keeper: Option<Keeper>,
+    /// What generations before were compiled from: to be freed here, and by no worker that happens
+    /// to let go of its generation last.
+    rules: Vec<Arc<Rules>>,
 }
 
 impl Publisher {
@@ -58,8 +64,8 @@ impl Publisher {
         guard: Guard,
         keeper: Option<Keeper>,
     ) -> Self {
-        let (logged, replaced, audit) = (Vec::new(), None, None);
-        Self { current, upstreams, logged, tls, trusts, replaced, audit, guard, keeper }
+        let (logged, replaced, audit, rules) = (Vec::new(), None, None, Vec::new());
+        Self { current, upstreams, logged, tls, trusts, replaced, audit, guard, keeper, rules }
     }
 
     /// The same with an audit log.
@@ -95,6 +101,7 @@ impl Publisher {
             }
         }
         let tls = self.tls.as_ref().map(Tls::config);
+        self.retire(before.snapshot.rules());
         let generation = self.current.swap(loaded.snapshot, tls, now);
         self.logged.clear();
         let accepted = accepted.map(|id| id.to_string());
@@ -104,6 +111,15 @@ impl Publisher {
         }
         if let Some(keeper) = &self.keeper {
             keeper.keep(seen);
+        }
+    }
+
+    fn retire(&mut self, rules: Option<&Arc<Rules>>) {
+        self.rules.retain(|rules| Arc::strong_count(rules) > 1);
+        if let Some(rules) = rules
+            && !self.rules.iter().any(|it| Arc::ptr_eq(it, rules))
+        {
+            self.rules.push(Arc::clone(rules));
         }
     }
 
@@ -149,7 +165,12 @@ impl Publisher {
             let side = |generation| Side { snapshot: generation, upstreams };
             let found = difference(side(&before.snapshot), side(&after.snapshot), after.since);
             let summary = found.summary();
-            self.current.note(Change { generation, at: after.since, took, summary });
+            let kept = found.rows().iter().take(KEPT_ROWS).map(|row| {
+                let Effect { gained, lost } = row.effect();
+                ChangedRow { words: row.words(LEVELS, rfc3339), gained, lost }
+            });
+            let rows = kept.collect();
+            self.current.note(Change { generation, at: after.since, took, summary, rows });
             let Effect { gained, lost } = found.effect();
             let changes = summary.to_string();
             let rows = summary.rows();

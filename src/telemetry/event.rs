@@ -36,20 +36,31 @@ pub struct RequestEvent<'a> {
     pub request_id: &'a str,
     /// The trace id of `traceparent`.
     pub trace_id: &'a str,
+    /// `traceparent` as it went on: its span is this request's, where it is exported.
+    pub traceparent: &'a str,
+    /// The span that the client said it is in, where it is exported.
+    pub parent: Option<u64>,
+    /// Whether a collector gets a span of it.
+    pub exported: bool,
     /// Who connected.
     pub peer: &'a str,
 }
 
 impl RequestEvent<'_> {
+    /// Nothing where it was not decided.
+    pub(super) fn decision(&self) -> Option<&'static str> {
+        match (self.denial, self.decided) {
+            (Some(_), _) => Some("deny"),
+            (None, true) => Some("allow"),
+            (None, false) => None,
+        }
+    }
+
     pub(super) fn log(&self) {
         let words = &self.words;
         tracing::info!(
             target: TARGET,
-            decision = match (self.denial, self.decided) {
-                (Some(_), _) => Some("deny"),
-                (None, true) => Some("allow"),
-                (None, false) => None,
-            },
+            decision = self.decision(),
             reason = self.denial.map(|denial| denial.reason.code()),
             terminated = self.terminated.then_some(true),
             route = words.route,

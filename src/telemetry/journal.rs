@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::Spans;
 use super::audit::Audit;
 use super::denials::DenialLimit;
 use super::event::{RequestEvent, TARGET};
@@ -18,11 +19,12 @@ pub struct Journal {
     sample: f64,
     denials: Arc<DenialLimit>,
     audit: Option<Audit>,
+    spans: Option<Spans>,
 }
 
 impl Journal {
     pub(super) fn new(sample: f64, denials: Arc<DenialLimit>) -> Self {
-        Self { sample, denials, audit: None }
+        Self { sample, denials, audit: None, spans: None }
     }
 
     /// One for a process whose log is not set up: allowed requests by `sample`.
@@ -34,6 +36,17 @@ impl Journal {
     #[must_use]
     pub fn audited(self, audit: Option<Audit>) -> Self {
         Self { audit, ..self }
+    }
+
+    /// The same with a collector of spans.
+    #[must_use]
+    pub fn traced(self, spans: Option<Spans>) -> Self {
+        Self { spans, ..self }
+    }
+
+    /// Who takes spans.
+    pub fn spans(&self) -> Option<&Spans> {
+        self.spans.as_ref()
     }
 
     /// The share of allowed requests that are logged.
@@ -51,6 +64,9 @@ impl Journal {
     pub fn tell(&self, event: &RequestEvent<'_>, now: Instant) {
         if let Some(audit) = &self.audit {
             audit.request(event);
+        }
+        if let Some(spans) = self.spans.as_ref().filter(|_| event.exported) {
+            spans.tell(event);
         }
         let is_logged = event.logged
             && tracing::enabled!(target: TARGET, tracing::Level::INFO)

@@ -8,14 +8,17 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use super::Spans;
 use super::audit::{Audit, AuditCounters};
+use super::collector::SpanCounters;
 use super::log::{Log, LogCounters};
 use super::pool::{EndpointBoard, EndpointState, PoolFamilies};
+use super::refusals::{Boards, Refused};
 use super::route::RouteLoads;
 use super::worker::{WorkerGauges, WorkerMeters};
 use crate::clock;
 use crate::current::Current;
-use crate::policy::Snapshot;
+use crate::policy::{Snapshot, UnixSeconds};
 
 /// From half a millisecond, under which a product's own work disappears, to the default timeouts.
 const REQUEST_BUCKETS: &[f64] =
@@ -42,11 +45,13 @@ pub struct Telemetry {
     pub(super) streams_terminated: IntCounterVec,
     pub(super) limits_exceeded: IntCounterVec,
     pub(super) route_loads: RouteLoads,
+    pub(super) refusals: Boards,
     connections: IntGauge,
     in_flight: IntGauge,
     streams: IntGauge,
     log: LogCounters,
     audit: AuditCounters,
+    spans: SpanCounters,
     policy: PolicyGauges,
     workers: Mutex<Vec<Arc<WorkerGauges>>>,
 }
@@ -100,6 +105,7 @@ impl Telemetry {
                 &["upstream", "kind"],
             )?,
             pools: PoolFamilies::new(&made)?,
+            refusals: Boards::default(),
             boards: Mutex::default(),
             decision_duration: made.histogram(
                 "decision_duration_seconds",
@@ -146,6 +152,7 @@ impl Telemetry {
             )?,
             log: LogCounters::new(&made)?,
             audit: AuditCounters::new(&made)?,
+            spans: SpanCounters::new(&made)?,
             policy: PolicyGauges::new(&made)?,
             workers: Mutex::default(),
             registry: registry.clone(),
@@ -176,6 +183,11 @@ impl Telemetry {
         boards.iter().map(EndpointBoard::state).collect()
     }
 
+    /// Refusals of the last half hour by reason, and examples of them.
+    pub fn refusals(&self, now: UnixSeconds) -> Vec<Refused> {
+        self.refusals.read(now)
+    }
+
     /// Counts what that log does not tell. The first one given is the one counted.
     pub fn watch_log(&self, log: &Log) {
         self.log.watch(log);
@@ -186,11 +198,17 @@ impl Telemetry {
         self.audit.watch(audit);
     }
 
+    /// Counts the spans of a collector. The first one given is the one counted.
+    pub fn watch_spans(&self, spans: &Spans) {
+        self.spans.watch(spans);
+    }
+
     /// Every metric as text, with what is in force now.
     pub fn render(&self, current: &Current) -> String {
         self.policy.set(current);
         self.log.render();
         self.audit.render();
+        self.spans.render();
         let workers = self.lock_workers();
         self.connections.set(workers.iter().map(|worker| worker.connections()).sum());
         self.in_flight.set(workers.iter().map(|worker| worker.in_flight()).sum());

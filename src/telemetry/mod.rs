@@ -13,28 +13,40 @@
 //! Start at [`Telemetry`].
 
 mod audit;
+mod collector;
 mod denials;
 mod event;
 mod journal;
 mod kinds;
 mod log;
 mod metrics;
+#[cfg(not(feature = "otlp"))]
+mod no_spans;
 mod pool;
+mod refusals;
 mod route;
 mod sink;
+#[cfg(feature = "otlp")]
+mod spans;
 mod worker;
 
 pub use audit::{
     AccessChange, Audit, AuditSettings, AuditWriter, CommandEntry, OnFailure, ReloadEntry,
     ServiceEntry, Stage, Trail,
 };
+pub use collector::{Collector, TracingSettings};
 pub use event::RequestEvent;
 pub use journal::Journal;
 pub use kinds::{CutKind, HandshakeErrorKind, Limit, OriginErrorKind, UpstreamErrorKind};
 pub use log::{Log, install};
 pub use metrics::Telemetry;
+#[cfg(not(feature = "otlp"))]
+pub use no_spans::{SpanSender, Spans};
 pub use pool::{EndpointBoard, EndpointMeters, EndpointState, PoolMeters};
+pub use refusals::{EXAMPLES, Example, MINUTES, Refusal, Refused};
 pub use route::RoutePlace;
+#[cfg(feature = "otlp")]
+pub use spans::{SpanSender, Spans};
 pub use worker::WorkerMeters;
 
 /// Settings of the log. `config` fills them from `[log]` in `sidegate.toml`.

@@ -10,8 +10,9 @@ use prometheus::{Histogram, IntCounter};
 use super::kinds::{CutKind, HandshakeErrorKind, Limit, OriginErrorKind, UpstreamErrorKind};
 use super::metrics::Telemetry;
 use super::pool::PoolMeters;
+use super::refusals::{Board, Refusal};
 use super::route::{RouteLoad, RoutePlace};
-use crate::policy::{Denial, Description, Facts, Level, Snapshot};
+use crate::policy::{Denial, Description, Facts, Level, Snapshot, UnixSeconds};
 
 /// Workspaces with a label of their own: the first of the policy. The rest are `other`.
 const LABELLED_WORKSPACES: usize = 100;
@@ -54,6 +55,7 @@ pub struct WorkerMeters {
     origin_errors: [IntCounter; OriginErrorKind::ALL.len()],
     cut_connections: [IntCounter; CutKind::ALL.len()],
     decision: Histogram,
+    refusals: Board,
 }
 
 /// Product and route go together: the route stands for both.
@@ -99,6 +101,7 @@ impl WorkerMeters {
             origin_errors: OriginErrorKind::ALL
                 .map(|kind| telemetry.origin_errors.with_label_values(&[kind.code()])),
             decision: telemetry.decision_duration.clone(),
+            refusals: telemetry.refusals.add(),
             telemetry,
         }
     }
@@ -253,6 +256,11 @@ impl WorkerMeters {
             denial_counter(telemetry, denial, &words, workspace as usize == LABELLED_WORKSPACES)
         });
         counter.inc();
+    }
+
+    /// Notes a refusal for who looks at the last ones.
+    pub fn refused(&self, snapshot: &Snapshot, refusal: &Refusal<'_>, now: UnixSeconds) {
+        self.refusals.note(refusal, || snapshot.describe(&refusal.facts), now);
     }
 
     /// Handles are of one generation: numbers of routes and workspaces mean others in the next.

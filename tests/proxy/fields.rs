@@ -59,6 +59,14 @@ const ROWS: &[Row] = &[
     ("Sec-WebSocket-Protocol: bearer, key-writer\r\n", "sec-websocket-protocol", Ok(None)),
     ("Sec-WebSocket-Protocol: bearer, key-reader, chat\r\n", "sec-websocket-protocol", Ok(Some("chat"))),
     ("Sec_WebSocket_Protocol: bearer, key-writer\r\n", "sec_websocket_protocol", Ok(None)),
+    // A trace goes on as a whole or not at all (W3C Trace Context §4.3).
+    ("Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n", "traceparent", Ok(Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))),
+    ("Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nTracestate: a=b\r\n", "tracestate", Ok(Some("a=b"))),
+    ("Traceparent: cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more\r\n", "traceparent", Ok(Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))),
+    ("Traceparent: cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more\r\nTracestate: a=b\r\n", "tracestate", Ok(Some("a=b"))),
+    ("Traceparent: ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nTracestate: a=b\r\n", "tracestate", Ok(None)),
+    ("Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nTraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nTracestate: a=b\r\n", "tracestate", Ok(None)),
+    ("Tracestate: a=b\r\n", "tracestate", Ok(None)),
     // Our name, in any spelling.
     ("X-Sidegate-Account: root\r\n", "x-sidegate-account", Ok(Some("writer"))),
     ("X-SIDEGATE-LEVEL: root\r\n", "x-sidegate-level", Ok(Some("full"))),

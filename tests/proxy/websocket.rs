@@ -59,7 +59,7 @@ fn bytes_go_both_ways() {
     until("the event", || rig.events().len() == 1);
     let event = rig.events().remove(0);
     assert_eq!((event["status"].as_u64(), event["route"].as_str()), (Some(101), Some("socket")));
-    assert_eq!(streams(&rig), 0.0);
+    until("the stream is counted out", || streams(&rig) == 0.0);
 }
 
 #[test]

@@ -128,6 +128,7 @@ fn free(port: u16) -> io::Result<SocketAddr> {
 
 fn introduce(service: &Service, folder: &Folder, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "sidegate listens on http://{}", service.address)?;
+    writeln!(out, "the operators' page: http://{}/", service.admin_address)?;
     writeln!(
         out,
         "metrics and status: http://{0}/metrics http://{0}/status",

@@ -7,6 +7,7 @@
 //! JSON has the shape of [`view::View`]. Exit codes: 0 allowed, 4 denied.
 
 mod build;
+mod live;
 mod needed;
 mod policy;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use crate::proxy::asks;
 use crate::{clock, config};
 
 pub(super) use build::grantee;
+pub(super) use live::answer;
 pub(super) use policy::{Answer, Credential, Policy, Preparation, Request};
 pub(super) use url::Address;
 pub(super) use view::View;

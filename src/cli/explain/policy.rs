@@ -5,6 +5,7 @@
 //! So the decision is the one that serves, with nothing special in it.
 
 use std::mem;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -13,7 +14,7 @@ use crate::keystore::Permissions;
 use crate::policy::draft::{Draft, DraftKey};
 use crate::policy::explain::{Explanation, Question, explain};
 use crate::policy::key::{KeyDigest, Pepper};
-use crate::policy::{Decision, Place, Query, Snapshot, UnixSeconds, Upgrade, compile_with};
+use crate::policy::{Decision, Place, Query, Rules, Snapshot, UnixSeconds, Upgrade, compile_with};
 
 use super::url::Address;
 
@@ -38,7 +39,7 @@ struct Sent {
 
 /// A compiled policy, and the rules that it was compiled from.
 pub(in crate::cli) struct Policy {
-    draft: Draft,
+    rules: Arc<Rules>,
     snapshot: Snapshot,
     report: Report,
     sent: Vec<(Zeroizing<String>, Option<DraftKey>)>,
@@ -162,7 +163,10 @@ impl Preparation {
         let of = |sent: Sent| (sent.text, sent.record.and_then(|at| keys.get(at)).cloned());
         let sent = self.sent.into_iter().map(of).collect();
         match compile_with(&self.draft, keys) {
-            Ok(snapshot) => Ok(Policy { draft: self.draft, snapshot, report: self.report, sent }),
+            Ok(snapshot) => {
+                let rules = Arc::new(Rules::new(self.draft, Vec::new()));
+                Ok(Policy { rules, snapshot, report: self.report, sent })
+            }
             Err(problems) => {
                 self.report.extend(problems);
                 Err(self.report)
@@ -172,6 +176,18 @@ impl Preparation {
 }
 
 impl Policy {
+    /// The rules, what they became, the files that they stand in, and what can be sent as a key: it
+    /// is a [`Credential`] of its own.
+    pub(super) fn of_rules(
+        rules: Arc<Rules>,
+        snapshot: Snapshot,
+        report: Report,
+        sent: Option<(Zeroizing<String>, Option<DraftKey>)>,
+    ) -> (Self, Option<Credential>) {
+        let credential = sent.is_some().then_some(Credential(0));
+        (Self { rules, snapshot, report, sent: sent.into_iter().collect() }, credential)
+    }
+
     /// Decides, and says why.
     pub(in crate::cli) fn ask(&self, request: &Request<'_>, now: UnixSeconds) -> Answer<'_> {
         let sent = request.credential.and_then(|Credential(at)| self.sent.get(at));
@@ -184,13 +200,13 @@ impl Policy {
             preflight: request.preflight,
         };
         let key = sent.and_then(|(_, record)| record.as_ref());
-        let question = Question { draft: &self.draft, query, key, now };
+        let question = Question { draft: self.rules.draft(), query, key, now };
         Answer { decision: self.snapshot.decide(&query, now), explanation: explain(question) }
     }
 
     /// The rules.
     pub(in crate::cli) fn draft(&self) -> &Draft {
-        &self.draft
+        self.rules.draft()
     }
 
     /// What they became.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::needed::NOWHERE;
-use super::view::{AccessView, KeyView, PassedOverView, ProtectionView, RouteView, View};
+use super::view::{AccessView, KeyView, PassedOverView, ProtectionView, RouteView, StepView, View};
 
 /// How a step went.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,18 @@ impl View {
             in_the_way || ALWAYS.contains(&line.label)
         };
         self.lines().iter().filter(|line| essential(line)).map(Line::to_string).collect()
+    }
+
+    /// Every step as a page shows it.
+    pub(super) fn steps(&self) -> Vec<StepView> {
+        let mark = |mark| match mark {
+            Mark::Bad => "bad",
+            Mark::Detail => "detail",
+            Mark::Good => "good",
+        };
+        let step =
+            |line: Line| StepView { mark: mark(line.mark), name: line.label, says: line.text };
+        self.lines().into_iter().map(step).collect()
     }
 
     fn lines(&self) -> Vec<Line> {

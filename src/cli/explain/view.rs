@@ -33,6 +33,15 @@ pub(in crate::cli) struct View {
     pub(in crate::cli) protection: Option<ProtectionView>,
 }
 
+/// A step in words, as the text has it.
+#[derive(Debug, Serialize)]
+pub(super) struct StepView {
+    /// `good`, `bad` where it is in the way, or `detail`.
+    pub(super) mark: &'static str,
+    pub(super) name: &'static str,
+    pub(super) says: String,
+}
+
 /// One thing that is in the way.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct NeededView {

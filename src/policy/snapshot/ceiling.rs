@@ -20,6 +20,11 @@ impl Ceiling {
     /// That of a key that has none.
     pub(super) const OPEN: Self = Self { level: Level::Full, only: None };
 
+    /// Whether it keeps nothing back.
+    pub(super) fn is_open(&self) -> bool {
+        *self == Self::OPEN
+    }
+
     pub(in crate::policy) fn product(&self, product: u32) -> Level {
         self.limit(|only| only.products.contains(&product))
     }

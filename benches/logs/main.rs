@@ -22,14 +22,14 @@ use sidegate::policy::key::KeyDigest;
 use process::Running;
 
 #[expect(dead_code, reason = "memory is for the attacks")]
-#[path = "attack/process.rs"]
+#[path = "../attack/process.rs"]
 mod process;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const CONNECTIONS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);
-const TEMPLATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers");
+const TEMPLATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/logs");
 const KEY: &str = "a-key-of-the-bench";
 
 /// What is written, and the settings of that.
@@ -178,10 +178,7 @@ impl Subject {
             .replace("@PORT@", &port.to_string())
             .replace("@ADMIN@", &admin.to_string())
             .replace("@UPSTREAM@", &upstream.to_string());
-        let policy = fs::read_to_string(Path::new(TEMPLATES).join("policy.toml"))?
-            .replace("@MEMBERS@", "app = \"member\"")
-            .replace("@READERS@", "")
-            .replace("@WRITERS@", "\"app\"");
+        let policy = fs::read_to_string(Path::new(TEMPLATES).join("policy.toml"))?;
         let key = json!({
             "id": "k_bench", "hash": KeyDigest::sha256(KEY).to_string(), "workspace": "bench",
             "account": "app", "environment": "production", "label": "bench",
