@@ -25,8 +25,10 @@ mod story;
 #[path = "day/upstream.rs"]
 mod upstream;
 
+use std::collections::BTreeSet;
 use std::fs;
 
+use serde_json::Value;
 use snapbox::assert::Action;
 
 use shell::Shell;
@@ -55,6 +57,51 @@ fn every_command_answers_as_the_readme_says() {
     if lived.iter().any(|(said, is)| alike(&said.shown()) != alike(is)) {
         let steps = lived.into_iter().map(|(said, _)| said);
         fs::write(README, retold(&text, &told, steps)).unwrap();
+    }
+}
+
+/// The lines that give each command of the README's table of JSON.
+const JSON: [(&str, &str); 13] = [
+    ("`init`", "init other"),
+    ("`check`", "check"),
+    ("`check --explain`", "check --explain list"),
+    ("`explain`", "explain GET /vault --host localhost"),
+    ("`test`", "test config/tests.toml"),
+    ("`diff`", "diff config other"),
+    ("`status`", "status"),
+    ("`status --ready`", "status --ready"),
+    ("`reload`", "reload"),
+    ("`version`", "version"),
+    ("`member list`", "member list"),
+    ("`grant list`", "grant list"),
+    ("`member`, `grant` otherwise", "member set-role --workspace acme svc-nightly owner --dry-run"),
+];
+
+#[test]
+fn json_has_the_fields_that_the_readme_says() {
+    let text = fs::read_to_string(README).unwrap();
+    let table = text.split("| `--output json` of | has |\n|---|---|\n").nth(1).unwrap();
+    let rows: Vec<_> = table.lines().take_while(|line| line.starts_with("| ")).collect();
+    assert_eq!(rows.len(), JSON.len());
+    let mut shell = Shell::open();
+    shell.run("sidegate init config");
+    let case = "[[case]]\nname = 'a'\naccount = 'svc-nightly'\nworkspace = 'acme'\nmethod = 'GET'\n\
+                url = 'http://h/vault/reports'\nexpect = 'allow'";
+    let tests = format!("version = 1\nat = 2027-01-01T00:00:00Z\n{case}");
+    shell.run(&format!("cat > config/tests.toml <<END\n{tests}\nEND"));
+    shell.run("sidegate serve > sidegate.log &");
+    for (row, (named, line)) in rows.iter().zip(JSON) {
+        let (name, fields) = row.trim_matches(['|', ' ']).split_once(" | ").unwrap();
+        assert_eq!(name, named);
+        let json = shell.run(&format!("sidegate {line} --output json 2>/dev/null; true"));
+        let json: Value = serde_json::from_str(&json).unwrap_or_else(|_| panic!("{line}: {json}"));
+        let object = json.as_array().map_or(Some(&json), |array| array.first());
+        let is: BTreeSet<_> = object.unwrap().as_object().unwrap().keys().cloned().collect();
+        // What stands in parentheses is said of the field before.
+        let outer = fields.split('(').map(|part| part.split_once(')').map_or(part, |it| it.1));
+        let outer = outer.collect::<String>();
+        let told = outer.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        assert_eq!(is, told, "{named}");
     }
 }
 

@@ -73,6 +73,30 @@ fn every_command_and_metric_is_named() {
     }
 }
 
+/// Who looks there is in a hurry.
+#[test]
+fn what_is_looked_up_first_names_commands_that_are_there() {
+    let chapter = README.split("## Operating it\n\n").nth(1).unwrap();
+    let rows = chapter.lines().take_while(|line| line.starts_with('|')).skip(2);
+    let mut named = 0;
+    for row in rows {
+        for command in row.split('`').filter_map(|part| part.strip_prefix("sidegate ")) {
+            let is_word = |word: &&str| word.bytes().all(|letter| letter.is_ascii_lowercase());
+            let options = command.split(' ').filter(|word| word.starts_with("--"));
+            let words: Vec<_> = command.split(' ').take_while(is_word).collect();
+            let mut help = Command::new(env!("CARGO_BIN_EXE_sidegate"));
+            let help = help.args(&words).arg("--help").output().unwrap().stdout;
+            let help = String::from_utf8(help).unwrap();
+            assert!(help.contains(&format!("Usage: sidegate {}", words.join(" "))), "{command}");
+            for option in options {
+                assert!(help.contains(option), "{command}: {option}");
+            }
+            named += 1;
+        }
+    }
+    assert!(named >= 10, "{named}");
+}
+
 #[test]
 fn every_command_for_keys_is_in_the_table() {
     let help = Command::new(env!("CARGO_BIN_EXE_sidegate")).args(["key", "--help"]).output();

@@ -68,7 +68,13 @@ const EXAMPLES: [(&str, Examples); 31] = [
         "grant revoke",
         &[("sidegate grant revoke --workspace acme --to group:analysts --all", "all that it has")],
     ),
-    ("init", &[("sidegate init etc", "settings, a policy, and a first key")]),
+    (
+        "init",
+        &[
+            ("sidegate init etc", "settings, a policy, and a first key"),
+            ("sidegate init etc --output json", "for scripts: with the key, shown this once"),
+        ],
+    ),
     (
         "key create",
         &[(
@@ -203,28 +209,13 @@ mod tests {
     use clap::FromArgMatches as _;
 
     use super::*;
+    use crate::cli::tests::leaves;
     use crate::cli::{Cli, command};
-
-    fn leaves<'c>(
-        command: &'c clap::Command,
-        path: &str,
-        found: &mut Vec<(String, &'c clap::Command)>,
-    ) {
-        for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
-            let path = format!("{path} {}", below.get_name()).trim().to_owned();
-            if below.has_subcommands() {
-                leaves(below, &path, found);
-            } else {
-                found.push((path, below));
-            }
-        }
-    }
 
     #[test]
     fn every_command_has_examples_and_they_are_understood() {
         let command = command();
-        let mut found = Vec::new();
-        leaves(&command, "", &mut found);
+        let mut found = leaves(&command);
         found.sort_by(|one, other| one.0.cmp(&other.0));
         let said: Vec<_> = found.iter().map(|(path, _)| path.as_str()).collect();
         assert_eq!(said, EXAMPLES.map(|(path, _)| path));

@@ -1,15 +1,19 @@
 //! `sidegate init DIR`: files to start from.
+//!
+//! JSON is one object: `wrote` (the files), and of the first key `id`, `key` (its text, shown this
+//! once), `workspace`, `account` and `expires`.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::Serialize;
 
-use super::Exit;
 use super::key::Wanted;
+use super::{Exit, Output};
 use crate::clock;
-use crate::keystore::{ApiKey, Permissions, Store, Timestamp};
+use crate::keystore::{ApiKey, Permissions, Record, Store, Timestamp};
 use crate::policy::UnixSeconds;
 
 /// Name and text of each file that is the same for everybody.
@@ -27,6 +31,20 @@ pub(super) struct InitArgs {
     /// The directory to write into; made if it is not there
     #[arg(value_name = "DIR")]
     pub(super) directory: PathBuf,
+    /// For people or for scripts
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(super) output: Output,
+}
+
+/// What was made, as scripts read it.
+#[derive(Serialize)]
+struct Made<'a> {
+    wrote: Vec<String>,
+    id: &'a str,
+    key: &'a str,
+    workspace: &'a str,
+    account: &'a str,
+    expires: Option<Timestamp>,
 }
 
 /// Writes the files and says what to do next.
@@ -53,8 +71,15 @@ pub(super) fn print(
     };
     let store = Store::new(args.directory.join(KEYS), Permissions::Private);
     match first.make(&store, None, clock::now()) {
-        Ok((key, _)) => {
-            say(&args.directory, &key, out)?;
+        Ok((key, record)) => {
+            let printed = match args.output {
+                Output::Json => json(&args.directory, &key, &record, out),
+                Output::Text => say(&args.directory, &key, out),
+            };
+            if let Err(error) = printed.and_then(|()| out.flush()) {
+                writeln!(err, "cannot print the key: {error} — it is lost: make another one")?;
+                return Ok(Exit::Broke);
+            }
             Ok(Exit::Fine)
         }
         Err(failure) => {
@@ -83,9 +108,32 @@ fn write(directory: &Path) -> Result<(), (PathBuf, io::Error)> {
     Ok(())
 }
 
+fn wrote(directory: &Path) -> Vec<String> {
+    let names = FILES.map(|(name, _)| name).into_iter().chain([KEYS]);
+    names.map(|name| directory.join(name).display().to_string()).collect()
+}
+
+fn json(
+    directory: &Path,
+    key: &ApiKey,
+    record: &Record<'_>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let made = Made {
+        wrote: wrote(directory),
+        id: &record.id,
+        key: key.expose(),
+        workspace: &record.workspace,
+        account: &record.account,
+        expires: record.expires,
+    };
+    serde_json::to_writer_pretty(&mut *out, &made)?;
+    writeln!(out)
+}
+
 fn say(directory: &Path, key: &ApiKey, out: &mut impl Write) -> io::Result<()> {
-    for name in FILES.map(|(name, _)| name).into_iter().chain([KEYS]) {
-        writeln!(out, "wrote {}", directory.join(name).display())?;
+    for path in wrote(directory) {
+        writeln!(out, "wrote {path}")?;
     }
     writeln!(out, "\na first key, of `svc-nightly` in `acme`, good for 90 days, shown this once:")?;
     writeln!(out, "  {}", key.expose())?;
@@ -102,7 +150,7 @@ fn reason(error: &io::Error) -> String {
         io::ErrorKind::AlreadyExists => {
             "stands there already — nothing was written; name another directory".to_owned()
         }
-        _ => format!("cannot be written: {error}"),
+        _ => format!("cannot be written: {}", super::trouble(error)),
     }
 }
 
@@ -116,7 +164,7 @@ mod tests {
     fn files_are_written_once() {
         let folder = tempfile::tempdir().unwrap();
         let directory = folder.path().join("new/etc");
-        let args = InitArgs { directory: directory.clone() };
+        let args = InitArgs { directory: directory.clone(), output: Output::Text };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         assert_eq!(print(&args, &mut out, &mut err).unwrap(), Exit::Fine);
         for (name, text) in FILES {

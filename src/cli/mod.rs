@@ -26,11 +26,14 @@ mod plane;
 mod reload;
 mod review;
 mod schema;
+mod scope;
 mod serve;
 mod shell;
 mod sockets;
 mod status;
 mod test;
+#[cfg(test)]
+mod tests;
 mod uses;
 mod version;
 
@@ -125,13 +128,28 @@ enum Output {
 }
 
 /// How a command ended whose words could not all be printed: said, because what was lost may be a
-/// key or a verdict.
+/// verdict. A reader that has gone, as `head` does, wants no words.
 fn printed(ended: io::Result<Exit>, err: &mut impl Write) -> Exit {
     ended.unwrap_or_else(|error| {
-        // Where nothing can be said either, the exit code says it.
-        let _ = writeln!(err, "cannot print: {error}");
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            // Where nothing can be said either, the exit code says it.
+            let _ = writeln!(err, "cannot print: {error}");
+        }
         Exit::Broke
     })
+}
+
+/// Why a file could not be read or written, with the way out where there is one.
+fn trouble(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of its path is not a directory".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "permission denied — run as a user that may, or change its mode".to_owned()
+        }
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// Which files, and how strictly.
@@ -201,20 +219,5 @@ fn refused(error: &clap::Error) -> Exit {
         (0, Ok(())) => Exit::Fine,
         (0, Err(_)) => Exit::Broke,
         _ => Exit::Usage,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_could_not_be_printed_is_said() {
-        let mut err = Vec::new();
-        assert_eq!(printed(Ok(Exit::No), &mut err), Exit::No);
-        assert_eq!(err, b"");
-        let full = io::Error::from(io::ErrorKind::StorageFull);
-        assert_eq!(printed(Err(full), &mut err), Exit::Broke);
-        assert_eq!(String::from_utf8(err).unwrap(), "cannot print: no storage space\n");
     }
 }

@@ -53,7 +53,7 @@ fn print(args: &SchemaArgs, out: &mut impl Write, err: &mut impl Write) -> io::R
     for schema in args.dir.iter().flat_map(|_| Schema::ALL) {
         let path = args.dir.as_deref().unwrap_or(Path::new("")).join(schema.file_name());
         if let Err(error) = fs::write(&path, schema.text()) {
-            writeln!(err, "{}: cannot be written: {error}", path.display())?;
+            writeln!(err, "{}: cannot be written: {}", path.display(), super::trouble(&error))?;
             return Ok(Exit::Broke);
         }
         writeln!(out, "wrote {}", path.display())?;

@@ -273,7 +273,8 @@ mod tests {
     #[test]
     fn a_port_that_another_sidegate_listens_on_is_taken() {
         let folder = tempfile::tempdir().unwrap();
-        let args = InitArgs { directory: folder.path().join("etc") };
+        let args =
+            InitArgs { directory: folder.path().join("etc"), output: crate::cli::Output::Text };
         init::print(&args, &mut io::sink(), &mut io::sink()).unwrap();
         let mut config = config::read(&args.directory.join("sidegate.toml")).unwrap();
         config.admin.listen = "127.0.0.1:0".parse().unwrap();

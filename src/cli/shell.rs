@@ -43,7 +43,8 @@ pub(super) fn man(args: &ManArgs) -> Exit {
     match clap_mangen::generate_to(command(), &args.directory) {
         Ok(()) => Exit::Fine,
         Err(error) => {
-            eprintln!("{}: cannot be written: {error}", args.directory.display());
+            let why = super::trouble(&error);
+            eprintln!("{}: cannot be written: {why}", args.directory.display());
             Exit::Broke
         }
     }

@@ -82,6 +82,12 @@ impl Report {
         self.problems.iter().map(|problem| self.line(problem)).collect()
     }
 
+    /// Every error, one a line, without its place: of a text that is in no file.
+    pub(super) fn errors_without_places(&self) -> String {
+        let errors = self.problems.iter().filter(|problem| problem.severity == Severity::Error);
+        errors.map(|problem| harmless(&problem.to_string()) + "\n").collect()
+    }
+
     fn line(&self, problem: &Problem) -> String {
         let place = self.files.show(problem.place);
         harmless(&match problem.severity {

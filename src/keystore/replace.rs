@@ -113,11 +113,20 @@ impl Target {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        tempfile::Builder::new()
+        let made = tempfile::Builder::new()
             .prefix(&name)
             .rand_bytes(0)
             .permissions(fs::Permissions::from_mode(0o600))
-            .tempfile_in(&self.folder_path)
+            .tempfile_in(&self.folder_path);
+        made.map_err(|error| {
+            let way_out = match error.kind() {
+                io::ErrorKind::PermissionDenied => "run as a user that may write in that folder",
+                io::ErrorKind::ReadOnlyFilesystem => "change it where it comes from",
+                _ => return error,
+            };
+            let kind = error.kind();
+            io::Error::new(kind, format!("no new file can be put there: {kind} — {way_out}"))
+        })
     }
 }
 

@@ -1,8 +1,8 @@
 //! The model as `policy` is told it.
 
 use sidegate::policy::draft::{
-    Draft, DraftAccount, DraftCeiling, DraftGrant, DraftKey, DraftProduct, DraftRole, DraftRoute,
-    DraftScope, DraftSubscription, DraftWorkspace, Gift, Grantee,
+    Draft, DraftAccount, DraftCeiling, DraftGrant, DraftKey, DraftPending, DraftProduct, DraftRole,
+    DraftRoute, DraftScope, DraftSubscription, DraftWorkspace, Gift, Grantee,
 };
 use sidegate::policy::key::{KeyDigest, Pepper};
 use sidegate::policy::{At, Level, Place, RouteLimits, UnixSeconds};
@@ -115,6 +115,11 @@ fn draft_role(name: &str, role: &Role) -> DraftRole {
 
 fn draft_workspace(name: &str, workspace: &Workspace) -> DraftWorkspace {
     let members = ACCOUNTS.iter().zip(workspace.members);
+    let pending = ACCOUNTS.iter().zip(workspace.pending.iter().zip(workspace.members));
+    let pending = pending.filter_map(|(name, (offered, member))| {
+        let role = offered.filter(|_| member.is_none())?;
+        Some(DraftPending { account: at(name), role: at(ROLES[role]), invited: None })
+    });
     let groups = GROUPS.iter().zip(&workspace.groups);
     let products = PRODUCTS.iter().zip(workspace.subscriptions);
     DraftWorkspace {
@@ -122,7 +127,7 @@ fn draft_workspace(name: &str, workspace: &Workspace) -> DraftWorkspace {
         environment: at(ENVIRONMENTS[workspace.environment]),
         suspended: workspace.suspended,
         seats: None,
-        pending: Vec::new(),
+        pending: pending.collect(),
         members: members.filter_map(|(name, role)| Some((at(name), at(ROLES[role?])))).collect(),
         groups: groups
             .map(|(name, list)| (at(name), list.iter().map(|n| at(ACCOUNTS[*n])).collect()))

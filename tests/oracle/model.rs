@@ -39,6 +39,8 @@ pub(crate) struct Workspace {
     pub(crate) suspended: bool,
     /// By account: the role of a member.
     pub(crate) members: [Option<usize>; 6],
+    /// By account: the role that was offered; only read where it is no member.
+    pub(crate) pending: [Option<usize>; 6],
     /// By group: its accounts.
     pub(crate) groups: [Vec<usize>; 2],
     /// By product: state and last second.

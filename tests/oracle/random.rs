@@ -118,6 +118,8 @@ fn workspace() -> impl Strategy<Value = Workspace> {
     let place = (0..ENVIRONMENTS.len(), prop::bool::weighted(0.05));
     let member = || maybe(0.85, 0..ROLES.len());
     let members = [member(), member(), member(), member(), member(), member()];
+    let offered = || maybe(0.3, 0..ROLES.len());
+    let pending = [offered(), offered(), offered(), offered(), offered(), offered()];
     let group = || subsequence((0..ACCOUNTS.len()).collect::<Vec<_>>(), 0..4);
     let subscription = || {
         let state = prop_oneof![
@@ -126,15 +128,26 @@ fn workspace() -> impl Strategy<Value = Workspace> {
         ];
         maybe(0.8, (state, maybe(0.25, SECONDS)))
     };
-    (place, members, [group(), group()], [subscription(), subscription()], vec(grant(), 0..10))
-        .prop_map(|((environment, suspended), members, groups, subscriptions, grants)| Workspace {
-            environment,
-            suspended,
-            members,
-            groups,
-            subscriptions,
-            grants,
-        })
+    (
+        (place, pending),
+        members,
+        [group(), group()],
+        [subscription(), subscription()],
+        vec(grant(), 0..10),
+    )
+        .prop_map(
+            |(((environment, suspended), pending), members, groups, subscriptions, grants)| {
+                Workspace {
+                    environment,
+                    suspended,
+                    members,
+                    pending,
+                    groups,
+                    subscriptions,
+                    grants,
+                }
+            },
+        )
 }
 
 fn grant() -> impl Strategy<Value = Grant> {

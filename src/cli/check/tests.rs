@@ -18,7 +18,7 @@ fn check_with(config: &Path, output: Output, deny_warnings: bool) -> (Exit, Stri
 
 fn starter() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
-    let args = init::InitArgs { directory: folder.path().to_owned() };
+    let args = init::InitArgs { directory: folder.path().to_owned(), output: Output::Text };
     assert_eq!(init::print(&args, &mut Vec::new(), &mut Vec::new()).unwrap(), Exit::Fine);
     let config = folder.path().join("sidegate.toml");
     (folder, config)

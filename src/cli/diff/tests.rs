@@ -16,7 +16,8 @@ struct Pair {
 impl Pair {
     fn new(change: impl Fn(&str, &str) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let args = InitArgs { directory: folder.path().join("old") };
+        let args =
+            InitArgs { directory: folder.path().join("old"), output: crate::cli::Output::Text };
         init::print(&args, &mut io::sink(), &mut io::sink()).unwrap();
         let keys = args.directory.join("keys.jsonl");
         let mut record: Value = serde_json::from_str(&fs::read_to_string(&keys).unwrap()).unwrap();

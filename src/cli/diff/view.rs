@@ -3,10 +3,11 @@
 use serde::ser::{Serialize, Serializer};
 
 use super::rfc3339;
+use crate::cli::scope::ScopeView;
 use crate::keystore::Timestamp;
 use crate::policy::UnixSeconds;
 use crate::policy::difference::{
-    Counts, Difference, Field, LevelChange, Reach, Row, ScopeName, Subject, Value,
+    Counts, Difference, Field, LevelChange, Reach, Row, Subject, Value,
 };
 
 /// ```json
@@ -141,12 +142,8 @@ impl FieldView {
 #[derive(Debug, serde::Serialize)]
 struct LevelView<'d> {
     workspace: &'d str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    area: Option<&'d str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    product: Option<&'d str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    permission: Option<&'d str>,
+    #[serde(flatten)]
+    scope: ScopeView<'d>,
     was: ReachView,
     is: ReachView,
     gained: bool,
@@ -155,16 +152,10 @@ struct LevelView<'d> {
 
 impl<'d> LevelView<'d> {
     fn of(change: LevelChange<'d>) -> Self {
-        let (area, product, permission) = match change.scope {
-            ScopeName::Area(area) => (Some(area), None, None),
-            ScopeName::Product(product, permission) => (None, Some(product), permission),
-        };
         let effect = change.effect();
         Self {
             workspace: change.workspace,
-            area,
-            product,
-            permission,
+            scope: ScopeView::of(change.scope),
             was: ReachView::of(change.was),
             is: ReachView::of(change.is),
             gained: effect.gained,

@@ -11,8 +11,8 @@ use crate::policy::{Decision, Level, UnixSeconds, Upgrade};
 use super::needed;
 use super::policy::{Answer, Policy, Request};
 use super::view::{
-    AccessView, GroupView, KeyView, NeededView, PassedOverView, ProtectionView, RequestView,
-    RouteView, SourceView, SubscriptionView, TargetView, View,
+    AccessView, GroupView, KeyView, NeededView, PassedOverView, PendingView, ProtectionView,
+    RequestView, RouteView, SourceView, SubscriptionView, TargetView, View,
 };
 
 impl View {
@@ -184,6 +184,11 @@ impl Shown<'_> {
             permission,
             area,
             role: access.member.map(|(_, role)| role.value.clone()),
+            pending: access.pending.map(|it| PendingView {
+                role: it.role.value.clone(),
+                invited: it.invited.map(time),
+                place: self.policy.place(it.account.place),
+            }),
             groups: access.groups.iter().map(group).collect(),
             sources: self.sources(&access.sources),
             bypass: access.bypass,

@@ -89,8 +89,13 @@ fn print(
     now: UnixSeconds,
 ) -> Result<Exit, Failure> {
     let usage = |what: String| Failure::Usage(what);
-    let address = Address::read(&args.url, args.host.as_deref())
-        .map_err(|wrong| usage(format!("`{}` {wrong}", args.url)))?;
+    let address = Address::read(&args.url, args.host.as_deref()).map_err(|wrong| {
+        let way_out = match args.url.starts_with('/') {
+            true => " — write all of it, or `--host HOST`",
+            false => "",
+        };
+        usage(format!("`{}` {wrong}{way_out}", args.url))
+    })?;
     let at = match args.at {
         None => now,
         Some(when) => when
@@ -132,6 +137,7 @@ fn print(
 fn record(preparation: &mut Preparation, id: &str) -> Result<Credential, Failure> {
     preparation.record(id).ok_or_else(|| {
         let problem = Problem::error(Place::default(), format!("unknown key `{id}`"));
+        let problem = problem.hint("`sidegate key list` shows them all");
         Failure::Invalid(problem.did_you_mean(id, preparation.ids()).to_string())
     })
 }

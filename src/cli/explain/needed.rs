@@ -66,6 +66,13 @@ impl Words<'_> {
             DenyReason::RateLimited => "fewer requests of this key in the same time".to_owned(),
             DenyReason::NotAMember => {
                 let workspace = self.record().map_or("", |record| &record.workspace);
+                if self.access().is_some_and(|access| access.pending.is_some()) {
+                    let account = self.account();
+                    return format!(
+                        "the invitation of `{account}` accepted: `sidegate member accept \
+                         --workspace {workspace} {account}`"
+                    );
+                }
                 let place = self.access().map(|access| access.workspace.name.place);
                 format!(
                     "account `{}` as a member of workspace `{workspace}`{}",

@@ -86,6 +86,7 @@ const QUESTIONS: &[Question] = &[
     ("GET", "/w/closed/members", &["--key-id", "k_closed"], Some(DenyReason::WorkspaceSuspended)),
     ("GET", "/w/acme/members", &["--key-id", "k_mallory"], Some(DenyReason::AccountSuspended)),
     ("GET", "/w/acme/members", &["--key-id", "k_gone"], Some(DenyReason::NotAMember)),
+    ("GET", "/w/acme/members", &["--key-id", "k_invited"], Some(DenyReason::NotAMember)),
     ("GET", "/archive", &["--key-id", "k_owner"], Some(DenyReason::ProductAbsent)),
     ("GET", "/vault", &["--key-id", "k_svc"], Some(DenyReason::NoAccess)),
     ("GET", "/vault/keys", &["--key-id", "k_svc", "--at", "2027-03-31"], Some(DenyReason::SubscriptionInactive)),

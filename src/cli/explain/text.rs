@@ -183,7 +183,15 @@ impl View {
         };
         line(lines, Mark::Detail, "scope", scope);
         if access.role.is_none() {
-            line(lines, Mark::Bad, "role", "none: the account is not a member".to_owned());
+            let text = match &access.pending {
+                Some(it) => {
+                    let since = it.invited.iter().map(|since| format!(" since {since}"));
+                    let since = since.collect::<String>();
+                    format!("none: invited as {}{since}{}, not accepted", it.role, at(&it.place))
+                }
+                None => "none: the account is not a member".to_owned(),
+            };
+            line(lines, Mark::Bad, "role", text);
             return;
         }
         for group in &access.groups {

@@ -140,6 +140,8 @@ pub(in crate::cli) struct AccessView {
     pub(in crate::cli) area: Option<String>,
     /// The role of the account in the workspace; null where it is no member.
     pub(in crate::cli) role: Option<String>,
+    /// The invitation of an account that is no member yet.
+    pub(in crate::cli) pending: Option<PendingView>,
     /// Groups that the account is in.
     pub(in crate::cli) groups: Vec<GroupView>,
     /// The role and every grant to the account or to a group of it.
@@ -153,6 +155,16 @@ pub(in crate::cli) struct AccessView {
     pub(in crate::cli) ceiling: &'static str,
     /// The lowest of held, subscription and ceiling.
     pub(in crate::cli) level: Option<&'static str>,
+}
+
+/// Who was invited, and has not accepted.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct PendingView {
+    /// The role that it will have.
+    pub(in crate::cli) role: String,
+    /// Since when, where somebody wrote that down.
+    pub(in crate::cli) invited: Option<String>,
+    pub(in crate::cli) place: Option<String>,
 }
 
 #[derive(Debug, Serialize)]

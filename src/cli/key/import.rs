@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::cli::audited::{Audited, Deed, Effect, Told};
+use crate::cli::trouble;
 use crate::clock;
 use crate::keystore::{
     Column, Format, Imported, Refusal, Row, Store, Terms, Text, Timestamp, Wrong,
@@ -200,7 +201,8 @@ impl ImportArgs {
             io::Result::Ok((file, length))
         };
         let file = self.file.display();
-        open().map_err(|error| Failure::Broke(format!("cannot read `{file}`: {error}")))
+        open()
+            .map_err(|error| Failure::Broke(format!("{file}: cannot be read: {}", trouble(&error))))
     }
 
     fn failure(&self, keys: &Path, refusal: Refusal) -> Failure {

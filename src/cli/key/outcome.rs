@@ -66,13 +66,18 @@ impl From<Obstacle> for Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::Broke(format!("cannot write: {error}"))
+        match error.kind() {
+            // Whoever has read enough wants no words.
+            io::ErrorKind::BrokenPipe => Self::Broke(String::new()),
+            _ => Self::Broke(format!("cannot print: {error}")),
+        }
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Broke(lines) if lines.is_empty() => Ok(()),
             Self::Broke(lines) | Self::Invalid(lines) | Self::No(lines) | Self::Usage(lines) => {
                 // Arguments are repeated, and may be a key in the place of its id.
                 writeln!(f, "{}", redacted(lines.trim_end()))

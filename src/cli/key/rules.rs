@@ -4,6 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
+use crate::cli::scope::ScopeView;
 use crate::config::{self, Config};
 use crate::keystore::{Record, State};
 use crate::policy::difference::ScopeName;
@@ -22,12 +23,8 @@ pub(super) struct Rules {
 /// A scope that a key reaches, and how far.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Reach<'r> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    area: Option<&'r str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    product: Option<&'r str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    permission: Option<&'r str>,
+    #[serde(flatten)]
+    scope: ScopeView<'r>,
     level: &'static str,
 }
 
@@ -101,20 +98,16 @@ pub(super) fn refused_by_time(record: &Record<'_>, now: UnixSeconds) -> Option<D
 
 impl<'r> Reach<'r> {
     fn new((scope, level): (ScopeName<'r>, Level)) -> Self {
-        let (area, product, permission) = match scope {
-            ScopeName::Area(area) => (Some(area), None, None),
-            ScopeName::Product(product, permission) => (None, Some(product), permission),
-        };
-        Self { area, product, permission, level: level.name() }
+        Self { scope: ScopeView::of(scope), level: level.name() }
     }
 
     /// Where it is: `areas`, or the product.
     fn place(&self) -> &'r str {
-        self.product.unwrap_or("areas")
+        self.scope.product.unwrap_or("areas")
     }
 
     fn name(&self) -> &'r str {
-        self.area.or(self.permission).unwrap_or("itself")
+        self.scope.area.or(self.scope.permission).unwrap_or("itself")
     }
 }
 

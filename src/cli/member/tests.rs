@@ -26,7 +26,10 @@ struct Done {
 impl Place {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let args = init::InitArgs { directory: folder.path().to_owned() };
+        let args = init::InitArgs {
+            directory: folder.path().to_owned(),
+            output: crate::cli::Output::Text,
+        };
         init::print(&args, &mut Vec::new(), &mut Vec::new()).unwrap();
         Self(folder)
     }
@@ -106,7 +109,11 @@ fn what_is_refused_says_why_and_writes_nothing() {
     let place = Place::new();
     let before = place.text();
     for (line, code, expected) in [
-        ("member remove --workspace acme alice", 3, "is not a member of workspace `acme`\n"),
+        (
+            "member remove --workspace acme alice",
+            3,
+            "is not a member of workspace `acme` — `sidegate member list` shows who",
+        ),
         (
             "member remove --workspace acm svc-nightly",
             3,
@@ -118,7 +125,11 @@ fn what_is_refused_says_why_and_writes_nothing() {
             "refused to `svc-nightly`: it does not administer the members of this workspace\n",
         ),
         ("member set-role --workspace acme svc-nightly admn", 3, "unknown role `admn`"),
-        ("member set-role --workspace acme svc-nightly admn", 3, "\nthe change is refused\n"),
+        (
+            "member set-role --workspace acme svc-nightly admn",
+            3,
+            "\nthe change is refused, nothing is written\n",
+        ),
         ("member set-role --workspace acme svc-nightly", 2, "<ROLE>"),
         (
             "grant add --workspace acme --to svc-nightly --area members=view",

@@ -105,7 +105,8 @@ struct Review {
 
 pub(super) fn run(args: &ReviewArgs) -> Exit {
     let (out, mut err) = (io::stdout().lock(), io::stderr().lock());
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
     let colours = out.is_terminal() && !plain;
     let mut out = io::BufWriter::new(out);
     super::printed(print(args, &mut out, &mut err, colours, clock::now()), &mut err)

@@ -134,8 +134,14 @@ impl Sound {
             }
             _ => {
                 let report = config::judge(draft, notes, files).1;
-                let change = if instead.is_some() { "the change is refused\n" } else { "" };
-                Err(Obstacle::Invalid(format!("{report}{change}")))
+                Err(Obstacle::Invalid(match instead {
+                    // What is there is sound: all of it comes from the change.
+                    Some(_) => {
+                        let errors = report.errors_without_places();
+                        format!("{errors}the change is refused, nothing is written\n")
+                    }
+                    None => report.to_string(),
+                }))
             }
         }
     }

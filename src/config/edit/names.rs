@@ -100,6 +100,8 @@ fn absent<'a>(
     account: &str,
     known: impl Iterator<Item = &'a str>,
 ) -> Result<(), Obstacle> {
-    let problem = Problem::error(Place::default(), message).did_you_mean(account, known);
+    let problem = Problem::error(Place::default(), message);
+    let problem = problem.hint("`sidegate member list` shows who is in it, and who is invited");
+    let problem = problem.did_you_mean(account, known);
     Err(Obstacle::Invalid(problem.to_string()))
 }

@@ -3,8 +3,8 @@
 use super::route::Matched;
 use super::{home, level_of};
 use crate::policy::draft::{
-    Draft, DraftCeiling, DraftGrant, DraftKey, DraftRole, DraftScope, DraftSubscription,
-    DraftWorkspace, Gift, Grantee,
+    Draft, DraftCeiling, DraftGrant, DraftKey, DraftPending, DraftRole, DraftScope,
+    DraftSubscription, DraftWorkspace, Gift, Grantee,
 };
 use crate::policy::level::Level;
 use crate::policy::problem::{At, Place};
@@ -22,6 +22,8 @@ pub struct Access<'a> {
     pub scope: Scope<'a>,
     /// The account as a member, and its role there; nothing where it is none.
     pub member: Option<(&'a At<String>, &'a At<String>)>,
+    /// The account's invitation that waits to be accepted.
+    pub pending: Option<&'a DraftPending>,
     /// The groups that the account is in.
     pub groups: Vec<&'a At<String>>,
     /// The role and every grant to the account or to a group of it, with what each gives here.
@@ -127,6 +129,7 @@ impl<'a> Walk<'a, '_> {
         let is_account = |name: &At<String>| *name.value == *account;
         let suspended = self.draft.accounts.iter().find(|it| it.suspended && is_account(&it.name));
         let member = workspace.members.iter().find(|(name, _)| is_account(name));
+        let pending = workspace.pending.iter().find(|it| is_account(&it.account));
         let standing = self.standing(workspace, scope);
         let subscription = workspace.products.iter().find(|it| scope.is_of(&it.product.value));
         let subscribed = match (scope, subscription) {
@@ -154,6 +157,7 @@ impl<'a> Walk<'a, '_> {
             suspended: suspended.map(|it| it.name.place),
             scope,
             member: member.map(|(name, role)| (name, role)),
+            pending,
             groups: groups(workspace, account),
             sources: standing.sources,
             bypass: standing.bypass,

@@ -129,6 +129,14 @@ impl Tape<'_> {
             }
         };
         let grants = (0..self.below(4)).map(grant).collect();
+        let is_member = |name: &str| members.iter().any(|(it, _)| it.value == name);
+        let others = ACCOUNTS.iter().filter(|name| !is_member(name) && self.seldom(2));
+        let pending = others.map(|name| DraftPending {
+            account: at(name),
+            role: at(self.pick(&["member", "guest", "owner"])),
+            invited: self.time(),
+        });
+        let pending = pending.collect();
         DraftWorkspace {
             name: at(name),
             environment: at(environment),
@@ -136,7 +144,7 @@ impl Tape<'_> {
             seats: None,
             grants,
             members,
-            pending: Vec::new(),
+            pending,
             groups,
             products,
         }

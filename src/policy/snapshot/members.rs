@@ -14,6 +14,8 @@ pub(super) struct Membership<'d> {
     members: Vec<(u32, u32, Draft)>,
     numbers: Map<&'d str, usize>,
     groups: Map<&'d str, Vec<usize>>,
+    /// Members of whom something else is wrong, which is told by itself.
+    unclear: Vec<&'d str>,
 }
 
 impl<'d> Membership<'d> {
@@ -24,8 +26,13 @@ impl<'d> Membership<'d> {
         }
     }
 
+    /// A member whose name or role is not known.
+    pub(super) fn add_unclear(&mut self, name: &'d str) {
+        self.unclear.push(name);
+    }
+
     pub(super) fn has(&self, account: &str) -> bool {
-        self.numbers.contains_key(account)
+        self.numbers.contains_key(account) || self.unclear.contains(&account)
     }
 
     pub(super) fn groups(
@@ -52,7 +59,7 @@ impl<'d> Membership<'d> {
         problems: &mut Vec<Problem>,
     ) -> Option<usize> {
         let member = self.numbers.get(account).copied();
-        if member.is_none() {
+        if !self.has(account) {
             problems.push(
                 Problem::error(
                     at.place,

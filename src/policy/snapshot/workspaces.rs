@@ -122,8 +122,9 @@ impl Workspaces {
         for (account, role) in &draft.members {
             let number = self.accounts.declare(account, problems);
             let role = catalog.role(&subject, role, problems);
-            if let (Some(number), Some(role)) = (number, role) {
-                members.add(number, &account.value, role, catalog);
+            match (number, role) {
+                (Some(number), Some(role)) => members.add(number, &account.value, role, catalog),
+                (None, _) | (_, None) => members.add_unclear(&account.value),
             }
         }
         self.pending(draft, &members, catalog, problems);

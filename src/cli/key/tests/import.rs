@@ -174,7 +174,7 @@ fn import_refuses_what_cannot_be() {
     let cases = [
         (file, 2, "--format: csv or jsonl, which the name of the file does not say"),
         ("-".to_owned(), 2, "--format: csv or jsonl"),
-        ("absent.csv".to_owned(), 1, "cannot read `absent.csv`: "),
+        ("absent.csv".to_owned(), 1, "absent.csv: cannot be read: no such file"),
         (empty, 3, "rows.csv: there is no row in it"),
         ("- --format xml".to_owned(), 2, "possible values: csv, jsonl"),
     ];

@@ -120,6 +120,7 @@ impl<'b> Source<'b> {
         if !members.contains(&Some(0)) {
             members[0] = Some(0);
         }
+        let pending = std::array::from_fn(|_| self.of(&[None, None, Some(0), Some(1)]));
         let mut groups = std::array::from_fn(|_| self.some(ACCOUNTS.len()));
         for group in &mut groups {
             group.retain(|account| members[*account].is_some());
@@ -143,6 +144,7 @@ impl<'b> Source<'b> {
             environment: self.below(ENVIRONMENTS.len()),
             suspended: self.rarely(8),
             members,
+            pending,
             groups,
             subscriptions,
             grants,
