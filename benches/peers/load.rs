@@ -138,21 +138,24 @@ fn wrk(
     }
     text += DONE;
     fs::write(&script, text)?;
-    // wrk knows whole seconds only, but stops at once when it is asked to.
-    let words = [
-        "timeout".into(),
-        "--preserve-status".into(),
-        "--signal=INT".into(),
-        format!("{}", time.as_secs_f64()),
+    // wrk knows whole seconds only, but stops at once when it is asked to: asked before it has read its
+    // script, it would wait for all of them.
+    let whole = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    let mut words = Vec::new();
+    if time.subsec_nanos() > 0 {
+        let time = time.as_secs_f64().to_string();
+        words.extend(["timeout", "--preserve-status", "--signal=INT", &time].map(str::to_owned));
+    }
+    words.extend([
         "wrk".into(),
         format!("-t{}", site.cores.load_threads),
         format!("-c{connections}"),
-        format!("-d{}s", time.as_secs() + 60),
+        format!("-d{whole}s"),
         "--timeout=10s".into(),
         format!("-s{}", script.display()),
         url(workload, proxy),
-    ];
-    Ok(words.into())
+    ]);
+    Ok(words)
 }
 
 /// Another key or route in each request.

@@ -66,7 +66,8 @@ pub(super) async fn serve(worker: Rc<Worker>, transport: Transport, peer: Peer) 
             let activity = Activity::stream(peer.clone(), worker.room());
             *streams.0.next.borrow_mut() = Some(Rc::clone(&activity));
             let streams = streams.clone();
-            let answer = stream::answer(Rc::clone(&worker), activity, streams, request);
+            // Boxed, as it is moved half a dozen times on its way to a task.
+            let answer = Box::pin(stream::answer(Rc::clone(&worker), activity, streams, request));
             async { Ok::<_, Infallible>(answer.await) }
         })
     };
