@@ -50,6 +50,17 @@ pub struct ReloadStatus {
     /// What the last ten reloads changed, the latest first. One that has just come into force is not
     /// among them until it was compared.
     pub changes: VecDeque<Change>,
+    /// The files of certificates in force.
+    pub certificates: Arc<[Certificate]>,
+}
+
+/// A file of certificates that is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// As it was found.
+    pub file: String,
+    /// When the first of those in it stops being good.
+    pub expires: UnixSeconds,
 }
 
 /// Why the files on disk are not what is in force.
@@ -160,6 +171,7 @@ impl Current {
             failing: None,
             last_good: None,
             changes: VecDeque::new(),
+            certificates: Arc::default(),
         };
         Arc::new(Self { cell: ArcSwap::from_pointee(first), status: Mutex::new(status), uses })
     }
@@ -203,6 +215,11 @@ impl Current {
         status.failures += 1;
         status.failing = Some(Failure { since, at: now, problems, waiting });
         self.cell.load().number
+    }
+
+    /// Notes which certificates are in force from now on.
+    pub fn show(&self, certificates: Arc<[Certificate]>) {
+        self.lock().certificates = certificates;
     }
 
     /// Keeps what a reload changed.

@@ -2,9 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+use std::time::Duration;
+
+use sidegate::clock;
+use sidegate::current::{Certificate, Current};
+use sidegate::policy::{Denial, DenyReason, Draft, Facts, compile};
+use sidegate::telemetry::{Form, Limit, Telemetry};
 
 const README: &str = include_str!("../README.md");
 
@@ -44,7 +51,7 @@ fn the_policy_compiles_and_its_cases_hold() {
 }
 
 #[test]
-fn every_command_and_metric_is_named() {
+fn every_command_is_named() {
     let help = Command::new(env!("CARGO_BIN_EXE_sidegate")).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let commands = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
@@ -53,24 +60,59 @@ fn every_command_and_metric_is_named() {
         let named = name == "help" || README.contains(&format!("`{name}"));
         assert!(named, "README does not name the command `{name}`");
     }
-    let source = concat!(
-        include_str!("../src/telemetry/metrics.rs"),
-        include_str!("../src/telemetry/log.rs"),
-        include_str!("../src/telemetry/audit/mod.rs"),
-        include_str!("../src/telemetry/collector.rs"),
-        include_str!("../src/telemetry/pool.rs"),
-    );
-    let names = source.split('"').filter(|text| {
-        text.len() > 4
-            && text.contains('_')
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
-    });
-    for name in
-        names.filter(|name| !["client_certificate", "connect_timeout", "slow_head"].contains(name))
-    {
-        let name = name.trim_start_matches("sidegate_");
-        assert!(README.contains(&format!("sidegate_{name}")), "README does not name `{name}`");
+}
+
+/// Each metric with its labels, as far as one process that has met everything shows them.
+fn metrics() -> BTreeMap<String, BTreeSet<String>> {
+    let (telemetry, upstream) = (Telemetry::new("test").unwrap(), "app".to_owned());
+    let current = Current::new(compile(Draft::default()).unwrap(), None, clock::now());
+    let generation = current.load();
+    let (number, snapshot) = (generation.number, &generation.snapshot);
+    let denial = Denial { reason: DenyReason::KeyMissing, facts: Facts::default() };
+    let mut worker = telemetry.worker(std::slice::from_ref(&upstream));
+    worker.denied(number, snapshot, &denial);
+    worker.answered(number, snapshot, &denial.facts, 401, Duration::ZERO);
+    worker.exceeded(number, snapshot, &denial.facts, Limit::Headers);
+    worker.enter(number, snapshot, &denial.facts, 1).unwrap();
+    worker.stream_terminated("idle");
+    worker.pool(&upstream).endpoint("http://a");
+    telemetry.endpoint(&upstream, "http://a", true);
+    let certificate = Certificate { file: "a.pem".to_owned(), expires: clock::now() };
+    current.show([certificate].into());
+
+    let mut metrics: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let text = telemetry.render(&current, Form::Text, clock::now());
+    let mut name = String::new();
+    for line in text.lines() {
+        if let Some(told) = line.strip_prefix("# TYPE ") {
+            name = told.split(' ').next().unwrap().to_owned();
+            metrics.entry(name.clone()).or_default();
+        } else if let Some((_, labels)) = line.split_once('{') {
+            let names = labels.split("\",").map(|pair| pair.split('=').next().unwrap().to_owned());
+            metrics.get_mut(&name).unwrap().extend(names.filter(|label| label != "le"));
+        }
     }
+    metrics
+}
+
+/// The names between backticks in one cell.
+fn quoted(cell: &str) -> Vec<String> {
+    cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_metric_is_in_the_table_with_its_labels() {
+    let rows =
+        README.lines().skip_while(|line| *line != "| metric | labels | what it is |").skip(2);
+    let mut told = BTreeMap::new();
+    for row in rows.take_while(|row| row.starts_with('|')) {
+        let cells: Vec<_> = row.split('|').collect();
+        let labels: BTreeSet<_> = quoted(cells.get(2).unwrap()).into_iter().collect();
+        for name in quoted(cells.get(1).unwrap()) {
+            assert_eq!(told.insert(name, labels.clone()), None, "{row}");
+        }
+    }
+    assert_eq!(told, metrics());
 }
 
 /// Who looks there is in a hurry.

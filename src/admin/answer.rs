@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, RETRY_AFTER, VARY, WWW_AUTHENTICATE,
+};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use serde::Serialize;
@@ -15,9 +17,9 @@ use super::page::Asset;
 use super::{Looked, Stage, State, Status};
 use crate::clock;
 use crate::current::ChangeId;
+use crate::telemetry::Form;
 
 const JSON: &str = "application/json";
-const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const PROBLEM: &str = "application/problem+json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -101,7 +103,7 @@ pub(super) fn answer(request: &Request<impl Body>, peer: IpAddr, state: &State) 
         }
         Page::File(asset) => asset.answer(request.headers()),
         Page::Health => respond(StatusCode::OK, TEXT, "ok\n".to_owned()),
-        Page::Metrics => respond(StatusCode::OK, METRICS, state.telemetry.render(&state.current)),
+        Page::Metrics => metrics(request.headers(), state),
         Page::Readiness => {
             let stage = state.readiness.stage();
             let code = match stage {
@@ -119,6 +121,16 @@ pub(super) fn answer(request: &Request<impl Body>, peer: IpAddr, state: &State) 
         },
         Page::Status => json(StatusCode::OK, &Status::of(state, clock::now())),
     })
+}
+
+/// Every metric, in the form that the scraper prefers.
+fn metrics(headers: &HeaderMap, state: &State) -> Response<String> {
+    let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let form = Form::accepted(accept);
+    let page = state.telemetry.render(&state.current, form, clock::now());
+    let mut response = respond(StatusCode::OK, form.content_type(), page);
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+    response
 }
 
 /// A second line where it is not the files that are served by.

@@ -2,7 +2,7 @@
 //!
 //! | path | answer |
 //! |---|---|
-//! | `/metrics` | Prometheus' text format 0.0.4 |
+//! | `/metrics` | every metric, in OpenMetrics 1.0.0 or Prometheus' text format 0.0.4, by `Accept` |
 //! | `/healthz` | 200 `ok` while the process lives |
 //! | `/readyz` | 200 `ready`, or 503 `starting` or `draining`; a second line where the files are refused |
 //! | `/status` | 200 and a [`Status`] as JSON |

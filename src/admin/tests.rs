@@ -241,6 +241,22 @@ fn status_says_since_when_the_files_are_bad() {
 }
 
 #[test]
+fn a_scraper_gets_the_form_that_it_prefers() {
+    let plane = Plane::new();
+    let ask = |accept: &str| {
+        plane.send(&format!("GET /metrics HTTP/1.1\r\nhost: localhost\r\n{accept}\r\n"))
+    };
+    let open = ask("accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n");
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(open.header("content-type"), Some(kind));
+    assert_eq!(open.header("vary"), Some("accept"));
+    assert!(open.body.ends_with("\n# EOF\n"), "{}", open.body);
+    let text = ask("accept: text/plain\r\naccept: application/openmetrics-text;q=0.1\r\n");
+    assert_eq!(text.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert!(!text.body.contains("# EOF") && text.body.ends_with('\n'));
+}
+
+#[test]
 fn who_asks_for_a_look_is_told_what_is_in_force() {
     let plane = Plane::new();
     let asked = || -> Looked {

@@ -156,7 +156,7 @@ impl Plane {
                 None => Failure::Invalid(report),
                 Some(why) => Failure::NotEvenCopied(report, why),
             })?;
-        let Loaded { snapshot, tls, trusts, report } = loaded;
+        let Loaded { snapshot, tls, trusts, certificates, report } = loaded;
         config.proxy.trust(trusts);
         let desk = desk::open(&config, permissions)?;
         let opened = sockets.open(&config)?;
@@ -167,6 +167,7 @@ impl Plane {
             None => Current::new,
         };
         let current = begin(snapshot, tls.as_ref().map(Tls::config), clock::now());
+        current.show(certificates);
         let warnings = [report.lines(), warnings].concat();
         Ok(Self { config, loader, seen, tls, current, telemetry, desk, opened, warnings, fallback })
     }

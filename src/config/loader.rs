@@ -1,9 +1,11 @@
 //! The same files again and again: all of them, or only what changed of the keys.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::page::Notes;
 use super::{Config, Loaded, Report, Secrets, certificates, gather, whole};
+use crate::current::Certificate;
 use crate::keystore::{Changes, Ledger, Permissions};
 use crate::policy::Snapshot;
 use crate::proxy::{Tls, Trust};
@@ -25,13 +27,19 @@ struct Known {
     snapshot: Snapshot,
     tls: Option<Tls>,
     trusts: Vec<Option<Trust>>,
+    certificates: Arc<[Certificate]>,
     ledger: Ledger,
 }
 
 impl Known {
     fn of(loaded: &Loaded, ledger: Ledger) -> Self {
-        let Loaded { snapshot, tls, trusts, .. } = loaded;
-        Self { snapshot: snapshot.clone(), tls: tls.clone(), trusts: trusts.clone(), ledger }
+        Self {
+            snapshot: loaded.snapshot.clone(),
+            tls: loaded.tls.clone(),
+            trusts: loaded.trusts.clone(),
+            certificates: Arc::clone(&loaded.certificates),
+            ledger,
+        }
     }
 }
 
@@ -67,14 +75,15 @@ impl Loader {
     /// that. Nothing where it is for a whole load to say what is so.
     pub fn load_keys(&mut self) -> (Option<Loaded>, Duration) {
         // Where this breaks off, nothing is known.
-        let Some(Known { snapshot, tls, trusts, ledger }) = self.known.take() else {
+        let Some(Known { snapshot, tls, trusts, certificates, ledger }) = self.known.take() else {
             return (None, Duration::ZERO);
         };
         let compiled = |number| snapshot.compiled_digest(number);
         let (changes, helped) = ledger.changes(&self.config.keys, self.permissions, compiled);
         let loaded = changes.and_then(|Changes { gone, came, ledger }| {
             let snapshot = snapshot.amended(&gone, &came)?;
-            let loaded = Loaded { snapshot, tls, trusts, report: Report::default() };
+            let report = Report::default();
+            let loaded = Loaded { snapshot, tls, trusts, certificates, report };
             self.known = Some(Known::of(&loaded, ledger));
             Some(loaded)
         });

@@ -46,6 +46,7 @@ mod value;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use self::edit::{Amendment, Change, Given, NewGrant, Obstacle, Wish};
 pub use self::inspect::{Inspection, inspect};
@@ -59,6 +60,8 @@ pub use self::token::read_token;
 
 use self::files::Files;
 use self::page::Notes;
+use self::tls::Told;
+use crate::current::Certificate;
 use crate::keystore::{self, LastUsed, Ledger, Permissions};
 use crate::policy::draft::DraftKey;
 use crate::policy::key::Pepper;
@@ -115,6 +118,8 @@ pub struct Loaded {
     pub tls: Option<Tls>,
     /// The trust of each upstream, in their order, where it speaks TLS.
     pub trusts: Vec<Option<Trust>>,
+    /// The files of certificates behind these.
+    pub certificates: Arc<[Certificate]>,
     /// What somebody should look at: warnings only.
     pub report: Report,
 }
@@ -240,8 +245,9 @@ fn whole(
     report.append(rest);
     match snapshot {
         Some(snapshot) if report.errors() == 0 => {
-            let Secured { tls, trusts } = secured;
-            Ok(Loaded { snapshot, tls, trusts, report })
+            let Secured { tls, trusts, certificates } = secured;
+            let certificates = certificates.into();
+            Ok(Loaded { snapshot, tls, trusts, certificates, report })
         }
         _ => Err(report),
     }
@@ -277,20 +283,22 @@ fn gather(
 struct Secured {
     tls: Option<Tls>,
     trusts: Vec<Option<Trust>>,
+    certificates: Vec<Certificate>,
 }
 
 /// Reads the certificates that `config` names.
 fn certificates(config: &Config, permissions: Permissions) -> (Secured, Report) {
     let mut files = Files::default();
     let read = config.tls.as_ref().map(|named| tls::read(named, &mut files, permissions));
-    let (tls, mut problems) = read.unwrap_or_default();
+    let (tls, Told { mut problems, mut certificates }) = read.unwrap_or_default();
     let mut trust = |named: &TrustFiles| {
-        let (trust, wrong) = tls::read_trust(named, &mut files, permissions);
-        problems.extend(wrong);
+        let (trust, told) = tls::read_trust(named, &mut files, permissions);
+        problems.extend(told.problems);
+        certificates.extend(told.certificates);
         trust
     };
     let trusts = config.trusts.iter().map(|named| named.as_ref().and_then(&mut trust)).collect();
-    (Secured { tls, trusts }, Report::new(files, problems))
+    (Secured { tls, trusts, certificates }, Report::new(files, problems))
 }
 
 /// Reads what `config` names.

@@ -12,6 +12,7 @@ use super::fields::Fields;
 use super::files::{Files, Reading, whole};
 use super::validity::validity;
 use crate::clock;
+use crate::current::Certificate;
 use crate::keystore::{Permissions, Timestamp};
 use crate::policy::{FileId, Lint, Problem, Severity};
 use crate::proxy::{self, Tls, Trust};
@@ -109,7 +110,7 @@ pub(super) fn read(
     named: &TlsFiles,
     files: &mut Files,
     permissions: Permissions,
-) -> (Option<Tls>, Vec<Problem>) {
+) -> (Option<Tls>, Told) {
     let mut reader = Reader::new(LISTENER, permissions);
     let mut certificates = Vec::new();
     for (position, pair) in named.certificates.iter().enumerate() {
@@ -120,16 +121,17 @@ pub(super) fn read(
         }
     }
     let clients = named.client_ca.as_ref().map(|path| reader.roots(path, files.add(path)));
-    let mut problems = reader.problems;
-    if problems.iter().any(|problem| problem.severity == Severity::Error) {
-        return (None, problems);
+    let (mut told, digest) = reader.end();
+    if told.has_errors() {
+        return (None, told);
     }
-    match Tls::new(certificates, clients, reader.hasher.finalize()) {
-        Ok(tls) => (Some(tls), problems),
+    match Tls::new(certificates, clients, digest) {
+        Ok(tls) => (Some(tls), told),
         Err(error) => {
             let message = format!("TLS cannot be set up: {error}");
-            problems.push(Problem::error(whole(files.add(Path::new("`[listen.tls]`"))), message));
-            (None, problems)
+            let file = files.add(Path::new("`[listen.tls]`"));
+            told.problems.push(Problem::error(whole(file), message));
+            (None, told)
         }
     }
 }
@@ -139,7 +141,7 @@ pub(super) fn read_trust(
     named: &TrustFiles,
     files: &mut Files,
     permissions: Permissions,
-) -> (Option<Trust>, Vec<Problem>) {
+) -> (Option<Trust>, Told) {
     let mut reader = Reader::new(UPSTREAM, permissions);
     let roots = match &named.ca {
         Some(path) => reader.roots(path, files.add(path)),
@@ -150,17 +152,31 @@ pub(super) fn read_trust(
         let key = (pair.key.as_path(), files.add(&pair.key));
         reader.pair(certificate, key, true)
     });
-    let mut problems = reader.problems;
-    if problems.iter().any(|problem| problem.severity == Severity::Error) {
-        return (None, problems);
+    let (mut told, digest) = reader.end();
+    if told.has_errors() {
+        return (None, told);
     }
-    match Trust::new(roots, own, reader.hasher.finalize()) {
-        Ok(trust) => (Some(trust), problems),
+    match Trust::new(roots, own, digest) {
+        Ok(trust) => (Some(trust), told),
         Err(error) => {
             let message = format!("TLS cannot be set up: {error}");
-            problems.push(Problem::error(whole(files.add(Path::new("`[upstream]`"))), message));
-            (None, problems)
+            let file = files.add(Path::new("`[upstream]`"));
+            told.problems.push(Problem::error(whole(file), message));
+            (None, told)
         }
+    }
+}
+
+/// What is to be said of the files that were read.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) problems: Vec<Problem>,
+    pub(super) certificates: Vec<Certificate>,
+}
+
+impl Told {
+    fn has_errors(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
     }
 }
 
@@ -168,13 +184,20 @@ struct Reader {
     side: Side,
     permissions: Permissions,
     problems: Vec<Problem>,
+    certificates: Vec<Certificate>,
     /// Of every byte that was read.
     hasher: blake3::Hasher,
 }
 
 impl Reader {
     fn new(side: Side, permissions: Permissions) -> Self {
-        Self { side, permissions, problems: Vec::new(), hasher: blake3::Hasher::new() }
+        let (problems, certificates) = (Vec::new(), Vec::new());
+        Self { side, permissions, problems, certificates, hasher: blake3::Hasher::new() }
+    }
+
+    fn end(self) -> (Told, blake3::Hash) {
+        let Self { problems, certificates, hasher, .. } = self;
+        (Told { problems, certificates }, hasher.finalize())
     }
 
     fn pair(
@@ -186,7 +209,10 @@ impl Reader {
         let chain = self.certificates(path, file);
         let key = self.key(key_path, key_file);
         let chain = chain?;
-        chain.first().into_iter().for_each(|certificate| self.judge_times(certificate, file));
+        chain
+            .first()
+            .into_iter()
+            .for_each(|certificate| self.judge_times(certificate, (path, file)));
         let made = CertifiedKey::from_der(chain, key?, &proxy::crypto());
         let problem = match made {
             Ok(made) if is_first || !proxy::names(&made).is_empty() => return Some(made),
@@ -263,7 +289,7 @@ impl Reader {
         let mut roots = RootCertStore::empty();
         for (number, certificate) in self.certificates(path, file).into_iter().flatten().enumerate()
         {
-            self.judge_times(&certificate, file);
+            self.judge_times(&certificate, (path, file));
             if roots.add(certificate).is_err() {
                 let message = format!("certificate {} cannot be read", number + 1);
                 let hint = "an X.509 certificate of version 3 is needed";
@@ -288,8 +314,13 @@ impl Reader {
         roots
     }
 
-    fn judge_times(&mut self, certificate: &CertificateDer<'_>, file: FileId) {
+    fn judge_times(&mut self, certificate: &CertificateDer<'_>, (path, file): (&Path, FileId)) {
         let Some((first, last)) = validity(certificate) else { return };
+        let name = path.display().to_string();
+        match self.certificates.iter_mut().find(|it| it.file == name) {
+            Some(known) => known.expires = known.expires.min(last),
+            None => self.certificates.push(Certificate { file: name, expires: last }),
+        }
         let now = clock::now();
         let shown = |seconds| Timestamp::new(seconds).map_or_else(String::new, |it| it.to_string());
         let (message, hint) = if last < now {

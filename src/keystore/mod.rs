@@ -15,9 +15,10 @@
 //! - Writers go through [`Store`]: under an exclusive lock of the *folder* (it stays when the file in
 //!   it is replaced, and leaves nothing behind), a whole new file beside the old one, `fsync`,
 //!   `rename`, `fsync` of the folder. Whoever is killed at any moment leaves the old file or the new.
-//! - Who reads a file again finds what changed by its [`Ledger`]: hashes of pieces of whole lines. What
-//!   is new is read as strictly as the whole, and where anything is wrong with it nothing is said:
-//!   only [`read_to_follow`] says what.
+//! - Who reads a file again finds what changed by its [`Ledger`]: sums of pieces of whole lines, under
+//!   a secret that is made anew for each whole load (`sum.rs` says why no change is missed). What is
+//!   new is read as strictly as the whole, and where anything is wrong with it nothing is said: only
+//!   [`read_to_follow`] says what.
 //! - A key's text is nowhere but in [`ApiKey`], which shows itself only where it is told to.
 //!
 //! Absent: whether ids and hashes are unique and names known, which is

@@ -21,6 +21,7 @@ use crate::clock;
 
 pub(super) use known::Known;
 use part::Part;
+use window::Window;
 
 /// A piece begins at one line of so many, which makes some 20 KiB.
 const LINES: u64 = 64;
@@ -129,9 +130,11 @@ pub(super) fn of_file(
     // Whoever is done takes the next: on a busy machine some threads get on faster than others.
     let next = AtomicU64::new(0);
     let work = || {
+        let mut buffer = Window::buffer();
         let numbers = iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
         let numbers = numbers.take_while(|number| *number < parts);
-        numbers.map(|number| Ok((number, part(number).pieces()?))).collect::<io::Result<Vec<_>>>()
+        let pieces = numbers.map(|number| Ok((number, part(number).pieces(&mut buffer)?)));
+        pieces.collect::<io::Result<Vec<_>>>()
     };
     let cores = thread::available_parallelism().map_or(1, |cores| cores.get().min(4)) as u64;
     thread::scope(|scope| {
@@ -190,7 +193,8 @@ mod tests {
             until: end * (number + 1) / parts,
             end,
         };
-        (0..parts).flat_map(|number| part(number).pieces().unwrap()).collect()
+        let mut buffer = Window::buffer();
+        (0..parts).flat_map(|number| part(number).pieces(&mut buffer).unwrap()).collect()
     }
 
     fn hashes(cuts: &[Cut]) -> Vec<Hash> {

@@ -209,6 +209,7 @@ mod tests {
 
     use super::super::record::tests::LINE;
     use super::*;
+    use crate::policy::key::KeyDigest;
 
     /// Problems of a file with this content, as `line:column: message`.
     fn problems(content: &[u8]) -> (usize, Vec<String>) {
@@ -448,5 +449,24 @@ mod tests {
             assert_eq!((keys.len(), problems.len()), (1_000_000, 0));
         }
         println!("{} bytes in {best:?}", content.len());
+
+        let (_, _, ledger) = read_to_follow(&path, FileId(0), Permissions::Private);
+        let (mut best, mut all) = (Duration::MAX, Duration::MAX);
+        for number in 0..15 {
+            let revoked = "\"revoked\":\"2026-11-21T00:00:00Z\"";
+            let at = content.len() / 16 * (number + 1);
+            let next = content[at..].replacen("\"revoked\":null", revoked, 1);
+            fs::write(&path, [&content[..at], &next].concat()).unwrap();
+            let (begun, busy) = (crate::clock::instant(), crate::clock::busy().unwrap());
+            let (changes, helped) =
+                ledger
+                    .as_ref()
+                    .unwrap()
+                    .changes(&path, Permissions::Private, |_| Some(KeyDigest::blake3("gone")));
+            best = best.min(begun.elapsed());
+            all = all.min(crate::clock::busy().unwrap() - busy + helped);
+            assert!(changes.unwrap().came.len() < 1_000);
+        }
+        println!("one of them changed, found in {best:?}, of all threads {all:?}");
     }
 }

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use http::HeaderMap;
 
 use super::door::Peer;
-use super::head::Flaw;
 use super::hints;
 use super::right::Right;
 use super::timer::deadline;
@@ -43,9 +42,6 @@ pub(super) struct Activity {
     uploading: Cell<bool>,
     due: Cell<Option<Instant>>,
     overdue: Cell<bool>,
-    engaged: Cell<bool>,
-    turn: RefCell<Option<Waker>>,
-    flaw: Cell<Option<Flaw>>,
     tunnel: RefCell<Option<Box<Tunnel>>>,
     /// Of one stream among others, not of a connection.
     is_stream: bool,
@@ -79,9 +75,6 @@ impl Activity {
             uploading: Cell::new(false),
             due: Cell::new(None),
             overdue: Cell::new(false),
-            engaged: Cell::new(false),
-            turn: RefCell::default(),
-            flaw: Cell::new(None),
             tunnel: RefCell::default(),
             is_stream,
             cut: Cell::new(false),
@@ -189,7 +182,7 @@ impl Activity {
         *self.tunnel.borrow_mut() = Some(Box::new(tunnel));
     }
 
-    /// To be asked when hyper is done: the tunnel's record knows this, and would keep it for ever.
+    /// To be asked when nothing else is said: the tunnel's record knows this, and would keep it for ever.
     pub(super) fn take_tunnel(&self) -> Option<Box<Tunnel>> {
         self.tunnel.take()
     }
@@ -218,30 +211,6 @@ impl Activity {
         }
     }
 
-    /// Whether a request was let through that has not been answered to its last byte.
-    pub(super) fn is_engaged(&self) -> bool {
-        self.engaged.get()
-    }
-
-    pub(super) fn engage(&self) {
-        self.engaged.set(true);
-    }
-
-    /// Wakes when the request that was let through is over.
-    pub(super) fn await_turn(&self, waker: &Waker) {
-        *self.turn.borrow_mut() = Some(waker.clone());
-    }
-
-    /// Nothing of the head that is being read will be.
-    pub(super) fn refuse(&self, flaw: Flaw) {
-        self.flaw.set(Some(flaw));
-    }
-
-    /// Why, where it was not hyper that refused it.
-    pub(super) fn flaw(&self) -> Option<Flaw> {
-        self.flaw.get()
-    }
-
     /// Whether it is one stream of a connection.
     pub(super) fn is_stream(&self) -> bool {
         self.is_stream
@@ -265,13 +234,9 @@ impl Activity {
         self.since.set(now);
         self.due.set(None);
         self.overdue.set(false);
-        self.engaged.set(false);
         self.end.set(None);
         if !self.outlasts_its_answer() {
             self.right.end();
-        }
-        if let Some(waker) = self.turn.take() {
-            waker.wake();
         }
     }
 }

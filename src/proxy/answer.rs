@@ -5,22 +5,20 @@
 
 use std::future::Future as _;
 use std::io;
-use std::mem::MaybeUninit;
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use http::{Method, Response, StatusCode, response};
 use http_body::Frame;
-use httparse::{ParserConfig, Status};
 use hyper::ext::ReasonPhrase;
+use memchr::memchr;
 use tokio::io::AsyncReadExt as _;
 
 use super::chunks::{Piece, Pieces};
 use super::fault::Fault;
+use super::fields;
 use super::link::Link;
 use super::upstream::{PROTOCOL, RESET};
 
@@ -176,7 +174,7 @@ impl Intake {
                     self.rest = Rest::Nothing;
                     return Poll::Ready(match trailers.is_empty() {
                         true => None,
-                        false => Some(read_trailers(&trailers).map(Frame::trailers)),
+                        false => Some(read_trailers(trailers).map(Frame::trailers)),
                     });
                 }
                 Ok(None) if matches!(self.rest, Rest::Nothing) => return Poll::Ready(None),
@@ -254,54 +252,43 @@ fn could_begin(bytes: &[u8]) -> bool {
     bytes.iter().zip(START).all(|(byte, expected)| byte == expected)
 }
 
-fn read_head(bytes: Bytes, method: &Method) -> Result<(Head, Rest), Fault> {
+fn read_head(mut bytes: Bytes, method: &Method) -> Result<(Head, Rest), Fault> {
     if bytes.len() > HEAD_BYTES {
         return Err(PROTOCOL);
     }
-    let mut fields = [const { MaybeUninit::uninit() }; FIELDS];
-    let mut parsed = httparse::Response::new(&mut []);
-    let status = ParserConfig::default()
-        .parse_response_with_uninit_headers(&mut parsed, &bytes, &mut fields)
-        .map_err(|_| PROTOCOL)?;
-    if status != Status::Complete(bytes.len()) {
-        return Err(PROTOCOL);
-    }
-    let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(PROTOCOL)?;
-    let is_old = parsed.version == Some(0);
+    let end = memchr(b'\n', &bytes).ok_or(PROTOCOL)?;
+    let line = bytes.split_to(end + 1);
+    let (status, is_old, reason) = read_status(&line).ok_or(PROTOCOL)?;
     let mut parts = Response::new(()).into_parts().0;
     parts.status = status;
-    if let Some(reason) = parsed.reason.filter(|it| Some(*it) != status.canonical_reason()) {
-        parts.extensions.insert(ReasonPhrase::try_from(reason.as_bytes()).map_err(|_| PROTOCOL)?);
+    if Some(reason) != status.canonical_reason().map(str::as_bytes) && !reason.is_empty() {
+        parts.extensions.insert(ReasonPhrase::try_from(reason).map_err(|_| PROTOCOL)?);
     }
-    let (mut length, mut is_chunked) = (None, false);
+    let (mut length, mut is_chunked, mut is_ambiguous) = (None, false, false);
     let (mut is_kept, mut is_closed) = (!is_old, false);
-    parts.headers.reserve(parsed.headers.len());
-    for field in parsed.headers.iter() {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| PROTOCOL)?;
-        let value =
-            HeaderValue::from_maybe_shared(bytes.slice_ref(field.value)).map_err(|_| PROTOCOL)?;
+    let fields = fields::read(&bytes, FIELDS, |name, value| {
         if name == CONTENT_LENGTH {
-            if length.replace(number(field.value).ok_or(PROTOCOL)?).is_some() {
-                return Err(PROTOCOL);
-            }
+            let said = number(value);
+            is_ambiguous |= said.is_none() || length.is_some();
+            length = said;
         } else if name == TRANSFER_ENCODING {
             let is_second = std::mem::replace(&mut is_chunked, true);
-            if is_second || is_old || !field.value.eq_ignore_ascii_case(b"chunked") {
-                return Err(PROTOCOL);
-            }
+            is_ambiguous |= is_second || is_old || !value.eq_ignore_ascii_case(b"chunked");
         } else if name == CONNECTION {
-            is_closed |= names(field.value, b"close");
-            is_kept |= names(field.value, b"keep-alive");
+            is_closed |= names(value, b"close");
+            is_kept |= names(value, b"keep-alive");
         }
-        parts.headers.append(name, value);
+    });
+    parts.headers = fields.map_err(|_| PROTOCOL)?;
+    if is_ambiguous || (is_chunked && length.is_some()) {
+        return Err(PROTOCOL);
     }
     let has_no_body = *method == Method::HEAD
         || status.is_informational()
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let rest = match (is_chunked, length) {
-        (true, Some(_)) => return Err(PROTOCOL),
         _ if has_no_body => Rest::Nothing,
-        (true, None) => Rest::Chunks(Pieces::new()),
+        (true, _) => Rest::Chunks(Pieces::lenient()),
         (false, Some(0)) => Rest::Nothing,
         (false, Some(length)) => Rest::Length(length),
         (false, None) => Rest::UntilEnd,
@@ -310,22 +297,40 @@ fn read_head(bytes: Bytes, method: &Method) -> Result<(Head, Rest), Fault> {
     Ok((Head { parts, is_last }, rest))
 }
 
-fn read_trailers(bytes: &[u8]) -> Result<HeaderMap, Fault> {
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
-    let Ok(Status::Complete((_, parsed))) = httparse::parse_headers(bytes, &mut fields) else {
-        return Err(RESET);
+/// The status, whether the version is HTTP/1.0, and the reason of a line that ends with LF
+/// (RFC 9112 §4).
+fn read_status(line: &[u8]) -> Option<(StatusCode, bool, &[u8])> {
+    let line = line.strip_suffix(b"\n")?;
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let (version, rest) = line.strip_prefix(b"HTTP/1.")?.split_first()?;
+    let (status, reason) = rest.strip_prefix(b" ")?.split_at_checked(3)?;
+    let is_old = match version {
+        b'0' => true,
+        b'1' => false,
+        _ => return None,
     };
-    let mut trailers = HeaderMap::with_capacity(parsed.len());
-    for field in parsed {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| RESET)?;
-        let value = HeaderValue::from_bytes(field.value).map_err(|_| RESET)?;
-        trailers.append(name, value);
-    }
-    Ok(trailers)
+    let reason = match reason.split_first() {
+        Some((b' ', reason)) => reason,
+        Some(_) => return None,
+        None => reason,
+    };
+    // Its bytes are those of a value.
+    let is_text = |byte: &u8| *byte == b'\t' || !byte.is_ascii_control();
+    let status = StatusCode::from_bytes(status).ok()?;
+    reason.iter().all(is_text).then_some((status, is_old, reason))
+}
+
+/// The fields behind a chunked body.
+///
+/// # Errors
+///
+/// When they are none.
+pub(super) fn read_trailers(bytes: Vec<u8>) -> Result<HeaderMap, Fault> {
+    fields::read(&Bytes::from(bytes), FIELDS, |_, _| ()).map_err(|_| RESET)
 }
 
 /// Whether a list names that option (RFC 9110 §7.6.1).
-fn names(list: &[u8], option: &[u8]) -> bool {
+pub(super) fn names(list: &[u8], option: &[u8]) -> bool {
     list.split(|byte| *byte == b',').any(|named| named.trim_ascii().eq_ignore_ascii_case(option))
 }
 

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::activity::Activity;
 use super::bounded::Bounded;
 use super::download::Download;
 use super::fault::Fault;
 use super::headers;
+use super::incoming::Incoming;
 use super::record::Record;
 use super::respond::{self, Form};
 use super::settings::Timeouts;

@@ -1,8 +1,7 @@
-//! Chunked bodies (RFC 9112 §7.1): where a client's end, and what an upstream's are made of.
+//! Chunked bodies (RFC 9112 §7.1), taken apart: a client's to the letter, an upstream's with what old
+//! servers write.
 //!
-//! A client's are read here before hyper reads them: it takes them apart and the upstream gets
-//! chunks of our own making; what is held to is that a body ends in one place only. All that passes
-//! here is read by hyper in the same way: its grammar has every step of this one.
+//! What goes on has chunks of our own making; what is held to is that a body ends in one place only.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
@@ -11,12 +10,12 @@ use super::head::Flaw;
 /// Hexadecimal digits of a chunk's size: as many as 64 bits have.
 const DIGITS: u32 = 16;
 
-/// Bytes of sizes, extensions and trailers that an upstream may send in a row.
+/// Bytes of sizes, extensions and trailers that may come in a row.
 const PATIENCE: usize = 16 * 1024;
 
-/// A chunked body that is being read.
+/// Where in a chunked body the next byte is.
 #[derive(Debug)]
-pub(super) struct Chunks {
+struct Chunks {
     state: State,
     /// Of the chunk that is being read: its size, then what is left of it.
     left: u64,
@@ -41,35 +40,6 @@ enum State {
 }
 
 impl Chunks {
-    pub(super) fn new() -> Self {
-        Self { state: State::Size(0), left: 0 }
-    }
-
-    /// Reads on. Once the body is whole: where in `bytes` it ends.
-    ///
-    /// # Errors
-    ///
-    /// When it is not exactly chunked.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Option<usize>, Flaw> {
-        let mut rest = bytes;
-        loop {
-            if self.state == State::Data {
-                let here = usize::try_from(self.left).unwrap_or(usize::MAX).min(rest.len());
-                rest = rest.get(here..).unwrap_or_default();
-                self.left -= here as u64;
-                if self.left == 0 {
-                    self.state = State::DataCr;
-                }
-            }
-            let Some((byte, after)) = rest.split_first() else { return Ok(None) };
-            rest = after;
-            if self.state == State::End && *byte == b'\n' {
-                return Ok(Some(bytes.len() - rest.len()));
-            }
-            self.state = self.step(*byte).ok_or(Flaw::Chunk)?;
-        }
-    }
-
     fn step(&mut self, byte: u8) -> Option<State> {
         Some(match (self.state, byte) {
             (State::Size(1..), b'\r') | (State::Extension, b'\r') => State::SizeEnd,
@@ -95,10 +65,12 @@ impl Chunks {
     }
 }
 
-/// A chunked body of an upstream, taken apart.
+/// A chunked body that is taken apart.
 #[derive(Debug)]
 pub(super) struct Pieces {
     chunks: Chunks,
+    /// Whether blanks that nothing follows are taken for none.
+    is_lenient: bool,
     trailers: Vec<u8>,
     /// How many bytes that are no data may still come before the next that are.
     patience: usize,
@@ -113,8 +85,19 @@ pub(super) enum Piece {
 }
 
 impl Pieces {
-    pub(super) fn new() -> Self {
-        Self { chunks: Chunks::new(), trailers: Vec::new(), patience: PATIENCE }
+    /// Of a client.
+    pub(super) fn strict() -> Self {
+        Self::new(false)
+    }
+
+    /// Of an upstream: old servers write every size as wide as the largest.
+    pub(super) fn lenient() -> Self {
+        Self::new(true)
+    }
+
+    fn new(is_lenient: bool) -> Self {
+        let chunks = Chunks { state: State::Size(0), left: 0 };
+        Self { chunks, is_lenient, trailers: Vec::new(), patience: PATIENCE }
     }
 
     /// The next part. Nothing where more has to be read.
@@ -123,7 +106,7 @@ impl Pieces {
     ///
     /// When it is not chunked.
     pub(super) fn take(&mut self, bytes: &mut BytesMut) -> Result<Option<Piece>, Flaw> {
-        let Self { chunks, trailers, patience } = self;
+        let Self { chunks, is_lenient, trailers, patience } = self;
         while let Some(byte) = bytes.first().copied() {
             if chunks.state == State::Data {
                 let here = usize::try_from(chunks.left).unwrap_or(usize::MAX).min(bytes.len());
@@ -145,8 +128,7 @@ impl Pieces {
                     return Ok(Some(Piece::End(Vec::new())));
                 }
                 (State::End, b'\n') => return Ok(Some(Piece::End(std::mem::take(trailers)))),
-                // Old servers write every size as wide as the largest.
-                (State::Blanks, b'\r') => State::SizeEnd,
+                (State::Blanks, b'\r') if *is_lenient => State::SizeEnd,
                 _ => chunks.step(byte).ok_or(Flaw::Chunk)?,
             };
         }
@@ -210,22 +192,20 @@ mod tests {
             ("0\r\n\rX", Err(Flaw::Chunk)),
         ];
         for (text, expected) in cases {
-            let mut whole = Chunks::new();
-            assert_eq!(whole.read(text.as_bytes()), *expected, "{text:?}");
-            let mut parts = Chunks::new();
-            let seen = text.bytes().enumerate().find_map(|(at, byte)| {
-                parts.read(&[byte]).map(|end| end.map(|_| at + 1)).transpose()
-            });
-            assert_eq!(seen.transpose(), *expected, "{text:?} by bytes");
+            for at_once in [1, 3, text.len().max(1)] {
+                let end = taken(Pieces::strict(), text, at_once)
+                    .map(|(_, end, left)| end.map(|_| text.len() - left));
+                assert_eq!(end, *expected, "{text:?} by {at_once}");
+            }
         }
     }
 
     type Taken = Result<(String, Option<String>, usize), Flaw>;
 
     /// What is taken of a text: the data, the trailers of a body that is whole, and what is left.
-    fn taken(text: &str, at_once: usize) -> Taken {
+    fn taken(mut pieces: Pieces, text: &str, at_once: usize) -> Taken {
         let text_of = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        let (mut pieces, mut data) = (Pieces::new(), String::new());
+        let mut data = String::new();
         let (mut here, mut rest) = (BytesMut::new(), text.as_bytes());
         loop {
             match pieces.take(&mut here)? {
@@ -264,13 +244,17 @@ mod tests {
         ];
         for (text, expected) in cases {
             for at_once in [1, 2, 3, 7, text.len()] {
-                assert_eq!(taken(text, at_once), *expected, "{text:?} by {at_once}");
+                assert_eq!(
+                    taken(Pieces::lenient(), text, at_once),
+                    *expected,
+                    "{text:?} by {at_once}"
+                );
             }
         }
         for endless in
             ["5;".to_owned() + &"x".repeat(PATIENCE), "0\r\nX: ".to_owned() + &"y".repeat(PATIENCE)]
         {
-            assert_eq!(taken(&endless, 1000), Err(Flaw::Chunk));
+            assert_eq!(taken(Pieces::strict(), &endless, 1000), Err(Flaw::Chunk));
         }
     }
 }

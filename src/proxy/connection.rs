@@ -1,24 +1,21 @@
-//! One client connection: hyper's requests, one timer for every timeout, and the drain.
+//! One client connection of HTTP/1.1: its requests, one timer for every timeout, and the drain.
 
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, ready};
 use std::time::Instant;
 
 use http::StatusCode;
 use http::header::{CONNECTION, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 
 use super::activity::{Activity, Phase};
 use super::gate;
-use super::head::Flaw;
-use super::io::ClientIo;
+use super::inlet::BadHead;
+use super::line::{Line, Said};
 use super::respond;
 use super::rest;
-use super::settings::{Limits, Timeouts};
+use super::settings::Timeouts;
 use super::timer::{LazyTimer, deadline};
 use super::transport::Transport;
 use super::tunnel::Leg;
@@ -27,29 +24,17 @@ use crate::clock;
 use crate::policy::{Denial, DenyReason, Description, Facts};
 use crate::telemetry::{Limit, Refusal, RequestEvent};
 
-/// What a read takes at most, and what is kept for a client that does not read. Larger than any head
-/// that is allowed by default: bodies use it, too.
-const READ_BUFFER_BYTES: usize = 64 * 1024;
-
-/// hyper as this data plane wants it. Its own timeouts are off: [`serve`] has one timer for all.
-pub(super) fn builder(limits: &Limits) -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        .header_read_timeout(None)
-        .max_headers(limits.headers)
-        .max_header_size(limits.header_bytes)
-        .max_buf_size(READ_BUFFER_BYTES.max(limits.header_bytes));
-    builder
-}
-
 /// How a connection ended.
 enum End {
-    Closed(hyper::Result<()>),
+    /// Nothing more is to be said on it.
+    Closed,
+    /// Its answer broke off, or lost what let it through and did not end.
+    Broken,
+    /// It is no longer HTTP.
+    Switched,
     TimedOut,
     /// No request has come for a moment.
     Resting,
-    /// Its request lost what let it through, and did not end.
-    Cut,
 }
 
 /// What a connection has among those that last goes with it, whatever of its request is left.
@@ -68,39 +53,89 @@ pub(super) async fn serve(
     stream: Transport,
     activity: Rc<Activity>,
 ) -> Option<Transport> {
-    let requests = {
-        let (worker, activity) = (Rc::clone(&worker), Rc::clone(&activity));
-        service_fn(move |request| {
-            let (worker, activity) = (Rc::clone(&worker), Rc::clone(&activity));
-            async move {
-                let mut answer = gate::answer(&worker, &activity, request).await;
-                if worker.drain().has_begun() && answer.status() != StatusCode::SWITCHING_PROTOCOLS
-                {
-                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                }
-                Ok::<_, Infallible>(answer)
-            }
-        })
-    };
     let _stays = Stays(&worker, &activity);
-    let io = ClientIo::new(stream, Rc::clone(&activity));
-    let mut connection = worker.http().serve_connection(io, requests);
-    let timeouts = *worker.timeouts();
+    let mut line = Line::new(stream, Rc::clone(&activity));
+    let end = timed(&worker, &activity, converse(&mut line, &worker, &activity)).await;
+    match end {
+        End::Closed => {}
+        // To a client that reads until the end, a clean close would look like a whole answer.
+        End::Broken => line.transport().break_off(),
+        End::Switched => {
+            if let Some(tunnel) = activity.take_tunnel() {
+                let (stream, read) = line.into_parts();
+                tunnel.run(Leg { stream, read }).await;
+            }
+        }
+        End::TimedOut if activity.phase() == Phase::Head => {
+            refuse_slow_head(&worker, line.transport(), &activity);
+        }
+        End::TimedOut => drop(activity.take_tunnel()),
+        End::Resting => return line.is_idle().then(|| line.into_parts().0),
+    }
+    None
+}
+
+/// Serves one request after the other.
+async fn converse(line: &mut Line, worker: &Rc<Worker>, activity: &Rc<Activity>) -> End {
+    loop {
+        let request = match poll_fn(|cx| line.poll_request(worker.limits(), cx)).await {
+            Ok(Some(request)) => request,
+            Ok(None) => break,
+            Err(refusal) => {
+                line.refuse(refusal).await;
+                head_refused(worker, refusal, activity);
+                break;
+            }
+        };
+        let answer = {
+            let mut answering = pin!(gate::answer(worker, activity, request));
+            poll_fn(|cx| line.poll_answering(|cx| answering.as_mut().poll(cx), cx)).await
+        };
+        let Some(answer) = answer else { return End::Closed };
+        let (mut head, mut body) = answer.into_parts();
+        let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        if worker.drain().has_begun() && !is_switch {
+            head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        line.answer(&head, &body, worker.date());
+        match poll_fn(|cx| line.poll_answer(&mut body, cx)).await {
+            Said::Whole if is_switch => return End::Switched,
+            Said::Whole => {}
+            Said::Broken => return End::Broken,
+            Said::Unheard => return End::Closed,
+        }
+        drop(body);
+        if !poll_fn(|cx| line.poll_over(cx)).await {
+            break;
+        }
+    }
+    line.part().await;
+    End::Closed
+}
+
+/// Waits for the end of a connection, as long as it may take.
+async fn timed(
+    worker: &Worker,
+    activity: &Rc<Activity>,
+    conversation: impl Future<Output = End>,
+) -> End {
+    let mut conversation = pin!(conversation);
+    let timeouts = worker.timeouts();
     let first = timeouts.idle.min(rest::MOMENT);
     let mut timer = LazyTimer::new(deadline(clock::instant(), first));
     let mut drain = pin!(worker.drain().begins());
     let mut listening = false;
-    let end = poll_fn(|cx| {
+    poll_fn(|cx| {
         // Polled once: the task stays the same, and the worker knows the rest.
         if !listening {
             listening = true;
             let _ = drain.as_mut().poll(cx);
         }
         loop {
-            if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
-                return Poll::Ready(End::Closed(result));
+            if let Poll::Ready(end) = conversation.as_mut().poll(cx) {
+                return Poll::Ready(end);
             }
-            let Some((due, whose)) = due(&worker, &activity, &timeouts) else {
+            let Some((due, whose)) = due(worker, activity, timeouts) else {
                 return Poll::Pending;
             };
             ready!(timer.poll(cx, due));
@@ -109,46 +144,12 @@ pub(super) async fn serve(
                 Wait::Rest => return Poll::Ready(End::Resting),
                 // The request answers for itself.
                 Wait::Request => activity.set_overdue(),
-                Wait::Moment => worker.lasting().enter(&worker, &activity, cx.waker()),
-                Wait::End => return Poll::Ready(End::Cut),
+                Wait::Moment => worker.lasting().enter(worker, activity, cx.waker()),
+                Wait::End => return Poll::Ready(End::Broken),
             }
         }
     })
-    .await;
-    let tunnel = activity.take_tunnel();
-    match end {
-        End::Closed(Ok(())) => {
-            if let Some(tunnel) = tunnel {
-                // What came behind the head was kept from hyper.
-                let (stream, read) = connection.into_parts().io.into_parts();
-                let client = Leg { stream, read };
-                tunnel.run(client).await;
-            }
-        }
-        // The answer broke off: to a client that reads until the end, a clean close would look
-        // like a whole one.
-        End::Closed(Err(error)) if error.is_user() => {
-            connection.into_parts().io.into_parts().0.break_off();
-        }
-        End::Closed(Err(error)) if error.is_parse_too_large() => {
-            head_refused(&worker, 431, &activity);
-        }
-        End::Closed(Err(error)) if error.is_parse() => head_refused(&worker, 400, &activity),
-        End::Closed(Err(_)) => {}
-        End::Cut => connection.into_parts().io.into_parts().0.break_off(),
-        End::TimedOut if activity.phase() == Phase::Head => {
-            let (mut stream, _beyond) = connection.into_parts().io.into_parts();
-            refuse_slow_head(&worker, &mut stream, &activity);
-        }
-        End::TimedOut => {}
-        End::Resting => {
-            let parts = connection.into_parts();
-            let (stream, beyond) = parts.io.into_parts();
-            // As long as not a byte of a head has come, hyper has none.
-            return (parts.read_buf.is_empty() && beyond.is_empty()).then_some(stream);
-        }
-    }
-    None
+    .await
 }
 
 /// Ends a connection whose client has begun a head and not ended it.
@@ -156,35 +157,39 @@ pub(super) fn refuse_slow_head(worker: &Worker, stream: &mut Transport, activity
     let detail = "the request's head did not come in time";
     let text = respond::raw("408 Request Timeout", detail, &activity.id());
     stream.say(text.as_bytes());
-    head_refused(worker, 408, activity);
+    refused(worker, 408, None, Some(Limit::HeaderTimeout), activity);
 }
 
-/// A head that was never whole, or that hyper refused, is no request: it is counted here.
-fn head_refused(worker: &Worker, status: u16, activity: &Activity) {
+fn head_refused(worker: &Worker, refusal: BadHead, activity: &Activity) {
+    refused(worker, refusal.status().0, refusal.reason(), refusal.limit(), activity);
+}
+
+/// A head that was never whole, or that is none, is no request: it is counted here.
+fn refused(
+    worker: &Worker,
+    status: u16,
+    reason: Option<DenyReason>,
+    limit: Option<Limit>,
+    activity: &Activity,
+) {
     let generation = worker.generation();
     let (number, snapshot) = (generation.number, &generation.snapshot);
-    let reason = activity.flaw().map_or(DenyReason::BadRequest, Flaw::reason);
-    let bad = Denial { reason, facts: Facts::default() };
-    let denial = (status == 400).then_some(bad);
+    let facts = Facts::default();
+    let denial = reason.map(|reason| Denial { reason, facts });
     let now = clock::instant();
     let took = now.saturating_duration_since(activity.since());
     let mut meters = worker.meters();
     if let Some(denial) = &denial {
         meters.denied(number, snapshot, denial);
     }
-    meters.answered(number, snapshot, &bad.facts, status, took);
-    let limit = match status {
-        408 => Some(Limit::HeaderTimeout),
-        431 => Some(Limit::HeaderBytes),
-        _ => None,
-    };
+    meters.answered(number, snapshot, &facts, status, took);
     if let Some(limit) = limit {
-        meters.exceeded(number, snapshot, &bad.facts, limit);
+        meters.exceeded(number, snapshot, &facts, limit);
     }
-    if denial.is_some() {
+    if let Some(reason) = reason {
         let refusal = Refusal {
             reason,
-            facts: bad.facts,
+            facts,
             generation: number,
             method: "other",
             status,

@@ -168,7 +168,7 @@ async fn listen(
         loop {
             let length = transport.read(first.get_mut(had..)?).await.ok()?;
             had += length;
-            // An end within it is hyper's to see.
+            // An end within it is seen by who reads on.
             let protocol = if length == 0 { Some(Protocol::Http1) } else { None };
             let protocol = protocol.or_else(|| Protocol::of(first.get(..had).unwrap_or_default()));
             if protocol.is_some() {

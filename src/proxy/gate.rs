@@ -10,13 +10,15 @@ use http::header::{CONNECTION, HeaderValue};
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{Request, Response, Uri, Version};
-use hyper::body::{Body, Incoming};
+use http_body::Body as _;
 
 use super::activity::Activity;
 use super::body::{AnswerBody, RequestBody, Upload};
 use super::extract;
 use super::fault::Fault;
 use super::headers;
+use super::incoming::Incoming;
+use super::line::DRAINED_BYTES;
 use super::pool::{Caller, Exchange};
 use super::preamble;
 use super::protocols;
@@ -31,9 +33,6 @@ use crate::clock;
 use crate::current::Generation;
 use crate::policy::{Decision, Denial, DenyReason, Facts, Permit, RouteLimits, Snapshot};
 use crate::telemetry::Audit;
-
-/// A refused request's body up to this length does not cost its client the connection.
-const DRAINED_BYTES: u64 = 4096;
 
 /// Answers one request.
 pub(super) async fn answer(
@@ -329,9 +328,9 @@ fn is_drained(incoming: &Incoming) -> bool {
     incoming.size_hint().upper().is_some_and(|length| length <= DRAINED_BYTES)
 }
 
-/// What the limits refuse before anything is decided. hyper bounds the head as a whole.
+/// What the limits refuse before anything is decided. The head as a whole was bounded before.
 fn oversize(parts: &Parts, incoming: &Incoming, limits: &Limits) -> Option<Fault> {
-    // hyper counts those of HTTP/1.
+    // Those of HTTP/1 were counted as they were read.
     if parts.headers.len() > limits.headers {
         return Some(Fault::HeadTooLarge);
     }

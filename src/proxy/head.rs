@@ -1,44 +1,37 @@
-//! Heads as clients sent them, read before hyper reads them.
+//! Where a client's head ends, and where its body does, before anything else of it is read.
 //!
-//! hyper puts some of what must be refused right, and says nothing of it. What a bare server of
-//! hyper 1.12 was seen to do on a raw socket, and who refuses it now:
+//! What is refused, and by whom:
 //!
-//! | sent | hyper alone | refused by |
-//! |---|---|---|
-//! | `#` in the target | cuts it and what follows | here |
-//! | a line that ends with LF alone in the head | takes it | here |
-//! | CRLF or LF before the request line, any number of them | skips them | here; one CRLF is let through (RFC 9112 §2.2) |
-//! | `Content-Length` twice, equal | keeps one | here |
-//! | `Content-Length` twice, different; `5, 5`, `+5`, `0x5`, empty, 2^64 | refuses | here, or hyper |
-//! | `Content-Length` and `Transfer-Encoding`, even if the length is no number | drops the length, serves, closes | here |
-//! | `chunked` twice, in one field or two; `gzip, chunked`; `,chunked`; `identity`, then `chunked` | takes them as chunked | here |
-//! | `identity`, `chunked, identity`, `xchunked`, `"chunked"`, empty | refuses | here |
-//! | `Transfer-Encoding` in HTTP/1.0 | refuses | here |
-//! | obs-fold, a blank before the first field | refuses | here |
-//! | a blank before the colon, no colon, a name that is empty or no token | refuses | hyper |
-//! | CR alone, NUL, DEL or another control byte in a value | refuses | hyper |
-//! | bytes from 0x80 in a value | takes them | nobody: they go on as they are (RFC 9110 §5.5) |
-//! | two spaces, a tab, or a blank at the end of the request line; no version, another one | refuses | here, or hyper |
-//! | the preface of HTTP/2, over TLS that agreed on HTTP/1.1 | closes without a word | here, with an answer |
-//! | `\`, `"`, `^`, `{`, `%zz`, UTF-8, `//` in the target | takes them | the policy's target |
-//! | `GET host`, `GET host:80`, `GET *` | takes them | [`extract`](super::extract), the policy's target |
-//! | `GET ftp://h/`, `http://user@h/` | takes them | [`extract`](super::extract) |
-//! | no `Host`, two of them, one that is no host | takes them | [`extract`](super::extract), the policy's host |
-//! | a chunk's extension | drops it | nobody; with a control byte in it [`chunks`](super::chunks) |
-//! | blanks behind a chunk's size, more digits than 64 bits have | takes them | [`chunks`](super::chunks) |
-//! | LF alone behind a size, an extension or a chunk; `0x5`, `+5` | breaks the body off | [`chunks`](super::chunks) |
-//! | a trailer with LF alone, folded, or with a control byte | breaks the body off | [`chunks`](super::chunks) |
+//! | sent | refused by |
+//! |---|---|
+//! | `#` in the target | here |
+//! | a line that ends with LF alone in the head | here |
+//! | CRLF or LF before the request line, any number of them | here; one CRLF is let through (RFC 9112 §2.2) |
+//! | `Content-Length` twice, equal or not; `5, 5`, `+5`, `0x5`, empty, 2^64 | here |
+//! | `Content-Length` and `Transfer-Encoding`, even if the length is no number | here |
+//! | `chunked` twice, in one field or two; any other coding, before it, behind it or alone; none | here |
+//! | `Transfer-Encoding` in HTTP/1.0 | here |
+//! | obs-fold, a blank before the first field | here |
+//! | no version, or another one; the preface of HTTP/2 over TLS that agreed on HTTP/1.1 | here |
+//! | two spaces, a tab, or a blank at the end of the request line | [`inlet`](super::inlet) |
+//! | a blank before the colon, no colon, a name that is empty or no token | [`fields`](super::fields) |
+//! | CR alone, NUL, DEL or another control byte in a value | [`fields`](super::fields) |
+//! | bytes from 0x80 in a value | nobody: they go on as they are (RFC 9110 §5.5) |
+//! | `\`, `"`, `^`, `{`, `%zz`, UTF-8, `//` in the target | the policy's target |
+//! | `GET host`, `GET host:80`, `GET *` | [`extract`](super::extract), the policy's target |
+//! | `GET ftp://h/`, `http://user@h/` | [`extract`](super::extract) |
+//! | no `Host`, two of them, one that is no host | [`extract`](super::extract), the policy's host |
+//! | a chunk's extension | nobody; with a control byte in it [`chunks`](super::chunks) |
+//! | blanks behind a chunk's size, more digits than 64 bits have | [`chunks`](super::chunks) |
+//! | LF alone behind a size, an extension or a chunk; `0x5`, `+5` | [`chunks`](super::chunks) |
+//! | a trailer with LF alone, folded, or with a control byte | [`chunks`](super::chunks) |
 //!
-//! # Why it cannot disagree with hyper
-//!
-//! hyper reads lines that end with CRLF or LF; here only the first pass, and a CR elsewhere makes
-//! hyper refuse the head. So a head that passes both has the same lines for both, ends at the same
-//! empty line, and has the same fields. Its framing is one field, of which hyper's reading is a
-//! superset of this one. What follows a message is not shown to hyper before its request is over
-//! (see [`inlet`](super::inlet)).
+//! Lines are looked at as they come: what is refused is refused at once, and not when its head is
+//! whole.
 
 use memchr::memchr_iter;
 
+use super::fields::trim;
 use crate::policy::DenyReason;
 
 /// Why no byte behind this one is read.
@@ -214,19 +207,11 @@ impl Head {
     }
 }
 
-/// The value of a field of that name. hyper refuses what could be taken for the name, but is not.
+/// The value of a field of that name. What could be taken for the name and is not, is none at all.
 fn value_of<'l>(line: &'l [u8], name: &[u8]) -> Option<&'l [u8]> {
     let (sent, rest) = line.split_at_checked(name.len())?;
     let value = rest.strip_prefix(b":")?;
     sent.eq_ignore_ascii_case(name).then(|| trim(value))
-}
-
-/// Without the blanks that a value may stand between (RFC 9110 §5.5).
-fn trim(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
-        value = rest;
-    }
-    value
 }
 
 /// `1*DIGIT` (RFC 9110 §8.6).
@@ -363,7 +348,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2048))]
 
-        /// For every head that passes and that hyper's parser takes, both see the same end, and
+        /// For every head that passes and that another parser takes, both see the same end, and
         /// the same one framing.
         #[test]
         fn a_head_that_passes_has_one_reading(

@@ -24,7 +24,7 @@ pub(super) fn clean_request(headers: &mut HeaderMap) {
     remove(headers, is_dropped_from_request);
 }
 
-/// Says of a body without a length how it ends: without a word, hyper takes a GET to have none.
+/// Says of a body without a length how it ends: without a word, a GET has none.
 pub(super) fn name_framing(headers: &mut HeaderMap) {
     if !headers.contains_key(CONTENT_LENGTH) {
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));

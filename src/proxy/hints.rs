@@ -1,7 +1,6 @@
 //! `103 Early Hints` of an upstream (RFC 8297), on their way to a client of HTTP/1.1.
 //!
-//! hyper has no words for an answer before the answer: it is written between its own, where one
-//! message has ended and none has begun.
+//! hyper has no words for an answer before the answer, so clients of HTTP/2 hear none.
 
 use http::header::{CONTENT_SECURITY_POLICY, HeaderMap, LINK, REFERRER_POLICY};
 

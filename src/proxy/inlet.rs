@@ -1,179 +1,406 @@
-//! What a client sends, cut into messages before hyper sees it.
+//! What a client of HTTP/1.1 sends, taken apart: a head, its body, and then the next (RFC 9112).
 //!
-//! INVARIANT: hyper is given the bytes of one message at a time, and those of the next when the
-//! request before has its answer. What is refused never has an end that hyper could take for one.
+//! INVARIANT: a message ends in one place only, by [`head`](super::head) and [`chunks`](super::chunks);
+//! or it is refused, and no byte behind that is looked at.
 
+use std::future::Future as _;
 use std::io;
-use std::pin::Pin;
-use std::rc::Rc;
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
-use tokio::io::{AsyncRead, ReadBuf};
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::request::Parts;
+use http::{Method, Request, Uri, Version};
+use http_body::Frame;
+use memchr::memchr;
+use tokio::io::AsyncReadExt as _;
 
 use super::activity::Activity;
-use super::chunks::Chunks;
+use super::answer;
+use super::chunks::{Piece, Pieces};
+use super::fields::{self, NoFields};
 use super::head::{Flaw, Framing, Head};
+use super::incoming::Broken;
+use super::settings::Limits;
 use super::transport::Transport;
+use crate::policy::DenyReason;
+use crate::telemetry::Limit;
 
-/// What hyper gets for a head that is refused, wherever in it that is: the end of one that it must
-/// refuse itself. So a refusal takes the same way out whoever found it.
-const REFUSED: &[u8] = b"\0\r\n\r\n";
+/// What is read at once: at first, and as long as all of it is filled.
+const READ: usize = 8 * 1024;
+const LARGE_READ: usize = 64 * 1024;
+/// With less room than this, a read is not worth its while.
+const LEAST_READ: usize = 1024;
+/// The longest target that `http` reads, in bytes.
+const LONGEST_TARGET: usize = u16::MAX as usize - 1;
 
-/// The messages of a connection.
+/// What comes from a client.
 #[derive(Debug)]
 pub(super) struct Inlet {
+    bytes: BytesMut,
     head: Head,
-    due: Due,
-    activity: Rc<Activity>,
-    /// What was read behind a message whose request is not over.
-    beyond: Bytes,
+    /// How many of the bytes the head has seen.
+    seen: usize,
+    room: usize,
+    rest: Rest,
 }
 
-/// What the next byte is part of.
+/// What is left of a request's body.
 #[derive(Debug)]
-enum Due {
-    Head,
-    Body(u64),
-    Chunks(Chunks),
-    /// What was let through is the last: this is said next.
-    Refusal {
-        flaw: Flaw,
-        in_head: bool,
-    },
-    End,
+enum Rest {
+    Nothing,
+    Length(u64),
+    Chunks(Pieces),
 }
 
-/// An inlet and its socket, for one read. tokio's trait lets what was read be seen where hyper will
-/// find it: nothing is copied but what hyper has to wait for.
-pub(super) struct Checked<'i>(pub(super) &'i mut Inlet, pub(super) &'i mut Transport);
+/// Why a head is no request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BadHead {
+    /// There is more than one way to read it.
+    Flaw(Flaw),
+    /// It is no head.
+    Unreadable,
+    TargetTooLong,
+    TooLarge,
+    TooManyFields,
+}
 
-impl AsyncRead for Checked<'_> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let Self(inlet, stream) = &mut *self;
-        inlet.poll_read(stream, cx, buffer)
+impl BadHead {
+    /// The status and its name.
+    pub(super) fn status(self) -> (u16, &'static str) {
+        match self {
+            Self::Flaw(_) | Self::Unreadable => (400, "400 Bad Request"),
+            Self::TargetTooLong => (414, "414 URI Too Long"),
+            Self::TooLarge | Self::TooManyFields => (431, "431 Request Header Fields Too Large"),
+        }
+    }
+
+    /// For the client: a text without anything that it sent.
+    pub(super) fn detail(self) -> &'static str {
+        match self {
+            Self::Flaw(flaw) => flaw.detail(),
+            Self::Unreadable | Self::TargetTooLong | Self::TooLarge | Self::TooManyFields => {
+                "the request's head cannot be read"
+            }
+        }
+    }
+
+    /// Why nothing is decided, where it is no limit that it went past.
+    pub(super) fn reason(self) -> Option<DenyReason> {
+        match self {
+            Self::Flaw(flaw) => Some(flaw.reason()),
+            Self::Unreadable => Some(DenyReason::BadRequest),
+            Self::TargetTooLong | Self::TooLarge | Self::TooManyFields => None,
+        }
+    }
+
+    /// The limit that it went past.
+    pub(super) fn limit(self) -> Option<Limit> {
+        match self {
+            Self::Flaw(_) | Self::Unreadable => None,
+            Self::TargetTooLong => Some(Limit::TargetBytes),
+            Self::TooLarge => Some(Limit::HeaderBytes),
+            Self::TooManyFields => Some(Limit::Headers),
+        }
     }
 }
 
 impl Inlet {
-    pub(super) fn new(activity: Rc<Activity>) -> Self {
-        Self { head: Head::default(), due: Due::Head, activity, beyond: Bytes::new() }
+    pub(super) fn new() -> Self {
+        Self {
+            bytes: BytesMut::new(),
+            head: Head::default(),
+            seen: 0,
+            room: READ,
+            rest: Rest::Nothing,
+        }
     }
 
-    /// What was read and is not hyper's.
-    pub(super) fn into_beyond(self) -> Bytes {
-        self.beyond
+    /// Whether all of the last request was read, and nothing behind it.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.is_over() && self.bytes.is_empty()
     }
 
-    /// How many of the bytes may be read now. Where there are more, none of them may, or they are
-    /// refused.
-    fn admit(&mut self, bytes: &[u8]) -> usize {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            match self.advance(rest) {
-                Ok(0) => break,
-                Ok(taken) => rest = rest.get(taken..).unwrap_or_default(),
-                Err(flaw) => {
-                    let in_head = matches!(self.due, Due::Head);
-                    self.due = Due::Refusal { flaw, in_head };
-                    break;
+    /// Whether all of the last request was read.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.rest, Rest::Nothing)
+    }
+
+    /// How many bytes of its body are to come, where that is known.
+    pub(super) fn left(&self) -> Option<u64> {
+        match self.rest {
+            Rest::Nothing => Some(0),
+            Rest::Length(left) => Some(left),
+            Rest::Chunks(_) => None,
+        }
+    }
+
+    /// What was read behind the last request.
+    pub(super) fn into_bytes(self) -> Bytes {
+        self.bytes.freeze()
+    }
+
+    /// The next request's head. Nothing once none comes any more.
+    ///
+    /// # Errors
+    ///
+    /// Why it is none.
+    pub(super) fn poll_head(
+        &mut self,
+        transport: &mut Transport,
+        limits: &Limits,
+        activity: &Activity,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Parts>, BadHead>> {
+        loop {
+            if self.seen < self.bytes.len() {
+                activity.head_came();
+                if let Some(head) = self.next_head(limits)? {
+                    return Poll::Ready(Ok(Some(head)));
                 }
+            }
+            match ready!(self.poll_read(transport, LEAST_READ, cx)) {
+                Ok(0) | Err(_) => return Poll::Ready(Ok(None)),
+                Ok(_) => {}
             }
         }
-        bytes.len() - rest.len()
     }
 
-    /// How many of the bytes are of the part that is due.
-    fn advance(&mut self, bytes: &[u8]) -> Result<usize, Flaw> {
-        let (taken, is_over) = match &mut self.due {
-            Due::Head if self.activity.is_engaged() => (0, false),
-            Due::Head => {
-                self.activity.head_came();
-                let Some((end, framing)) = self.head.read(bytes)? else { return Ok(bytes.len()) };
-                self.activity.engage();
-                match framing {
-                    Framing::Length(0) => {}
-                    Framing::Length(length) => self.due = Due::Body(length),
-                    Framing::Chunked => self.due = Due::Chunks(Chunks::new()),
+    /// The next piece of the request's body. Nothing once it is whole.
+    ///
+    /// # Errors
+    ///
+    /// When it never will be.
+    pub(super) fn poll_piece(
+        &mut self,
+        transport: &mut Transport,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        loop {
+            match self.next_piece() {
+                Ok(Some(Piece::Data(data))) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Ok(Some(Piece::End(trailers))) => {
+                    self.rest = Rest::Nothing;
+                    return Poll::Ready(match trailers.is_empty() {
+                        true => None,
+                        false => {
+                            let fields = answer::read_trailers(trailers);
+                            Some(fields.map(Frame::trailers).map_err(|_| Broken))
+                        }
+                    });
                 }
-                (end, false)
+                Ok(None) if self.is_over() => return Poll::Ready(None),
+                Ok(None) => {}
+                Err(_) => return Poll::Ready(Some(Err(Broken))),
             }
-            Due::Body(left) => {
-                let here = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-                *left -= here as u64;
-                (here, *left == 0)
+            match ready!(self.poll_read(transport, LEAST_READ, cx)) {
+                Ok(0) | Err(_) => return Poll::Ready(Some(Err(Broken))),
+                Ok(_) => {}
             }
-            Due::Chunks(chunks) => match chunks.read(bytes)? {
-                Some(end) => (end, true),
-                None => (bytes.len(), false),
-            },
-            Due::Refusal { .. } | Due::End => (0, false),
+        }
+    }
+
+    /// Ready once the client is gone. Where it has sent more than one request, that is not looked at.
+    pub(super) fn poll_gone(
+        &mut self,
+        transport: &mut Transport,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        if !self.bytes.is_empty() {
+            return Poll::Pending;
+        }
+        match ready!(self.poll_read(transport, 1, cx)) {
+            Ok(0) | Err(_) => Poll::Ready(()),
+            Ok(_) => Poll::Pending,
+        }
+    }
+
+    /// Takes and forgets what a client says that is not listened to any more. How much it was;
+    /// nothing at its end.
+    pub(super) fn poll_drop(
+        &mut self,
+        transport: &mut Transport,
+        cx: &mut Context<'_>,
+    ) -> Poll<usize> {
+        self.bytes.clear();
+        self.poll_read(transport, LEAST_READ, cx).map(Result::unwrap_or_default)
+    }
+
+    fn next_head(&mut self, limits: &Limits) -> Result<Option<Parts>, BadHead> {
+        let new = self.bytes.get(self.seen..).unwrap_or_default();
+        let Some((taken, framing)) = self.head.read(new).map_err(BadHead::Flaw)? else {
+            self.seen = self.bytes.len();
+            return if self.seen > limits.header_bytes { Err(BadHead::TooLarge) } else { Ok(None) };
         };
-        if is_over {
-            self.due = Due::Head;
+        let end = self.seen + taken;
+        if end > limits.header_bytes {
+            return Err(BadHead::TooLarge);
         }
-        Ok(taken)
+        self.seen = 0;
+        self.rest = match framing {
+            Framing::Length(0) => Rest::Nothing,
+            Framing::Length(length) => Rest::Length(length),
+            Framing::Chunked => Rest::Chunks(Pieces::strict()),
+        };
+        read_head(self.bytes.split_to(end).freeze(), limits.headers).map(Some)
     }
 
-    /// Fills `buffer` with what may be read.
+    fn next_piece(&mut self) -> Result<Option<Piece>, Flaw> {
+        if self.bytes.is_empty() {
+            return Ok(None);
+        }
+        match &mut self.rest {
+            Rest::Nothing => Ok(None),
+            Rest::Chunks(chunks) => chunks.take(&mut self.bytes),
+            Rest::Length(left) => {
+                let here = usize::try_from(*left).unwrap_or(usize::MAX).min(self.bytes.len());
+                *left -= here as u64;
+                if *left == 0 {
+                    self.rest = Rest::Nothing;
+                }
+                Ok(Some(Piece::Data(self.bytes.split_to(here).freeze())))
+            }
+        }
+    }
+
+    /// Reads into the room there is, if that is not less than `least`.
     fn poll_read(
         &mut self,
-        stream: &mut Transport,
+        transport: &mut Transport,
+        least: usize,
         cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.due {
-            Due::Refusal { flaw, in_head } => {
-                return Poll::Ready(self.refuse(flaw, in_head, buffer));
-            }
-            Due::End => return Poll::Ready(Ok(())),
-            Due::Head | Due::Body(_) | Due::Chunks(_) => {}
+    ) -> Poll<io::Result<usize>> {
+        if self.bytes.capacity() - self.bytes.len() < least {
+            self.bytes.reserve(self.room);
         }
-        let admitted = if self.beyond.is_empty() {
-            let from = buffer.filled().len();
-            ready!(Pin::new(stream).poll_read(cx, buffer))?;
-            let read = buffer.filled().get(from..).unwrap_or_default();
-            if read.is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            let admitted = self.admit(read);
-            if let Some(beyond) = read.get(admitted..).filter(|beyond| !beyond.is_empty()) {
-                self.beyond = Bytes::copy_from_slice(beyond);
-                buffer.set_filled(from + admitted);
-            }
-            admitted
-        } else {
-            let part = self.beyond.slice(..self.beyond.len().min(buffer.remaining()));
-            let admitted = self.admit(&part);
-            buffer.put_slice(&self.beyond.split_to(admitted));
-            admitted
-        };
-        match self.due {
-            _ if admitted > 0 => {
-                self.activity.heard();
-                Poll::Ready(Ok(()))
-            }
-            Due::Refusal { flaw, in_head } => Poll::Ready(self.refuse(flaw, in_head, buffer)),
-            _ => {
-                self.activity.await_turn(cx.waker());
-                Poll::Pending
-            }
+        let room = self.bytes.capacity() - self.bytes.len();
+        let read = ready!(pin!(transport.read_buf(&mut self.bytes)).poll(cx))?;
+        if read == room {
+            self.room = (self.room * 2).min(LARGE_READ);
+        } else if read < self.room / 4 {
+            self.room = (self.room / 2).max(READ);
         }
+        Poll::Ready(Ok(read))
+    }
+}
+
+/// A head that has one reading, as a request with no more than so many fields.
+fn read_head(mut bytes: Bytes, most: usize) -> Result<Parts, BadHead> {
+    if bytes.starts_with(b"\r\n") {
+        bytes.advance(2);
+    }
+    let end = memchr(b'\n', &bytes).ok_or(BadHead::Unreadable)?;
+    let whole = bytes.split_to(end + 1);
+    // `Head` has seen how it ends.
+    let (line, version) = match whole.strip_suffix(b" HTTP/1.1\r\n") {
+        Some(start) => (start, Version::HTTP_11),
+        None => {
+            let start = whole.strip_suffix(b" HTTP/1.0\r\n").ok_or(BadHead::Unreadable)?;
+            (start, Version::HTTP_10)
+        }
+    };
+    let (method, target) =
+        memchr(b' ', line).and_then(|end| line.split_at_checked(end)).ok_or(BadHead::Unreadable)?;
+    let target = target.get(1..).unwrap_or_default();
+    if target.len() > LONGEST_TARGET {
+        return Err(BadHead::TargetTooLong);
+    }
+    // A blank or a control byte is no part of either.
+    let method = Method::from_bytes(method).map_err(|_| BadHead::Unreadable)?;
+    let target =
+        Uri::from_maybe_shared(whole.slice_ref(target)).map_err(|_| BadHead::Unreadable)?;
+    let mut head = Request::new(()).into_parts().0;
+    head.method = method;
+    head.uri = target;
+    head.version = version;
+    head.headers = fields::read(&bytes, most, |_, _| ()).map_err(|none| match none {
+        NoFields::TooMany => BadHead::TooManyFields,
+        NoFields::Unreadable => BadHead::Unreadable,
+    })?;
+    Ok(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The request that a text is, and what is left behind its head.
+    fn read(text: &[u8], limits: &Limits) -> Result<Option<(Parts, Vec<u8>)>, BadHead> {
+        let mut inlet = Inlet::new();
+        inlet.bytes.extend_from_slice(text);
+        Ok(inlet.next_head(limits)?.map(|head| (head, inlet.bytes.to_vec())))
     }
 
-    fn refuse(&mut self, flaw: Flaw, in_head: bool, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
-        self.beyond.clear();
-        self.due = Due::End;
-        if in_head && buffer.remaining() >= REFUSED.len() {
-            self.activity.refuse(flaw);
-            buffer.put_slice(REFUSED);
-            return Ok(());
+    #[test]
+    fn a_head_is_a_request() {
+        let limits = Limits { headers: 2, header_bytes: 100, ..Limits::default() };
+        let text = b"\r\nPUT /a?b HTTP/1.0\r\nA: 1\r\na:\t2\r\n\r\nrest";
+        let (head, rest) = read(text, &limits).unwrap().unwrap();
+        assert_eq!((head.method, head.version), (Method::PUT, Version::HTTP_10));
+        assert_eq!(head.uri, "/a?b");
+        assert_eq!(head.headers.get_all("a").iter().collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(rest, b"rest");
+        let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100));
+        let far = Limits { header_bytes: 1 << 20, ..limits };
+        let endless = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(LONGEST_TARGET));
+        let cases: &[(&str, &Limits, BadHead)] = &[
+            ("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n", &limits, BadHead::TooManyFields),
+            (&long, &limits, BadHead::TooLarge),
+            (long.trim_end(), &limits, BadHead::TooLarge),
+            (&endless, &far, BadHead::TargetTooLong),
+            ("GET  / HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET\t/ HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET /a b HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET / \0 HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            (" / HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("G(T / HTTP/1.1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET / HTTP/1.1\r\nA : 1\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET / HTTP/1.1\r\nA: 1\r2\r\n\r\n", &limits, BadHead::Unreadable),
+            ("GET / HTTP/1.1\r\nA: 1\n\r\n", &limits, BadHead::Flaw(Flaw::LineEnd)),
+        ];
+        for (text, limits, refusal) in cases {
+            let read = read(text.as_bytes(), limits);
+            assert_eq!(read.map(|_| ()).unwrap_err(), *refusal, "{text:?}");
         }
-        // As hyper says it of a body that it cannot read.
-        Err(io::Error::new(io::ErrorKind::InvalidData, flaw.detail()))
+        assert!(read(b"GET / HTTP/1.1\r\nA: 1\r\n\r", &limits).unwrap().is_none());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        /// Whatever is a request here is the same to a reader that many use.
+        #[test]
+        fn another_reader_agrees(
+            start in prop::sample::select(vec!["GET / HTTP/1.1\r\n", "POST /a HTTP/1.0\r\n", "\r\n", ""]),
+            parts in prop::collection::vec(
+                prop::sample::select(vec![
+                    "GET", "/", "/a?b", " ", "  ", "\t", " HTTP/1.1", " HTTP/1.0", "\r\n", "\r\n", "\n",
+                    "\r", ":", "A: b\r\n", "x", "*", "h:80", "http://h/", "\0", "\x7f", "\u{e9}", "\"",
+                    "{", "\\", "%", "Host: h\r\n",
+                ]),
+                0..12,
+            ),
+        ) {
+            let text = format!("{start}{}\r\n\r\n", parts.concat());
+            let Ok(Some((head, rest))) = read(text.as_bytes(), &Limits::default()) else {
+                return Ok(());
+            };
+            let mut fields = [httparse::EMPTY_HEADER; 64];
+            let mut request = httparse::Request::new(&mut fields);
+            let parsed = request.parse(text.as_bytes());
+            prop_assert_eq!(parsed, Ok(httparse::Status::Complete(text.len() - rest.len())), "{:?}", text);
+            prop_assert_eq!(request.method, Some(head.method.as_str()));
+            let target = Uri::try_from(request.path.unwrap());
+            prop_assert_eq!(target.unwrap(), head.uri);
+            prop_assert_eq!(request.version == Some(0), head.version == Version::HTTP_10);
+            prop_assert_eq!(request.headers.len(), head.headers.len());
+            for field in request.headers.iter() {
+                let mut same = head.headers.get_all(field.name).iter();
+                prop_assert!(same.any(|value| value.as_bytes() == field.value));
+            }
+        }
     }
 }

@@ -4,16 +4,16 @@
 //!
 //! `worker` accepts → `door` takes an `origin` where proxies tell of one, shakes hands where clients
 //! speak TLS, and sees which HTTP they speak →
-//! `connection` runs hyper and every timeout on one timer, and `inlet` gives hyper one message at a
-//! time, and none whose framing is in doubt (`head` says what that is); between requests it may `rest`;
-//! `http2` has a timer for each
+//! `connection` has every timeout on one timer, and its `line` takes one request at a time by its
+//! `inlet`, and none whose framing is in doubt (`head` says what that is); the body comes as
+//! `incoming`. Between requests it may `rest`; `http2` runs hyper, with a timer for each
 //! `stream`, and watches the `frames` → `gate` has the request: `extract` makes of it a policy query
 //! (the only reader of credential headers), the snapshot decides, `respond` refuses, or `headers` cleans it,
 //! `preamble` says who asks, and `pool` exchanges it: its `roster` chooses an `endpoint`, which has
 //! or makes a connection, one of HTTP/1.1 for each request (`upstream`, which writes by its `outlet`
 //! and reads an `answer`) or one of HTTP/2 for many (`shared`). What endpoints are there and well,
 //! the `scout` finds out beside the requests. `record` counts and tells it once, when its last byte
-//! is gone. A WebSocket goes on in a `tunnel` when both sides have agreed on it; one on a stream of
+//! is gone; in HTTP/1.1 a `reply` is its head, and an `outlet` writes it. A WebSocket goes on in a `tunnel` when both sides have agreed on it; one on a stream of
 //! HTTP/2 is made that of HTTP/1.1 first (`extended`). What is `lasting` longer than a moment is
 //! judged again: it has its `right` by a `claim`, and ends when that is denied. `control` ends it
 //! all, and each connection finds in `drain` what that means for it.
@@ -40,6 +40,7 @@ mod chunks;
 mod claim;
 mod connection;
 mod control;
+mod date;
 mod dial;
 mod door;
 mod download;
@@ -50,6 +51,7 @@ mod extended;
 mod extract;
 mod farewell;
 mod fault;
+mod fields;
 mod frames;
 mod gate;
 mod head;
@@ -58,10 +60,11 @@ mod health;
 mod held;
 mod hints;
 mod http2;
+mod incoming;
 mod inherit;
 mod inlet;
-mod io;
 mod lasting;
+mod line;
 mod link;
 mod listen;
 mod names;
@@ -73,6 +76,7 @@ mod preamble;
 mod protocols;
 mod rate;
 mod record;
+mod reply;
 mod respond;
 mod rest;
 mod right;
@@ -117,7 +121,7 @@ pub use tls::{Tls, crypto, names};
 pub use trust::Trust;
 use worker::{Shared, Worker};
 
-/// Whether a head is let through to hyper, for the fuzzer of it alone.
+/// Whether a head is let through, for the fuzzer of it alone.
 #[cfg(fuzzing)]
 pub fn has_one_reading(bytes: &[u8]) -> bool {
     head::Head::default().read(bytes).is_ok()

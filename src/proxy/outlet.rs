@@ -1,4 +1,4 @@
-//! What goes to an upstream of HTTP/1.1: a request's head, and its body as it comes (RFC 9112).
+//! What goes out over HTTP/1.1, requests as answers: a head, and its body as it comes (RFC 9112).
 //!
 //! INVARIANT: the body ends where the head says. One that turns out longer or shorter is never made
 //! to look whole.
@@ -14,19 +14,18 @@ use http::header::{
     HOST, HeaderName, MAX_FORWARDS, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING,
 };
 use http::request::Parts;
-use http_body::{Body as _, Frame};
+use http_body::{Body, Frame};
 use tokio::io::AsyncWrite;
 
 use super::body::RequestBody;
 use super::fault::Fault;
-use super::link::Link;
 
 /// Bytes that are copied behind each other, to go in one piece. What is longer goes by itself.
 const TOGETHER: usize = 16 * 1024;
 /// What is kept of a buffer for the next request.
 const KEPT: usize = 4 * 1024;
 
-/// What is still to be written of a request.
+/// What is still to be written of a message.
 #[derive(Debug)]
 pub(super) struct Outlet {
     /// Goes first.
@@ -39,7 +38,7 @@ pub(super) struct Outlet {
     framing: Framing,
     /// Names of trailers that were promised.
     promised: Vec<HeaderName>,
-    /// Whether any of the request has left, or its body was begun.
+    /// Whether any of the message has left, or its body was begun.
     is_touched: bool,
     /// It takes no more. What it said before that is still read.
     is_deaf: bool,
@@ -47,10 +46,12 @@ pub(super) struct Outlet {
 
 /// What of the body is to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Framing {
+pub(super) enum Framing {
     Over,
     Length(u64),
     Chunked,
+    /// The connection's end is the body's: of an answer to who knows no chunks.
+    UntilEnd,
 }
 
 impl Default for Outlet {
@@ -69,7 +70,7 @@ impl Default for Outlet {
 }
 
 impl Outlet {
-    /// Makes the head ready to go. `preamble` is said right behind the first line.
+    /// Makes a request's head ready to go. `preamble` is said right behind the first line.
     ///
     /// # Errors
     ///
@@ -100,28 +101,41 @@ impl Outlet {
             }
         }
         bytes.extend_from_slice(b"\r\n");
-        self.is_touched = false;
-        self.framing = match (body, length, is_chunked) {
+        let framing = match (body, length, is_chunked) {
             (RequestBody::Empty, None | Some(0), false) => Framing::Over,
             (RequestBody::Streaming(_), Some(length), false) => Framing::Length(length),
             (RequestBody::Streaming(_), None, true) => Framing::Chunked,
             _ => return Err(Fault::BodyBroken),
         };
-        if self.framing == Framing::Chunked {
-            self.promised = promised(&head.headers);
-        }
+        let promised = match framing {
+            Framing::Chunked => promised(&head.headers),
+            _ => Vec::new(),
+        };
+        self.start(framing, promised);
         Ok(())
     }
 
-    /// Ready once all of the request is written, or nothing more of it is taken.
+    /// Where a head is written to, behind what is still to go of what came before it.
+    pub(super) fn room(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// A head is written: its body follows, with the trailers of these names.
+    pub(super) fn start(&mut self, framing: Framing, promised: Vec<HeaderName>) {
+        self.is_touched = false;
+        self.framing = framing;
+        self.promised = promised;
+    }
+
+    /// Ready once all of the message is written, or nothing more of it is taken.
     ///
     /// # Errors
     ///
     /// Why there will not be more of the body.
-    pub(super) fn poll(
+    pub(super) fn poll<W: AsyncWrite + Unpin, B: Body<Data = Bytes, Error = Fault> + Unpin>(
         &mut self,
-        link: &mut Link,
-        body: &mut RequestBody,
+        link: &mut W,
+        body: &mut B,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Fault>> {
         loop {
@@ -140,10 +154,10 @@ impl Outlet {
                     continue;
                 }
                 self.bytes.shrink_to(KEPT);
-                match self.framing {
-                    Framing::Over => return Poll::Ready(Ok(())),
-                    Framing::Length(_) | Framing::Chunked => return Poll::Pending,
-                }
+                return match self.framing {
+                    Framing::Over => Poll::Ready(Ok(())),
+                    Framing::Length(_) | Framing::Chunked | Framing::UntilEnd => Poll::Pending,
+                };
             }
             match ready!(self.poll_write(link, cx)) {
                 Ok(()) => self.is_touched = true,
@@ -152,9 +166,31 @@ impl Outlet {
         }
     }
 
-    /// Whether all of the request is written, and the other side took it.
+    /// Writes what is here, without a body: ready once it is gone, or nothing more is taken.
+    pub(super) fn poll_said<W: AsyncWrite + Unpin>(
+        &mut self,
+        link: &mut W,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        while self.written < self.bytes.len() && !self.is_deaf {
+            self.is_deaf = ready!(self.poll_write(link, cx)).is_err();
+        }
+        self.written = 0;
+        self.bytes.clear();
+        if !self.is_deaf {
+            self.is_deaf = ready!(Pin::new(&mut *link).poll_flush(cx)).is_err();
+        }
+        Poll::Ready(())
+    }
+
+    /// Whether all of the message is written, and the other side took it.
     pub(super) fn is_over(&self) -> bool {
         self.framing == Framing::Over && self.bytes.is_empty() && !self.is_deaf
+    }
+
+    /// Whether there is something that could go.
+    pub(super) fn is_full(&self) -> bool {
+        !self.bytes.is_empty()
     }
 
     /// Whether the same request can be sent elsewhere, as if it had not been tried here.
@@ -163,7 +199,11 @@ impl Outlet {
     }
 
     /// Takes of the body what has come and what there is room for.
-    fn gather(&mut self, body: &mut RequestBody, cx: &mut Context<'_>) -> Result<(), Fault> {
+    fn gather<B: Body<Data = Bytes, Error = Fault> + Unpin>(
+        &mut self,
+        body: &mut B,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Fault> {
         while self.framing != Framing::Over
             && self.part.is_empty()
             && self.end.is_empty()
@@ -194,6 +234,7 @@ impl Outlet {
                 write!(self.bytes, "{:x}\r\n", data.len()).map_err(|_| Fault::BodyBroken)?;
                 b"\r\n"
             }
+            Framing::UntilEnd => b"",
             Framing::Over => return Err(Fault::BodyBroken),
         };
         if self.bytes.len() + data.len() <= TOGETHER {
@@ -208,7 +249,7 @@ impl Outlet {
     fn over(&mut self, trailers: Option<&HeaderMap>) -> Result<(), Fault> {
         match self.framing {
             Framing::Length(1..) => return Err(Fault::BodyBroken),
-            Framing::Length(0) | Framing::Over => {}
+            Framing::Length(0) | Framing::UntilEnd | Framing::Over => {}
             Framing::Chunked => {
                 self.bytes.extend_from_slice(b"0\r\n");
                 let trailers = trailers.into_iter().flatten();
@@ -224,7 +265,11 @@ impl Outlet {
         Ok(())
     }
 
-    fn poll_write(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_write<W: AsyncWrite + Unpin>(
+        &mut self,
+        link: &mut W,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         let head = self.bytes.get(self.written..).unwrap_or_default();
         let link = Pin::new(link);
         let mut count = if self.part.is_empty() && self.end.is_empty() {
@@ -248,7 +293,7 @@ impl Outlet {
 }
 
 /// The trailers that a head names, but for those that would change what was said (RFC 9110 §6.5.1).
-fn promised(headers: &HeaderMap) -> Vec<HeaderName> {
+pub(super) fn promised(headers: &HeaderMap) -> Vec<HeaderName> {
     const REFUSED: [HeaderName; 12] = [
         AUTHORIZATION,
         CACHE_CONTROL,

@@ -122,7 +122,7 @@ pub(super) fn failed(fault: Fault, form: Form, trace: &Trace) -> Response<Bytes>
     response
 }
 
-/// A whole answer for a connection on which hyper can say nothing any more. `id` is that under
+/// A whole answer to what never became a request. `id` is that under
 /// which the log tells of it.
 pub(super) fn raw(status: &str, detail: &str, id: &str) -> String {
     let number = status.get(..3).unwrap_or_default();

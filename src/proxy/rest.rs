@@ -1,6 +1,6 @@
 //! A connection of HTTP/1.1 between its requests.
 //!
-//! Nearly all that a connection takes is hyper's buffers and the room for a request. Where none comes
+//! Nearly all that a connection takes is its buffers and the room for a request. Where none comes
 //! for a moment, that is given up, and made anew at the client's next byte: who waits keeps a socket
 //! and a timer.
 

@@ -19,14 +19,6 @@ impl<S> Socket<S> {
     pub(super) fn new(stream: S) -> Self {
         Self(TokioIo::new(stream))
     }
-
-    pub(super) fn stream(&mut self) -> &mut S {
-        self.0.inner_mut()
-    }
-
-    pub(super) fn into_stream(self) -> S {
-        self.0.into_inner()
-    }
 }
 
 impl<S: AsyncRead + Unpin> Read for Socket<S> {

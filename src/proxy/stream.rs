@@ -10,7 +10,7 @@ use h2::Reason;
 use http::header::{CONNECTION, COOKIE, HOST, HeaderMap, HeaderValue};
 use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
+use hyper::body;
 
 use super::activity::Activity;
 use super::body::AnswerBody;
@@ -18,6 +18,7 @@ use super::extended::{self, Near};
 use super::fault::Fault;
 use super::gate;
 use super::http2::Streams;
+use super::incoming::Incoming;
 use super::tunnel::Leg;
 use super::worker::Worker;
 use crate::clock;
@@ -27,13 +28,13 @@ pub(super) async fn answer(
     worker: Rc<Worker>,
     activity: Rc<Activity>,
     streams: Streams,
-    mut request: Request<Incoming>,
+    mut request: Request<body::Incoming>,
 ) -> Response<StreamBody> {
     let is_head = request.method() == Method::HEAD;
     name_host(&mut request);
     join_cookies(request.headers_mut());
     let stream = extended::take(&mut request);
-    let mut response = gate::answer(&worker, &activity, request).await;
+    let mut response = gate::answer(&worker, &activity, request.map(Incoming::Shared)).await;
     if let Some((stream, tunnel)) = stream.zip(activity.take_tunnel()) {
         extended::agree(&mut response);
         let (live, activity) = (streams.enter(), Rc::clone(&activity));
@@ -56,7 +57,7 @@ pub(super) async fn answer(
 }
 
 /// `:authority` is `Host` (RFC 9113 §8.3.1). Where there are both, both stay: they have to agree.
-fn name_host(request: &mut Request<Incoming>) {
+fn name_host(request: &mut Request<body::Incoming>) {
     if request.headers().contains_key(HOST) {
         return;
     }

@@ -212,7 +212,7 @@ impl Connection {
     ) {
         let Self { link, mut outlet, mut intake, .. } = *self;
         let (link, is_whole) = (RefCell::new(link), Cell::new(false));
-        let mut upload = pin!(poll_fn(|cx| outlet.poll(&mut link.borrow_mut(), &mut body, cx)));
+        let mut upload = pin!(poll_fn(|cx| outlet.poll(&mut *link.borrow_mut(), &mut body, cx)));
         let mut download = pin!(async {
             loop {
                 let frame = poll_fn(|cx| intake.poll_frame(&mut link.borrow_mut(), cx)).await;

@@ -9,12 +9,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use http::header::HeaderMap;
-use hyper::server::conn::http1;
 use tokio::sync::{Notify, watch};
 
 use super::activity::Activity;
-use super::connection;
 use super::control::{Control, Life, Queue};
+use super::date::Date;
 use super::door::{self, Peer, Protocol};
 use super::drain::Drain;
 use super::fault::Fault;
@@ -68,7 +67,7 @@ impl Shared {
 #[derive(Debug)]
 pub(super) struct Worker {
     shared: Arc<Shared>,
-    http: http1::Builder,
+    date: Date,
     reader: RefCell<Reader>,
     meters: RefCell<WorkerMeters>,
     pools: Vec<Rc<Pool>>,
@@ -105,7 +104,7 @@ impl Worker {
             })
             .collect();
         Rc::new(Self {
-            http: connection::builder(&settings.limits),
+            date: Date::default(),
             reader: RefCell::new(reader),
             meters: RefCell::new(meters),
             pools,
@@ -184,8 +183,8 @@ impl Worker {
         }
     }
 
-    pub(super) fn http(&self) -> &http1::Builder {
-        &self.http
+    pub(super) fn date(&self) -> &Date {
+        &self.date
     }
 
     /// Whether clients speak TLS.

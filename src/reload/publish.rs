@@ -103,6 +103,7 @@ impl Publisher {
         let tls = self.tls.as_ref().map(Tls::config);
         self.retire(before.snapshot.rules());
         let generation = self.current.swap(loaded.snapshot, tls, now);
+        self.current.show(loaded.certificates);
         self.logged.clear();
         let accepted = accepted.map(|id| id.to_string());
         self.replaced = Some(Replaced { before, took, accepted: accepted.clone() });

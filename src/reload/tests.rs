@@ -593,8 +593,13 @@ fn a_refusal_is_counted_each_time_and_logged_once() {
         let guard = Guard { rules: <_>::default(), sources, consents: <_>::default() };
         let mut publisher =
             Publisher::new(Arc::clone(&current), Vec::new(), None, Vec::new(), guard, None);
-        let loaded =
-            Loaded { snapshot: first(), tls: None, trusts: Vec::new(), report: Report::default() };
+        let loaded = Loaded {
+            snapshot: first(),
+            tls: None,
+            trusts: Vec::new(),
+            certificates: Arc::default(),
+            report: Report::default(),
+        };
         for news in [
             News::Waiting,
             refused("one"),

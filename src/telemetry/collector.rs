@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use prometheus::IntCounter;
 
 use super::Spans;
-use super::metrics::{Families, count_up_to};
+use super::families::{Families, count_up_to};
 
 /// Where a collector listens when nobody says otherwise (OTLP/HTTP).
 const PORT: u16 = 4318;

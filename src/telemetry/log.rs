@@ -20,8 +20,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::denials::DenialLimit;
 use super::event::TARGET;
+use super::families::{Families, count_up_to};
 use super::journal::Journal;
-use super::metrics::{Families, count_up_to};
 use super::sink::{Lines, Queue, Reader};
 use super::{Format, Level, Settings};
 use crate::clock;

@@ -1,49 +1,63 @@
-//! The metric families, and their text (Prometheus text exposition 0.0.4).
+//! The metric families, and what is written of them.
+//!
+//! What requests count is in the workers' own cells ([`super::cell`]); what is counted seldom, or set at
+//! a scrape, is in a registry of `prometheus`.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prometheus::core::Collector;
-use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 
+use super::Form;
 use super::Spans;
 use super::audit::{Audit, AuditCounters};
+use super::cell::{DECISIONS, REQUESTS, Total};
 use super::collector::SpanCounters;
+use super::denied::{self, DeniedSeries};
+use super::families::Families;
 use super::log::{Log, LogCounters};
+use super::names::Names;
+use super::page::{Family, Kind, Page, labels};
+use super::policy::PolicyGauges;
 use super::pool::{EndpointBoard, EndpointState, PoolFamilies};
 use super::refusals::{Boards, Refused};
-use super::route::RouteLoads;
-use super::worker::{WorkerGauges, WorkerMeters};
-use crate::clock;
-use crate::current::Current;
-use crate::policy::{Snapshot, UnixSeconds};
+use super::route::{self, RouteLoads, Routes};
+use super::tally::WorkerCells;
+use super::worker::WorkerMeters;
+use crate::current::{Current, ReloadStatus};
+use crate::policy::UnixSeconds;
 
-/// From half a millisecond, under which a product's own work disappears, to the default timeouts.
-const REQUEST_BUCKETS: &[f64] =
-    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-/// A decision is a hash and a few look-ups: hundreds of nanoseconds, more where caches are cold.
-const DECISION_BUCKETS: &[f64] = &[2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 1e-4, 1e-3];
+const UPSTREAM_DURATION: Family<'_> = Family {
+    name: "sidegate_upstream_duration_seconds",
+    kind: Kind::Histogram,
+    help: "From a request forwarded to the head of the upstream's answer.",
+};
+const DECISION_DURATION: Family<'_> = Family {
+    name: "sidegate_decision_duration_seconds",
+    kind: Kind::Histogram,
+    help: "What it takes to find the key and decide.",
+};
+
+const CERTIFICATE: Family<'_> = Family {
+    name: "sidegate_certificate_expiry_timestamp_seconds",
+    kind: Kind::Gauge,
+    help: "When the first certificate of a file in force stops being good.",
+};
 
 /// Every metric of the process.
 #[derive(Debug)]
 pub struct Telemetry {
     registry: Registry,
-    pub(super) requests: IntCounterVec,
-    pub(super) denials: IntCounterVec,
-    pub(super) request_duration: HistogramVec,
-    pub(super) upstream_duration: HistogramVec,
+    pub(super) routes: Routes,
+    pub(super) denials: DeniedSeries,
     pub(super) upstream_errors: IntCounterVec,
     pub(super) pools: PoolFamilies,
     boards: Mutex<Vec<EndpointBoard>>,
-    pub(super) decision_duration: Histogram,
     pub(super) refused_connections: IntCounter,
     pub(super) handshake_errors: IntCounterVec,
     pub(super) origin_errors: IntCounterVec,
     pub(super) cut_connections: IntCounterVec,
     pub(super) streams_terminated: IntCounterVec,
-    pub(super) limits_exceeded: IntCounterVec,
     pub(super) route_loads: RouteLoads,
     pub(super) refusals: Boards,
     connections: IntGauge,
@@ -53,20 +67,7 @@ pub struct Telemetry {
     audit: AuditCounters,
     spans: SpanCounters,
     policy: PolicyGauges,
-    workers: Mutex<Vec<Arc<WorkerGauges>>>,
-}
-
-#[derive(Debug)]
-struct PolicyGauges {
-    generation: IntGauge,
-    last_successful: IntGauge,
-    held_back: IntGauge,
-    from_last_good: IntGauge,
-    last_success: Gauge,
-    reloads: IntCounterVec,
-    keys: IntGauge,
-    routes: IntGauge,
-    expiring: IntGaugeVec,
+    workers: Mutex<Vec<Arc<WorkerCells>>>,
 }
 
 impl Telemetry {
@@ -81,24 +82,8 @@ impl Telemetry {
         let build = made.gauges("build_info", "What is running.", &["version"])?;
         build.with_label_values(&[version]).set(1);
         let telemetry = Self {
-            requests: made.counters("requests_total", "Requests answered.", &["route", "code"])?,
-            denials: made.counters(
-                "denials_total",
-                "Requests refused, by reason.",
-                &["reason", "route", "workspace", "product", "level"],
-            )?,
-            request_duration: made.histograms(
-                "request_duration_seconds",
-                "From a request's first byte to its answer's last.",
-                REQUEST_BUCKETS,
-                "route",
-            )?,
-            upstream_duration: made.histograms(
-                "upstream_duration_seconds",
-                "From a request forwarded to the head of the upstream's answer.",
-                REQUEST_BUCKETS,
-                "upstream",
-            )?,
+            routes: Routes::new(),
+            denials: DeniedSeries::new(),
             upstream_errors: made.counters(
                 "upstream_errors_total",
                 "Requests that an upstream did not answer as it should.",
@@ -107,26 +92,8 @@ impl Telemetry {
             pools: PoolFamilies::new(&made)?,
             refusals: Boards::default(),
             boards: Mutex::default(),
-            decision_duration: made.histogram(
-                "decision_duration_seconds",
-                "What it takes to find the key and decide.",
-                DECISION_BUCKETS,
-            )?,
-            streams_terminated: made.counters(
-                "streams_terminated_total",
-                "Live streams ended from here: what let them through no longer does, or a drain.",
-                &["reason"],
-            )?,
-            limits_exceeded: made.counters(
-                "limits_exceeded_total",
-                "Requests that went past a limit, and were refused or cut for it.",
-                &["limit", "route"],
-            )?,
-            route_loads: RouteLoads::new(made.gauges(
-                "route_requests_in_flight",
-                "Requests being answered on a route that takes only so many.",
-                &["route"],
-            )?),
+            streams_terminated: made.streams_terminated()?,
+            route_loads: RouteLoads::default(),
             refused_connections: made
                 .counter("connections_refused_total", "Connections refused by the limit.")?,
             cut_connections: made.counters(
@@ -164,8 +131,9 @@ impl Telemetry {
 
     /// A worker's own handles. `upstreams` are their names, in the order of their numbers.
     pub fn worker(self: &Arc<Self>, upstreams: &[String]) -> WorkerMeters {
-        let meters = WorkerMeters::new(Arc::clone(self), upstreams);
-        self.lock_workers().push(meters.gauges());
+        let mut workers = self.lock_workers();
+        let meters = WorkerMeters::new(Arc::clone(self), workers.len(), upstreams);
+        workers.push(meters.cells());
         meters
     }
 
@@ -183,7 +151,7 @@ impl Telemetry {
         boards.iter().map(EndpointBoard::state).collect()
     }
 
-    /// Refusals of the last half hour by reason, and examples of them.
+    /// DeniedSeries of the last half hour by reason, and examples of them.
     pub fn refusals(&self, now: UnixSeconds) -> Vec<Refused> {
         self.refusals.read(now)
     }
@@ -203,163 +171,272 @@ impl Telemetry {
         self.spans.watch(spans);
     }
 
-    /// Every metric as text, with what is in force now.
-    pub fn render(&self, current: &Current) -> String {
-        self.policy.set(current);
+    /// Every metric, with what is in force at `now`.
+    pub fn render(&self, current: &Current, form: Form, now: UnixSeconds) -> String {
+        let generation = current.load();
+        let names = Names::of(&generation.snapshot);
+        let routes = self.routes.read(|name| names.has_route(name), now);
+        let denials = self.denials.read(|labels| names.has(labels), now);
+        let workers = self.lock_workers().clone();
+
+        let mut page = Page::new(form, 4096 * (routes.len() + 4) + 128 * denials.len());
+        route::write(&mut page, &routes);
+        denied::write(&mut page, &denials);
+        self.route_loads.write(&mut page, |name| names.has_route(name));
+        write_durations(&mut page, &workers);
+        let status = current.status();
+        write_certificates(&mut page, &status);
+        self.policy.set(&generation, &status, now);
         self.log.render();
         self.audit.render();
         self.spans.render();
-        let workers = self.lock_workers();
-        self.connections.set(workers.iter().map(|worker| worker.connections()).sum());
-        self.in_flight.set(workers.iter().map(|worker| worker.in_flight()).sum());
-        self.streams.set(workers.iter().map(|worker| worker.streams()).sum());
-        drop(workers);
-        self.route_loads.render();
-        let mut text = Vec::new();
-        match TextEncoder::new().encode(&self.registry.gather(), &mut text) {
-            Ok(()) => String::from_utf8(text).unwrap_or_default(),
-            Err(error) => format!("# the metrics could not be written: {error}\n"),
-        }
+        self.connections.set(workers.iter().map(|worker| worker.connections.value()).sum());
+        self.in_flight.set(workers.iter().map(|worker| worker.in_flight.value()).sum());
+        self.streams.set(workers.iter().map(|worker| worker.streams.value()).sum());
+        page.gathered(&self.registry.gather());
+        page.end()
     }
 
-    fn lock_workers(&self) -> std::sync::MutexGuard<'_, Vec<Arc<WorkerGauges>>> {
+    fn lock_workers(&self) -> std::sync::MutexGuard<'_, Vec<Arc<WorkerCells>>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl PolicyGauges {
-    fn new(made: &Families<'_>) -> Result<Self, prometheus::Error> {
-        Ok(Self {
-            generation: made.gauge("policy_generation", "The policy in force, from 1.")?,
-            last_successful: made.gauge(
-                "policy_last_reload_successful",
-                "1 where the files on disk are what is in force, else 0.",
-            )?,
-            held_back: made.gauge(
-                "policy_change_held_back",
-                "1 where the files have no fault and wait for an operator's consent, else 0.",
-            )?,
-            from_last_good: made.gauge(
-                "policy_from_last_good",
-                "1 where the last good copy on disk is in force, else 0.",
-            )?,
-            last_success: {
-                let name = "sidegate_policy_last_reload_success_timestamp_seconds";
-                made.register(Gauge::new(name, "When the policy in force was loaded.")?)?
-            },
-            reloads: made.counters(
-                "policy_reloads_total",
-                "Attempts to load the policy, by result.",
-                &["result"],
-            )?,
-            keys: made.gauge("policy_keys", "Key records in force.")?,
-            routes: made.gauge("policy_routes", "Routes in force.")?,
-            expiring: made.gauges(
-                "keys_expiring",
-                "Keys that stop being good within that time.",
-                &["within"],
-            )?,
-        })
+/// A file that two tables name stands once, with what ends first.
+fn write_certificates(page: &mut Page, status: &ReloadStatus) {
+    let mut files: BTreeMap<&str, UnixSeconds> = BTreeMap::new();
+    for certificate in &*status.certificates {
+        let expires = files.entry(&certificate.file).or_insert(certificate.expires);
+        *expires = certificate.expires.min(*expires);
+    }
+    page.begin(&CERTIFICATE);
+    for (file, expires) in files {
+        let seconds = u64::try_from(expires.0).unwrap_or(0);
+        page.sample(&CERTIFICATE, &labels([("file", file)]), seconds);
+    }
+}
+
+/// What took how long, of all workers.
+fn write_durations(page: &mut Page, workers: &[Arc<WorkerCells>]) {
+    page.begin(&DECISION_DURATION);
+    let decisions = workers.iter().map(|worker| &worker.decision);
+    page.histogram(&DECISION_DURATION, "", &Total::of(&DECISIONS, decisions));
+    page.begin(&UPSTREAM_DURATION);
+    let upstreams = workers.first().map_or(&[][..], |worker| &worker.upstreams);
+    for (nth, upstream) in upstreams.iter().enumerate() {
+        let durations = workers.iter().filter_map(|worker| worker.upstreams.get(nth));
+        let total = Total::of(&REQUESTS, durations.map(|upstream| &upstream.duration));
+        page.histogram(&UPSTREAM_DURATION, &labels([("upstream", &*upstream.name)]), &total);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::current::Current;
+    use crate::policy::draft::{DraftRoute, DraftScope};
+    use crate::policy::{
+        At, Decision, Denial, Draft, Facts, Level, Query, RouteLimits, Snapshot, Upgrade, compile,
+    };
+    use crate::telemetry::Limit;
+
+    fn draft(routes: &[&str]) -> Draft {
+        let at = |text: &str| At::new(text.to_owned(), Default::default());
+        let route = |name: &&str| DraftRoute {
+            place: Default::default(),
+            name: Some(at(name)),
+            host: None,
+            prefix: at(&format!("/{name}")),
+            workspace: None,
+            scope: DraftScope::Public,
+            upstream: at("app"),
+            view_methods: None,
+            methods: None,
+            protect: Vec::new(),
+            strip_prefix: false,
+            upgrade: Level::None,
+            preflight: false,
+            encoded_slash: None,
+            path_params: None,
+            limits: RouteLimits::default(),
+        };
+        let routes = routes.iter().map(route).collect();
+        Draft { upstreams: vec!["app".to_owned()], routes, ..Draft::default() }
     }
 
-    fn set(&self, current: &Current) {
+    fn current(routes: &[&str]) -> Arc<Current> {
+        Current::new(compile(draft(routes)).unwrap(), None, UnixSeconds(0))
+    }
+
+    fn judged(snapshot: &Snapshot, target: &str) -> Result<Facts, Denial> {
+        let query = Query {
+            method: "GET",
+            host: "h",
+            target,
+            credential: None,
+            upgrade: Upgrade::None,
+            preflight: false,
+        };
+        match snapshot.decide(&query, UnixSeconds(0)) {
+            Decision::Allow(permit) => Ok(permit.facts()),
+            Decision::Deny(denial) => Err(denial),
+        }
+    }
+
+    /// One request to a path, answered or refused.
+    fn ask(meters: &mut WorkerMeters, current: &Current, target: &str) {
         let generation = current.load();
-        let status = current.status();
-        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        self.generation.set(number(generation.number));
-        self.last_successful.set(i64::from(status.failing.is_none()));
-        let held_back = status.failing.as_ref().is_some_and(|failing| failing.waiting.is_some());
-        self.held_back.set(i64::from(held_back));
-        self.from_last_good.set(i64::from(status.last_good.is_some()));
-        self.last_success.set(status.succeeded_at.0 as f64);
-        count_up_to(&self.reloads.with_label_values(&["success"]), status.successes);
-        count_up_to(&self.reloads.with_label_values(&["failure"]), status.failures);
-        self.keys.set(number(generation.snapshot.key_count() as u64));
-        self.routes.set(number(generation.snapshot.route_count() as u64));
-        for (within, count) in expiring(&generation.snapshot) {
-            self.expiring.with_label_values(&[within]).set(count);
+        let (number, snapshot) = (generation.number, &generation.snapshot);
+        let took = Duration::from_millis(3);
+        match judged(snapshot, target) {
+            Ok(facts) => {
+                meters.answered(number, snapshot, &facts, 200, took);
+                meters.exceeded(number, snapshot, &facts, Limit::RouteRequests);
+                assert!(meters.enter(number, snapshot, &facts, 5).is_some());
+            }
+            Err(denial) => {
+                meters.denied(number, snapshot, &denial);
+                meters.answered(number, snapshot, &denial.facts, 401, took);
+            }
         }
     }
-}
 
-/// Makes a counter say what somebody else has counted since the start.
-pub(super) fn count_up_to(counter: &IntCounter, all: u64) {
-    counter.inc_by(all.saturating_sub(counter.get()));
-}
+    fn samples(telemetry: &Telemetry, current: &Current, now: i64) -> BTreeSet<String> {
+        let text = telemetry.render(current, Form::Text, UnixSeconds(now));
+        let own = text.lines().filter(|line| line.starts_with("sidegate_"));
+        own.map(str::to_owned).collect()
+    }
 
-/// Good keys that stop being good within a day, a week, a month.
-fn expiring(snapshot: &Snapshot) -> [(&'static str, i64); 3] {
-    const DAY: i64 = 86_400;
-    let now = clock::now().0;
-    let mut counts = [("24h", DAY, 0), ("7d", 7 * DAY, 0), ("30d", 30 * DAY, 0)];
-    for left in snapshot.key_expiries().map(|at| at.0.saturating_sub(now)).filter(|left| *left > 0)
-    {
-        for (_, within, count) in &mut counts {
-            *count += i64::from(left <= *within);
+    /// Those that have a label of that value.
+    fn of(samples: &BTreeSet<String>, value: &str) -> usize {
+        samples.iter().filter(|line| line.contains(&format!("=\"{value}\""))).count()
+    }
+
+    #[test]
+    fn workers_are_summed() {
+        let (telemetry, current) = (Telemetry::new("test").unwrap(), current(&["a"]));
+        let mut workers = [0; 3].map(|_| telemetry.worker(&["app".to_owned()]));
+        for meters in &mut workers {
+            ask(meters, &current, "/a");
+            ask(meters, &current, "/nowhere");
+            meters.decided(Duration::from_nanos(300));
+            meters.upstream_answered(0, Duration::from_secs(1));
+            meters.upstream_answered(1, Duration::from_secs(1));
+            meters.streams(1);
+        }
+        let samples = samples(&telemetry, &current, 0);
+        for line in [
+            "sidegate_requests_total{code=\"2xx\",route=\"a\"} 3",
+            "sidegate_requests_total{code=\"4xx\",route=\"none\"} 3",
+            "sidegate_denials_total{level=\"none\",product=\"none\",reason=\"key_missing\",route=\"none\",workspace=\"none\"} 3",
+            "sidegate_request_duration_seconds_bucket{route=\"a\",le=\"0.0025\"} 0",
+            "sidegate_request_duration_seconds_bucket{route=\"a\",le=\"0.005\"} 3",
+            "sidegate_request_duration_seconds_sum{route=\"a\"} 0.009",
+            "sidegate_limits_exceeded_total{limit=\"route_requests\",route=\"a\"} 3",
+            "sidegate_route_requests_in_flight{route=\"a\"} 0",
+            "sidegate_decision_duration_seconds_count 3",
+            "sidegate_upstream_duration_seconds_sum{upstream=\"app\"} 3",
+            "sidegate_streams_active 3",
+        ] {
+            assert!(samples.contains(line), "no {line} in {samples:#?}");
         }
     }
-    counts.map(|(name, _, count)| (name, count))
-}
 
-/// Makes families with our prefix.
-pub(super) struct Families<'r> {
-    registry: &'r Registry,
-}
-
-impl Families<'_> {
-    pub(super) fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntCounterVec, prometheus::Error> {
-        self.register(IntCounterVec::new(Self::opts(name, help), labels)?)
+    #[test]
+    fn routes_that_are_gone_go_from_all_workers_at_once() {
+        let (telemetry, current) = (Telemetry::new("test").unwrap(), current(&["a", "b"]));
+        let mut workers = [0; 2].map(|_| telemetry.worker(&["app".to_owned()]));
+        let mut ask_all = |target: &str| {
+            workers.iter_mut().for_each(|meters| ask(meters, &current, target));
+        };
+        ask_all("/a");
+        ask_all("/b");
+        let before = samples(&telemetry, &current, 0);
+        current.swap(compile(draft(&["b"])).unwrap(), None, UnixSeconds(1));
+        // Their last counts are still to be had, whoever has a request since.
+        ask_all("/b");
+        let (kept, in_flight) =
+            (samples(&telemetry, &current, 1), "sidegate_route_requests_in_flight");
+        let gauge = 1;
+        assert_eq!(of(&kept, "a"), of(&before, "a") - gauge, "{kept:#?}");
+        assert_eq!(of(&samples(&telemetry, &current, 300), "a"), of(&before, "a") - gauge);
+        let after = samples(&telemetry, &current, 301);
+        assert_eq!((of(&after, "a"), of(&after, "b")), (0, of(&before, "b")), "{after:#?}");
+        assert!(after.contains("sidegate_requests_total{code=\"2xx\",route=\"b\"} 4"));
+        assert!(after.contains(&format!("{in_flight}{{route=\"b\"}} 0")));
     }
 
-    pub(super) fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
-        self.register(IntCounter::with_opts(Self::opts(name, help))?)
+    /// What lasts ends by the names that it was judged by.
+    #[test]
+    fn a_request_of_an_older_policy_is_counted_beside_those_of_the_next() {
+        let (telemetry, current) = (Telemetry::new("test").unwrap(), current(&["a", "b"]));
+        let mut meters = telemetry.worker(&[]);
+        let old = current.load();
+        let facts = judged(&old.snapshot, "/b").unwrap();
+        ask(&mut meters, &current, "/b");
+        current.swap(compile(draft(&["c", "b"])).unwrap(), None, UnixSeconds(1));
+        ask(&mut meters, &current, "/c");
+        meters.answered(old.number, &old.snapshot, &facts, 200, Duration::ZERO);
+        let lost = judged(&old.snapshot, "/nowhere").unwrap_err();
+        meters.denied(old.number, &old.snapshot, &lost);
+        ask(&mut meters, &current, "/c");
+        let samples = samples(&telemetry, &current, 1);
+        for line in [
+            "sidegate_requests_total{code=\"2xx\",route=\"b\"} 2",
+            "sidegate_requests_total{code=\"2xx\",route=\"c\"} 2",
+        ] {
+            assert!(samples.contains(line), "no {line} in {samples:#?}");
+        }
+        let refused = samples.iter().filter(|line| line.starts_with("sidegate_denials_total"));
+        assert_eq!(refused.count(), 1, "{samples:#?}");
     }
 
-    pub(super) fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
-        self.register(IntGauge::with_opts(Self::opts(name, help))?)
+    #[test]
+    fn renamed_routes_take_bounded_room_where_nobody_scrapes() {
+        let (telemetry, current) = (Telemetry::new("test").unwrap(), current(&["a-0", "b-0"]));
+        let mut workers = [0; 2].map(|_| telemetry.worker(&["app".to_owned()]));
+        for round in 0..100 {
+            let names = ["a", "b"].map(|name| format!("{name}-{round}"));
+            let names = names.each_ref().map(String::as_str);
+            current.swap(compile(draft(&names)).unwrap(), None, UnixSeconds(1));
+            for meters in &mut workers {
+                names.iter().for_each(|name| ask(meters, &current, &format!("/{name}")));
+                ask(meters, &current, "/nowhere");
+            }
+        }
+        let samples = samples(&telemetry, &current, 1);
+        let counted = |name: &str| {
+            samples.iter().filter(|line| line.starts_with(name) && line.contains("2xx")).count()
+        };
+        // Of two policies with two routes and one for what has none, at the most.
+        assert!(counted("sidegate_requests_total") <= 6, "{samples:#?}");
+        assert_eq!(of(&samples, "a-99"), of(&samples, "b-99"));
+        assert!(samples.contains("sidegate_requests_total{code=\"2xx\",route=\"b-99\"} 2"));
     }
 
-    pub(super) fn gauges(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<IntGaugeVec, prometheus::Error> {
-        self.register(IntGaugeVec::new(Self::opts(name, help), labels)?)
-    }
-
-    fn histograms(
-        &self,
-        name: &str,
-        help: &str,
-        buckets: &[f64],
-        label: &str,
-    ) -> Result<HistogramVec, prometheus::Error> {
-        let opts = HistogramOpts::from(Self::opts(name, help)).buckets(buckets.to_vec());
-        self.register(HistogramVec::new(opts, &[label])?)
-    }
-
-    fn histogram(
-        &self,
-        name: &str,
-        help: &str,
-        buckets: &[f64],
-    ) -> Result<Histogram, prometheus::Error> {
-        let opts = HistogramOpts::from(Self::opts(name, help)).buckets(buckets.to_vec());
-        self.register(Histogram::with_opts(opts)?)
-    }
-
-    fn opts(name: &str, help: &str) -> Opts {
-        Opts::new(format!("sidegate_{name}"), help)
-    }
-
-    fn register<C: Collector + Clone + 'static>(&self, family: C) -> Result<C, prometheus::Error> {
-        self.registry.register(Box::new(family.clone()))?;
-        Ok(family)
+    #[test]
+    fn every_counter_ends_in_total_and_every_family_is_told_once() {
+        let (telemetry, current) = (Telemetry::new("test").unwrap(), current(&["a"]));
+        ask(&mut telemetry.worker(&["app".to_owned()]), &current, "/a");
+        let text = telemetry.render(&current, Form::Text, UnixSeconds(0));
+        let types: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+        for told in &types {
+            let (name, kind) = told.split_once(' ').unwrap();
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{told}");
+            assert_eq!(
+                types.iter().filter(|other| other.starts_with(&format!("{name} "))).count(),
+                1
+            );
+        }
+        let open = telemetry.render(&current, Form::OpenMetrics, UnixSeconds(0));
+        assert!(open.ends_with("\n# EOF\n") && !open.contains("\n\n"), "{open}");
+        let own = |text: &str| {
+            let lines = text.lines().filter(|line| line.starts_with("sidegate_"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(own(&text), own(&open), "samples differ by form");
     }
 }

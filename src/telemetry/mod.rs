@@ -13,21 +13,30 @@
 //! Start at [`Telemetry`].
 
 mod audit;
+mod cell;
 mod collector;
 mod denials;
+mod denied;
 mod event;
+mod families;
+mod form;
 mod journal;
 mod kinds;
+mod ledger;
 mod log;
 mod metrics;
+mod names;
 #[cfg(not(feature = "otlp"))]
 mod no_spans;
+mod page;
+mod policy;
 mod pool;
 mod refusals;
 mod route;
 mod sink;
 #[cfg(feature = "otlp")]
 mod spans;
+mod tally;
 mod worker;
 
 pub use audit::{
@@ -36,6 +45,7 @@ pub use audit::{
 };
 pub use collector::{Collector, TracingSettings};
 pub use event::RequestEvent;
+pub use form::Form;
 pub use journal::Journal;
 pub use kinds::{CutKind, HandshakeErrorKind, Limit, OriginErrorKind, UpstreamErrorKind};
 pub use log::{Log, install};

@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
-use super::metrics::Families;
+use super::families::Families;
 
 /// The families behind [`PoolMeters`].
 #[derive(Debug)]

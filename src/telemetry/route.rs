@@ -1,19 +1,106 @@
-//! How many requests the routes have that take only so many, whichever worker has them.
-//!
-//! A route is known by its name: what is in flight when a policy is changed counts in the next.
+//! What is counted of each route.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use prometheus::IntGaugeVec;
+use super::cell::{Count, REQUESTS, Spread, Total};
+use super::kinds::Limit;
+use super::ledger::{Ledger, Series};
+use super::page::{Family, Kind, Page, labels};
 
-/// The loads of all such routes.
+/// What stands in place of a name that there is not.
+pub(super) const NONE: &str = "none";
+
+/// Series of routes, by their names.
+pub(super) type Routes = Ledger<Arc<str>, RouteCells>;
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+const REQUESTS_TOTAL: Family<'_> =
+    Family { name: "sidegate_requests_total", kind: Kind::Counter, help: "Requests answered." };
+const DURATION: Family<'_> = Family {
+    name: "sidegate_request_duration_seconds",
+    kind: Kind::Histogram,
+    help: "From a request's first byte to its answer's last.",
+};
+const EXCEEDED: Family<'_> = Family {
+    name: "sidegate_limits_exceeded_total",
+    kind: Kind::Counter,
+    help: "Requests that went past a limit, and were refused or cut for it.",
+};
+const IN_FLIGHT: Family<'_> = Family {
+    name: "sidegate_route_requests_in_flight",
+    kind: Kind::Gauge,
+    help: "Requests being answered on a route that takes only so many.",
+};
+
+/// What one worker counts of one route.
 #[derive(Debug)]
-pub(super) struct RouteLoads {
-    loads: Mutex<BTreeMap<Box<str>, Arc<RouteLoad>>>,
-    family: IntGaugeVec,
+pub(super) struct RouteCells {
+    by_class: [Count; CLASSES.len()],
+    pub(super) duration: Spread<15>,
+    exceeded: [Count; Limit::ALL.len()],
 }
+
+impl RouteCells {
+    pub(super) fn new() -> Self {
+        Self {
+            by_class: Default::default(),
+            duration: Spread::new(&REQUESTS),
+            exceeded: Default::default(),
+        }
+    }
+
+    /// By the status of an answer; one past 599 is in none.
+    pub(super) fn answered(&self, status: u16) {
+        let class = usize::from(status / 100).wrapping_sub(1);
+        if let Some(count) = self.by_class.get(class) {
+            count.add(1);
+        }
+    }
+
+    pub(super) fn exceeded(&self, limit: Limit) {
+        if let Some(count) = self.exceeded.get(limit as usize) {
+            count.add(1);
+        }
+    }
+}
+
+/// Writes all that is known of routes.
+pub(super) fn write(page: &mut Page, routes: &[Arc<Series<Arc<str>, RouteCells>>]) {
+    page.begin(&REQUESTS_TOTAL);
+    for route in routes {
+        for (nth, class) in CLASSES.iter().enumerate() {
+            let count = |cells: &RouteCells| cells.by_class.get(nth).map_or(0, Count::value);
+            let labels = format!("code=\"{class}\",{}", route.labels);
+            page.sample(&REQUESTS_TOTAL, &labels, route.cells().map(count).sum());
+        }
+    }
+    page.begin(&DURATION);
+    for route in routes {
+        let total = Total::of(&REQUESTS, route.cells().map(|cells| &cells.duration));
+        page.histogram(&DURATION, &route.labels, &total);
+    }
+    page.begin(&EXCEEDED);
+    for route in routes {
+        for limit in Limit::ALL {
+            let count =
+                |cells: &RouteCells| cells.exceeded.get(limit as usize).map_or(0, Count::value);
+            let count = route.cells().map(count).sum();
+            // Most never are.
+            if count > 0 {
+                let labels = format!("limit=\"{}\",{}", limit.code(), route.labels);
+                page.sample(&EXCEEDED, &labels, count);
+            }
+        }
+    }
+}
+
+/// How many requests the routes have that take only so many, whichever worker has them. A route is
+/// known by its name: what is in flight when a policy is changed counts in the next.
+#[derive(Debug, Default)]
+pub(super) struct RouteLoads(Mutex<BTreeMap<Box<str>, Arc<RouteLoad>>>);
 
 /// Requests in flight on one route. All workers count here: a part for each would make of a small
 /// limit none, or a larger one.
@@ -25,28 +112,26 @@ pub(super) struct RouteLoad(AtomicU32);
 pub struct RoutePlace(Arc<RouteLoad>);
 
 impl RouteLoads {
-    pub(super) fn new(family: IntGaugeVec) -> Self {
-        Self { loads: Mutex::default(), family }
-    }
-
     /// Asked by each worker once in a generation.
     pub(super) fn of(&self, route: &str) -> Arc<RouteLoad> {
         Arc::clone(self.lock().entry(route.into()).or_default())
     }
 
-    /// Writes what is in flight.
-    pub(super) fn render(&self) {
-        for (route, load) in &*self.lock() {
+    /// Writes what is in flight. Routes that are gone are, too, once no worker knows of them.
+    pub(super) fn write(&self, page: &mut Page, has: impl Fn(&str) -> bool) {
+        let mut loads = self.lock();
+        loads.retain(|route, load| Arc::strong_count(load) > 1 || has(route));
+        page.begin(&IN_FLIGHT);
+        for (route, load) in &*loads {
             let number = load.0.load(Ordering::Relaxed);
-            self.family.with_label_values(&[route]).set(number.into());
+            page.sample(&IN_FLIGHT, &labels([("route", &**route)]), number.into());
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Box<str>, Arc<RouteLoad>>> {
-        self.loads.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
 impl RouteLoad {
     /// A place, where fewer than `most` are taken.
     pub(super) fn enter(self: &Arc<Self>, most: u32) -> Option<RoutePlace> {

@@ -1,113 +1,89 @@
-//! A worker's own handles: resolved at first use in a generation, then a plain increment.
+//! A worker's own handles: resolved at first use in a generation, then a plain store.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use hashbrown::HashMap;
-use prometheus::{Histogram, IntCounter};
+use prometheus::IntCounter;
 
+use super::cell::Count;
+use super::denied::{self, Labels};
 use super::kinds::{CutKind, HandshakeErrorKind, Limit, OriginErrorKind, UpstreamErrorKind};
+use super::ledger::Asker;
 use super::metrics::Telemetry;
+use super::names::Names;
+use super::page::labels;
 use super::pool::PoolMeters;
 use super::refusals::{Board, Refusal};
-use super::route::{RouteLoad, RoutePlace};
-use crate::policy::{Denial, Description, Facts, Level, Snapshot, UnixSeconds};
+use super::route::{NONE, RouteCells, RouteLoad, RoutePlace};
+use super::tally::WorkerCells;
+use crate::policy::{Denial, Facts, Snapshot, UnixSeconds};
 
 /// Workspaces with a label of their own: the first of the policy. The rest are `other`.
-const LABELLED_WORKSPACES: usize = 100;
-/// What a label says where there is nothing to say.
-const NONE: &str = "none";
-
-/// What one worker does at this moment. One writer, read at a scrape.
-#[derive(Debug, Default)]
-pub(super) struct WorkerGauges {
-    connections: AtomicI64,
-    in_flight: AtomicI64,
-    streams: AtomicI64,
-}
-
-impl WorkerGauges {
-    pub(super) fn connections(&self) -> i64 {
-        self.connections.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn in_flight(&self) -> i64 {
-        self.in_flight.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn streams(&self) -> i64 {
-        self.streams.load(Ordering::Relaxed)
-    }
-}
+pub(super) const LABELLED_WORKSPACES: usize = 100;
 
 /// A worker's own handles. Never shared: workers meet only in the families behind them.
 #[derive(Debug)]
 pub struct WorkerMeters {
     telemetry: Arc<Telemetry>,
-    gauges: Arc<WorkerGauges>,
+    number: usize,
+    cells: Arc<WorkerCells>,
+    /// The latest that was asked for; handles are its own.
     generation: u64,
     /// By route number; the last is that of requests that no route was found for.
-    routes: Vec<Option<Box<RouteMeters>>>,
-    denials: HashMap<DenialKey, IntCounter, foldhash::fast::FixedState>,
-    upstreams: Vec<UpstreamMeters>,
+    routes: Vec<Option<RouteMeters>>,
+    denials: HashMap<DenialKey, Arc<Count>, foldhash::fast::FixedState>,
+    /// There is no room for refusals by workspace any more.
+    is_crowded: bool,
+    /// By upstream.
+    upstream_errors: Vec<[IntCounter; UpstreamErrorKind::ALL.len()]>,
     handshake_errors: [IntCounter; HandshakeErrorKind::ALL.len()],
     origin_errors: [IntCounter; OriginErrorKind::ALL.len()],
     cut_connections: [IntCounter; CutKind::ALL.len()],
-    decision: Histogram,
     refusals: Board,
 }
 
-/// Product and route go together: the route stands for both.
+/// Reason, route, workspace and level; the product is the route's.
 type DenialKey = (u8, u32, u32, u8);
 
-#[derive(Debug)]
+const OTHER_WORKSPACE: u32 = LABELLED_WORKSPACES as u32;
+
+#[derive(Debug, Clone)]
 struct RouteMeters {
-    by_class: [IntCounter; 5],
-    duration: Histogram,
+    cells: Arc<RouteCells>,
     /// Where the route takes only so many requests.
     load: Option<Arc<RouteLoad>>,
-    /// By limit, where it was exceeded.
-    exceeded: [Option<IntCounter>; Limit::ALL.len()],
-}
-
-#[derive(Debug)]
-struct UpstreamMeters {
-    duration: Histogram,
-    errors: [IntCounter; UpstreamErrorKind::ALL.len()],
 }
 
 impl WorkerMeters {
-    pub(super) fn new(telemetry: Arc<Telemetry>, upstreams: &[String]) -> Self {
-        let upstreams = upstreams
-            .iter()
-            .map(|name| UpstreamMeters {
-                duration: telemetry.upstream_duration.with_label_values(&[name]),
-                errors: UpstreamErrorKind::ALL.map(|kind| {
-                    telemetry.upstream_errors.with_label_values(&[name.as_str(), kind.code()])
-                }),
+    pub(super) fn new(telemetry: Arc<Telemetry>, number: usize, upstreams: &[String]) -> Self {
+        let errors = upstreams.iter().map(|name| {
+            UpstreamErrorKind::ALL.map(|kind| {
+                telemetry.upstream_errors.with_label_values(&[name.as_str(), kind.code()])
             })
-            .collect();
+        });
         Self {
-            gauges: Arc::default(),
+            number,
+            cells: Arc::new(WorkerCells::new(upstreams)),
             generation: 0,
             routes: Vec::new(),
             denials: HashMap::default(),
-            upstreams,
+            is_crowded: false,
+            upstream_errors: errors.collect(),
             cut_connections: CutKind::ALL
                 .map(|kind| telemetry.cut_connections.with_label_values(&[kind.code()])),
             handshake_errors: HandshakeErrorKind::ALL
                 .map(|kind| telemetry.handshake_errors.with_label_values(&[kind.code()])),
             origin_errors: OriginErrorKind::ALL
                 .map(|kind| telemetry.origin_errors.with_label_values(&[kind.code()])),
-            decision: telemetry.decision_duration.clone(),
             refusals: telemetry.refusals.add(),
             telemetry,
         }
     }
 
-    pub(super) fn gauges(&self) -> Arc<WorkerGauges> {
-        Arc::clone(&self.gauges)
+    pub(super) fn cells(&self) -> Arc<WorkerCells> {
+        Arc::clone(&self.cells)
     }
 
     /// The handles of one upstream's pool.
@@ -117,17 +93,17 @@ impl WorkerMeters {
 
     /// Counts a connection in (1) or out (-1), and returns how many this worker has.
     pub fn connections(&self, change: i64) -> i64 {
-        add(&self.gauges.connections, change)
+        self.cells.connections.add(change)
     }
 
     /// Counts a request in (1) or out (-1), and returns how many this worker has.
     pub fn in_flight(&self, change: i64) -> i64 {
-        add(&self.gauges.in_flight, change)
+        self.cells.in_flight.add(change)
     }
 
     /// Counts a request that lasts in (1) or out (-1), and returns how many this worker has.
     pub fn streams(&self, change: i64) -> i64 {
-        add(&self.gauges.streams, change)
+        self.cells.streams.add(change)
     }
 
     /// Counts a request that lasts and is ended from here. `reason` is the code of a refusal or, of
@@ -164,20 +140,20 @@ impl WorkerMeters {
 
     /// Notes what a decision took.
     pub fn decided(&self, took: Duration) {
-        self.decision.observe(took.as_secs_f64());
+        self.cells.decision.observe(took);
     }
 
     /// Notes what an upstream took to answer.
     pub fn upstream_answered(&self, upstream: usize, took: Duration) {
-        if let Some(meters) = self.upstreams.get(upstream) {
-            meters.duration.observe(took.as_secs_f64());
+        if let Some(cells) = self.cells.upstreams.get(upstream) {
+            cells.duration.observe(took);
         }
     }
 
     /// Counts a request that an upstream did not answer as it should.
     pub fn upstream_failed(&self, upstream: usize, kind: UpstreamErrorKind) {
-        let meters = self.upstreams.get(upstream);
-        if let Some(errors) = meters.and_then(|meters| meters.errors.get(kind as usize)) {
+        let errors = self.upstream_errors.get(upstream);
+        if let Some(errors) = errors.and_then(|errors| errors.get(kind as usize)) {
             errors.inc();
         }
     }
@@ -191,12 +167,10 @@ impl WorkerMeters {
         status: u16,
         took: Duration,
     ) {
-        let Some((meters, _)) = self.route(generation, snapshot, facts) else { return };
-        let class = usize::from(status / 100).wrapping_sub(1);
-        if let Some(counter) = meters.by_class.get(class) {
-            counter.inc();
-        }
-        meters.duration.observe(took.as_secs_f64());
+        self.with_route(generation, snapshot, facts, |route, _| {
+            route.cells.answered(status);
+            route.cells.duration.observe(took);
+        });
     }
 
     /// A place for a request on a route that takes `most` at a time, if it has one.
@@ -207,55 +181,114 @@ impl WorkerMeters {
         facts: &Facts,
         most: u32,
     ) -> Option<RoutePlace> {
-        let (meters, telemetry) = self.route(generation, snapshot, facts)?;
-        let name = || snapshot.describe(facts).route.unwrap_or(NONE);
-        meters.load.get_or_insert_with(|| telemetry.route_loads.of(name())).enter(most)
+        self.with_route(generation, snapshot, facts, |route, telemetry| {
+            let name = || snapshot.describe(facts).route.unwrap_or(NONE);
+            route.load.get_or_insert_with(|| telemetry.route_loads.of(name())).enter(most)
+        })?
     }
 
     /// Counts a request that went past a limit.
     pub fn exceeded(&mut self, generation: u64, snapshot: &Snapshot, facts: &Facts, limit: Limit) {
-        let Some((meters, telemetry)) = self.route(generation, snapshot, facts) else { return };
-        let Some(slot) = meters.exceeded.get_mut(limit as usize) else { return };
-        let counter = slot.get_or_insert_with(|| {
-            let route = snapshot.describe(facts).route.unwrap_or(NONE);
-            telemetry.limits_exceeded.with_label_values(&[limit.code(), route])
-        });
-        counter.inc();
+        self.with_route(generation, snapshot, facts, |route, _| route.cells.exceeded(limit));
     }
 
-    /// The handles of a request's route.
-    fn route(
+    /// Has `note` write down something of a request's route.
+    fn with_route<T>(
         &mut self,
         generation: u64,
         snapshot: &Snapshot,
         facts: &Facts,
-    ) -> Option<(&mut RouteMeters, &Telemetry)> {
-        self.follow(generation, snapshot);
+        note: impl FnOnce(&mut RouteMeters, &Telemetry) -> T,
+    ) -> Option<T> {
+        if !self.follows(generation, snapshot) {
+            let mut meters = self.route_meters(generation, snapshot, facts)?;
+            return Some(note(&mut meters, &self.telemetry));
+        }
         let last = self.routes.len().saturating_sub(1);
-        let slot = self.routes.get_mut(facts.route().unwrap_or(last))?;
-        let telemetry = &self.telemetry;
-        let meters = slot.get_or_insert_with(|| {
-            let route = snapshot.describe(facts).route.unwrap_or(NONE);
-            Box::new(RouteMeters::new(telemetry, route))
-        });
-        Some((meters, telemetry))
+        let number = facts.route().unwrap_or(last);
+        if let Some(Some(route)) = self.routes.get_mut(number) {
+            return Some(note(route, &self.telemetry));
+        }
+        let meters = self.route_meters(generation, snapshot, facts)?;
+        let route = self.routes.get_mut(number)?.insert(meters);
+        Some(note(route, &self.telemetry))
+    }
+
+    #[cold]
+    fn route_meters(
+        &self,
+        generation: u64,
+        snapshot: &Snapshot,
+        facts: &Facts,
+    ) -> Option<RouteMeters> {
+        let name: Arc<str> = snapshot.describe(facts).route.unwrap_or(NONE).into();
+        let names = LazyCell::new(|| Names::of(snapshot));
+        let asker = Asker {
+            worker: self.number,
+            generation,
+            // All of them may have got other names once within the time that series stay.
+            most: 2 * (snapshot.route_count() + 1),
+            has: &|name: &Arc<str>| names.has_route(name),
+        };
+        let labels = || labels([("route", &*name)]);
+        let cells = self.telemetry.routes.cell(&name, &asker, labels, RouteCells::new)?;
+        Some(RouteMeters { cells, load: None })
     }
 
     /// Counts a refusal by its reason.
     pub fn denied(&mut self, generation: u64, snapshot: &Snapshot, denial: &Denial) {
-        self.follow(generation, snapshot);
+        let follows = self.follows(generation, snapshot);
         let route = denial.facts.route().map_or(u32::MAX, |number| number as u32);
         let workspace = snapshot
             .workspace_number(&denial.facts)
             .map_or(u32::MAX, |number| number.min(LABELLED_WORKSPACES) as u32);
         let level = denial.facts.needed().map_or(u8::MAX, |level| level as u8);
-        let key = (denial.reason as u8, route, workspace, level);
-        let telemetry = &self.telemetry;
-        let counter = self.denials.entry(key).or_insert_with(|| {
-            let words = snapshot.describe(&denial.facts);
-            denial_counter(telemetry, denial, &words, workspace as usize == LABELLED_WORKSPACES)
-        });
-        counter.inc();
+        let key = |workspace| (denial.reason as u8, route, workspace, level);
+        let known = self.denials.get(&key(workspace)).filter(|_| follows);
+        if let Some(count) = known {
+            return count.add(1);
+        }
+        // Of a generation that is over there are few: they are looked up, and not kept.
+        if !follows || !self.is_crowded {
+            let is_named = workspace != OTHER_WORKSPACE;
+            if let Some(count) = self.denial_count(generation, snapshot, denial, is_named) {
+                count.add(1);
+                if follows {
+                    self.denials.insert(key(workspace), count);
+                }
+                return;
+            }
+            self.is_crowded |= follows;
+        }
+        let other = self.denials.get(&key(OTHER_WORKSPACE)).filter(|_| follows);
+        if let Some(count) = other {
+            return count.add(1);
+        }
+        if let Some(count) = self.denial_count(generation, snapshot, denial, false) {
+            count.add(1);
+            if follows {
+                self.denials.insert(key(OTHER_WORKSPACE), count);
+            }
+        }
+    }
+
+    #[cold]
+    fn denial_count(
+        &self,
+        generation: u64,
+        snapshot: &Snapshot,
+        denial: &Denial,
+        is_named: bool,
+    ) -> Option<Arc<Count>> {
+        let labels = Labels::of(denial, &snapshot.describe(&denial.facts), is_named);
+        let names = LazyCell::new(|| Names::of(snapshot));
+        let asker = Asker {
+            worker: self.number,
+            generation,
+            most: denied::most(snapshot, is_named),
+            has: &|labels: &Labels| names.has(labels),
+        };
+        self.telemetry.denials.cell(&labels, &asker, || labels.text(), Count::default)
     }
 
     /// Notes a refusal for who looks at the last ones.
@@ -263,47 +296,16 @@ impl WorkerMeters {
         self.refusals.note(refusal, || snapshot.describe(&refusal.facts), now);
     }
 
-    /// Handles are of one generation: numbers of routes and workspaces mean others in the next.
-    fn follow(&mut self, generation: u64, snapshot: &Snapshot) {
-        if self.generation != generation {
+    /// Whether handles are of that generation; those of the next begin with its first request.
+    /// Numbers of routes and workspaces mean others there.
+    fn follows(&mut self, generation: u64, snapshot: &Snapshot) -> bool {
+        if self.generation < generation {
             self.generation = generation;
             self.routes.clear();
             self.routes.resize_with(snapshot.route_count() + 1, || None);
             self.denials.clear();
+            self.is_crowded = false;
         }
+        self.generation == generation
     }
-}
-
-impl RouteMeters {
-    fn new(telemetry: &Telemetry, route: &str) -> Self {
-        let class = |code| telemetry.requests.with_label_values(&[route, code]);
-        Self {
-            by_class: ["1xx", "2xx", "3xx", "4xx", "5xx"].map(class),
-            duration: telemetry.request_duration.with_label_values(&[route]),
-            load: None,
-            exceeded: [const { None }; Limit::ALL.len()],
-        }
-    }
-}
-
-fn denial_counter(
-    telemetry: &Telemetry,
-    denial: &Denial,
-    words: &Description<'_>,
-    beyond: bool,
-) -> IntCounter {
-    telemetry.denials.with_label_values(&[
-        denial.reason.code(),
-        words.route.unwrap_or(NONE),
-        if beyond { "other" } else { words.workspace.unwrap_or(NONE) },
-        words.product.unwrap_or(NONE),
-        words.needed.map_or(NONE, Level::name),
-    ])
-}
-
-/// One writer: no read-modify-write is needed, and none is paid for.
-fn add(gauge: &AtomicI64, change: i64) -> i64 {
-    let now = gauge.load(Ordering::Relaxed) + change;
-    gauge.store(now, Ordering::Relaxed);
-    now
 }

@@ -166,16 +166,28 @@ fn a_new_certificate_is_in_force_and_a_bad_one_is_not() {
     let (port, at) = (secure.rig.gate.port, secure.files.path());
     let shown = || secure.client().connect(port, "localhost").unwrap().certificate();
     let first = shown();
-    let second = secure.authority.issue(&["localhost"]);
+    let ending = |year| {
+        secure.authority.issue_with(&["localhost"], |params| {
+            params.not_after = date_time_ymd(year, 1, 1);
+        })
+    };
+    let ends = |year| {
+        let name = "sidegate_certificate_expiry_timestamp_seconds";
+        let seconds = secure.rig.gate.metric(name, "server.pem\"");
+        seconds == date_time_ymd(year, 1, 1).unix_timestamp() as f64
+    };
+    let second = ending(2040);
     second.write(at, "server");
     until("the second", || shown() == second.chain[0]);
     assert_ne!(first, second.chain[0]);
+    until("the second's end", || ends(2040));
 
     let successful = "sidegate_policy_last_reload_successful";
-    let third = secure.authority.issue(&["localhost"]);
+    let third = ending(2041);
     write(at, "server.pem", &third.certificate);
     until("the refusal", || secure.rig.gate.metric(successful, "") == 0.0);
     assert_eq!(shown(), second.chain[0]);
+    assert!(ends(2040), "what is in force is told");
     let status = secure.rig.gate.page("/status");
     assert!(status.contains("server.key: is not the key of"), "{status}");
     until("the log", || secure.rig.log().contains("is not the key of"));
@@ -190,4 +202,5 @@ fn a_new_certificate_is_in_force_and_a_bad_one_is_not() {
     write(at, "server.key", &third.key);
     until("the third", || shown() == third.chain[0]);
     until("the success", || secure.rig.gate.metric(successful, "") == 1.0);
+    until("the third's end", || ends(2041));
 }

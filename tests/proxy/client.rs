@@ -267,7 +267,7 @@ fn forms_of_target() {
     assert_eq!(rig.upstream.waiting(), 0);
 }
 
-/// hyper drops `#` and what follows before we see it.
+/// Some readers drop `#` and what follows.
 #[test]
 fn a_fragment_in_a_target_is_refused() {
     let mut rig = Rig::new("");
@@ -278,7 +278,7 @@ fn a_fragment_in_a_target_is_refused() {
     }
 }
 
-/// What the contract refuses and hyper puts right before we see it.
+/// What the contract refuses and some readers put right.
 #[test]
 fn two_framings_are_refused() {
     let mut rig = Rig::new("");

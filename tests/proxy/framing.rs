@@ -303,7 +303,7 @@ fn a_flaw_is_told_in_its_turn() {
     }
 }
 
-/// What was refused before hyper saw it is counted and told as what hyper refuses.
+/// What was refused by its framing is counted and told as what is no head.
 #[test]
 fn a_flaw_is_counted_and_told() {
     let rig = Rig::new("");

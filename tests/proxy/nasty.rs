@@ -144,7 +144,7 @@ fn field() -> impl Strategy<Value = Vec<u8>> {
     let before =
         prop_oneof![12 => Just(""), 1 => select(vec![" ", "\t", "X: a\n", "X: a\r", "X: a\r\n "])];
     let colon = prop_oneof![8 => Just(": "), 1 => select(vec![":", " : ", "\t:", "\0:", ":\t"])];
-    // The last line ends in CRLF: of a long head that ends otherwise, hyper waits for more.
+    // The last line ends in CRLF: of a long head that ends otherwise, more is waited for.
     let end = prop_oneof![12 => Just("\r\n"), 1 => select(vec!["\nX: a\r\n", "\rX: a\r\n", " \r\n", "\0\r\n"])];
     let forged = (before, name.clone(), colon, end)
         .prop_map(|(before, name, colon, end)| format!("{before}{name}{colon}forged{end}"));

@@ -25,11 +25,12 @@ pub(super) struct Part<'f> {
     pub(super) end: u64,
 }
 
-impl<'f> Part<'f> {
-    pub(super) fn pieces(&self) -> io::Result<Vec<Piece>> {
+impl Part<'_> {
+    /// `buffer` is one for a window.
+    pub(super) fn pieces(&self, buffer: &mut [u8]) -> io::Result<Vec<Piece>> {
         let mut pieces = Vec::new();
         // Whether a line begins right at `from` is what the byte before says.
-        let mut window = Window::new(self.file, self.from.saturating_sub(1), self.end);
+        let mut window = Window::new(self.file, self.from.saturating_sub(1), self.end, buffer);
         let Some(mut at) = self.first(&mut window)? else { return Ok(pieces) };
         let mut expected = None;
         while at < self.end {
@@ -52,7 +53,7 @@ impl<'f> Part<'f> {
     }
 
     /// Where the first piece begins.
-    fn first(&self, window: &mut Window<'f>) -> io::Result<Option<u64>> {
+    fn first(&self, window: &mut Window<'_>) -> io::Result<Option<u64>> {
         let Some(before) = self.from.checked_sub(1) else { return Ok(Some(0)) };
         let mut line = window.line_end(before)?;
         while line < self.end {
@@ -71,7 +72,7 @@ impl<'f> Part<'f> {
         &self,
         number: Option<usize>,
         at: u64,
-        window: &mut Window<'f>,
+        window: &mut Window<'_>,
     ) -> io::Result<Option<Piece>> {
         let known = number.and_then(|number| Some((number, self.known.piece(number)?)));
         let Some((number, (hash, length))) = known else { return Ok(None) };
@@ -85,7 +86,7 @@ impl<'f> Part<'f> {
     }
 
     /// The piece that begins there, by what its lines say.
-    fn cut(&self, at: u64, window: &mut Window<'f>) -> io::Result<Piece> {
+    fn cut(&self, at: u64, window: &mut Window<'_>) -> io::Result<Piece> {
         let mut until = window.line_end(at)?;
         while until < self.end {
             let next = window.line_end(until)?;

@@ -14,7 +14,7 @@ const BLOCK: usize = 64 * 1024;
 /// What was read of a file, from some place on. Places are those in the file.
 pub(super) struct Window<'f> {
     file: &'f File,
-    buffer: Vec<u8>,
+    buffer: &'f mut [u8],
     /// Where the buffer begins, and how much of it is read.
     start: u64,
     length: usize,
@@ -24,9 +24,15 @@ pub(super) struct Window<'f> {
 }
 
 impl<'f> Window<'f> {
-    /// Of the file's bytes from `start` until `end`.
-    pub(super) fn new(file: &'f File, start: u64, end: u64) -> Self {
-        Self { file, buffer: vec![0; 3 * LONGEST], start, length: 0, kept: start, end }
+    /// Of the file's bytes from `start` until `end`, in a [`buffer`](Self::buffer).
+    pub(super) fn new(file: &'f File, start: u64, end: u64, buffer: &'f mut [u8]) -> Self {
+        Self { file, buffer, start, length: 0, kept: start, end }
+    }
+
+    /// Memory for one window after the other: to touch it for the first time costs as much as to read
+    /// into it.
+    pub(super) fn buffer() -> Vec<u8> {
+        vec![0; 3 * LONGEST]
     }
 
     /// Lets go of what is before.

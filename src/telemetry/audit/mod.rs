@@ -35,7 +35,7 @@ pub use self::trail::Trail;
 use self::entry::{Entry, RequestEntry};
 use self::file::AuditFile;
 use super::event::RequestEvent;
-use super::metrics::{Families, count_up_to};
+use super::families::{Families, count_up_to};
 use super::sink::{Queue, Reader};
 use crate::policy::Level;
 

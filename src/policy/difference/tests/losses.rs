@@ -183,7 +183,7 @@ proptest! {
         let first = compile(Draft { keys, ..policy() }).unwrap();
         let mut was = first.clone();
         for (came, gone) in changes {
-            let left = (gone..gone + 6).map(|number| KeyDigest::blake3(&number.to_string()));
+            let left = (gone..gone + 16).map(|number| KeyDigest::blake3(&number.to_string()));
             let gone = came.iter().map(|key| key.digest).chain(left);
             let has = |digest: &KeyDigest| was.keys.has(digest);
             let gone: Vec<_> = gone.filter(has).collect();

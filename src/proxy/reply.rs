@@ -1,0 +1,161 @@
+//! The head of an answer to a client of HTTP/1.1, and how its body ends (RFC 9112 §6.3).
+
+use std::io::Write as _;
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HeaderName, TE, TRAILER, TRANSFER_ENCODING,
+};
+use http::request::Parts;
+use http::{Method, StatusCode, Version, response};
+use http_body::Body;
+use hyper::ext::ReasonPhrase;
+
+use super::answer::names;
+use super::date::Date;
+use super::outlet::{Framing, promised};
+
+/// What a request says of its answer, and of what comes behind it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    is_old: bool,
+    is_head: bool,
+    /// Whether the client means to go on with the connection.
+    pub(super) is_kept: bool,
+    takes_trailers: bool,
+    /// Whether it waits for a word before it sends its body.
+    pub(super) expects: bool,
+}
+
+impl Asked {
+    pub(super) fn of(request: &Parts) -> Self {
+        let is_old = request.version == Version::HTTP_10;
+        let mut asked = Self {
+            is_old,
+            is_head: request.method == Method::HEAD,
+            is_kept: !is_old,
+            takes_trailers: false,
+            expects: false,
+        };
+        let mut is_closed = false;
+        for (name, value) in &request.headers {
+            let value = value.as_bytes();
+            if name == CONNECTION {
+                is_closed |= names(value, b"close");
+                asked.is_kept |= names(value, b"keep-alive");
+            } else if name == TE {
+                asked.takes_trailers |= names(value, b"trailers");
+            } else if name == EXPECT {
+                asked.expects = !is_old && value.eq_ignore_ascii_case(b"100-continue");
+            }
+        }
+        asked.is_kept &= !is_closed;
+        asked
+    }
+}
+
+/// How an answer ends.
+#[derive(Debug)]
+pub(super) struct Ending {
+    pub(super) framing: Framing,
+    /// Names of fields that may come behind its body.
+    pub(super) promised: Vec<HeaderName>,
+    /// Whether another may follow.
+    pub(super) is_kept: bool,
+}
+
+/// Writes the head of the answer with that body.
+pub(super) fn write(
+    room: &mut Vec<u8>,
+    head: &response::Parts,
+    body: &impl Body,
+    asked: Asked,
+    date: &Date,
+) -> Ending {
+    let status = head.status;
+    first_line(room, head, asked.is_old);
+    let has_body = !asked.is_head && may_have_body(status);
+    let (mut length, mut is_dated, mut names_connection) = (None, false, false);
+    let mut is_kept = asked.is_kept;
+    let mut names_trailers = false;
+    for (name, value) in &head.headers {
+        if name == CONTENT_LENGTH {
+            // A second one was refused, and one that is no number.
+            length = value.to_str().ok().and_then(|value| value.parse::<u64>().ok());
+            if !may_have_length(status) {
+                continue;
+            }
+        } else if name == TRANSFER_ENCODING {
+            continue;
+        } else if name == TRAILER {
+            names_trailers = true;
+        } else if name == CONNECTION {
+            names_connection = true;
+            is_kept &= !names(value.as_bytes(), b"close");
+        } else if name == DATE {
+            is_dated = true;
+        }
+        line(room, name.as_str().as_bytes(), value.as_bytes());
+    }
+    let framing = match (length, body.size_hint().exact()) {
+        (Some(length), _) if has_body => Framing::Length(length),
+        (None, Some(length)) if has_body || (asked.is_head && length > 0) => {
+            // A vector takes whatever is written.
+            let _ = write!(room, "content-length: {length}\r\n");
+            if has_body { Framing::Length(length) } else { Framing::Over }
+        }
+        _ if !has_body => Framing::Over,
+        _ if asked.is_old => {
+            is_kept = false;
+            Framing::UntilEnd
+        }
+        _ => {
+            line(room, b"transfer-encoding", b"chunked");
+            Framing::Chunked
+        }
+    };
+    if !names_connection && is_kept == asked.is_old {
+        let option: &[u8] = if is_kept { b"keep-alive" } else { b"close" };
+        line(room, b"connection", option);
+    }
+    if !is_dated {
+        line(room, b"date", &date.text());
+    }
+    room.extend_from_slice(b"\r\n");
+    let sends_trailers = names_trailers && asked.takes_trailers && framing == Framing::Chunked;
+    let promised = if sends_trailers { promised(&head.headers) } else { Vec::new() };
+    let framing = if framing == Framing::Length(0) { Framing::Over } else { framing };
+    Ending { framing, promised, is_kept }
+}
+
+fn first_line(room: &mut Vec<u8>, head: &response::Parts, is_old: bool) {
+    // Who speaks HTTP/1.0 may not know the other.
+    room.extend_from_slice(if is_old { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
+    room.extend_from_slice(head.status.as_str().as_bytes());
+    room.push(b' ');
+    match head.extensions.get::<ReasonPhrase>() {
+        Some(reason) => room.extend_from_slice(reason.as_bytes()),
+        None => {
+            let reason = head.status.canonical_reason().unwrap_or("<none>");
+            room.extend_from_slice(reason.as_bytes());
+        }
+    }
+    room.extend_from_slice(b"\r\n");
+}
+
+fn line(room: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    room.reserve(name.len() + value.len() + 4);
+    room.extend_from_slice(name);
+    room.extend_from_slice(b": ");
+    room.extend_from_slice(value);
+    room.extend_from_slice(b"\r\n");
+}
+
+/// Whether an answer to anything but HEAD has a body (RFC 9110 §6.4.1).
+fn may_have_body(status: StatusCode) -> bool {
+    may_have_length(status) && status != StatusCode::NOT_MODIFIED
+}
+
+/// RFC 9110 §8.6.
+fn may_have_length(status: StatusCode) -> bool {
+    !status.is_informational() && status != StatusCode::NO_CONTENT
+}
