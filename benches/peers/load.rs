@@ -225,7 +225,11 @@ fn h2load(
     keys: &Keys,
     time: Duration,
 ) -> Vec<String> {
+    // Over before it has all of its connections, it would never end.
+    let time = time.max(Duration::from_secs(1));
     vec![
+        "timeout".into(),
+        (time.as_secs() + 30).to_string(),
         "h2load".into(),
         format!("-c{}", workload.connections),
         format!("-t{}", site.cores.load_threads),
