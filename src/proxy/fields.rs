@@ -30,34 +30,34 @@ pub(super) enum NoFields {
 
 /// Fields for which there is room from the start: most heads have no more.
 const FEW: usize = 16;
+/// Bytes of an answer's head of our own, and some to spare.
+const ROOM: usize = 512;
 
 /// Writes a name in lower case. Whether it is one.
 fn lower(name: &mut [u8]) -> bool {
     let mut is_name = !name.is_empty();
     for byte in name {
-        is_name &= is_of_name(*byte);
-        *byte = byte.to_ascii_lowercase();
+        *byte = LOWER.get(usize::from(*byte)).copied().unwrap_or_default();
+        is_name &= *byte != 0;
     }
     is_name
 }
 
-/// RFC 9110 §5.6.2.
-fn is_of_name(byte: u8) -> bool {
-    // Bits, as most of a head's bytes go through here.
-    const LOW: u64 = bits(b"!#$%&'*+-.0123456789", 0);
-    const HIGH: u64 = bits(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~", 64);
-    let set = if byte < 64 { LOW } else { HIGH };
-    byte < 128 && set >> (byte & 63) & 1 == 1
-}
-
-/// The set of bytes, each by its distance from the first.
-const fn bits(bytes: &[u8], first: u8) -> u64 {
-    let (mut set, mut rest) = (0, bytes);
+/// What bytes of a name are in lower case; zero is no part of one (RFC 9110 §5.6.2).
+const LOWER: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut rest = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz".as_slice();
     while let [byte, others @ ..] = rest {
-        set |= 1 << (*byte - first);
+        set(&mut table, *byte, *byte);
+        set(&mut table, byte.to_ascii_uppercase(), *byte);
         rest = others;
     }
-    set
+    table
+};
+
+#[expect(clippy::indexing_slicing, reason = "a byte is within 256, and it is done by the compiler")]
+const fn set(table: &mut [u8; 256], at: u8, to: u8) {
+    table[at as usize] = to;
 }
 
 /// Whether bytes are a value: no control byte but tabs (RFC 9110 §5.5).
@@ -68,11 +68,19 @@ fn is_value(bytes: &[u8]) -> bool {
 
 /// A value as text, where it is some: visible, and of ASCII.
 pub(super) fn text(value: &[u8]) -> Option<&str> {
-    let is_visible = |byte: &u8| (b' '..=b'~').contains(byte) || *byte == b'\t';
-    value.iter().all(is_visible).then(|| str::from_utf8(value).unwrap_or_default())
+    // Without an end in between: so the compiler looks at many at once.
+    let is_visible = value
+        .iter()
+        .fold(true, |all, byte| all & ((*byte >= b' ' && *byte < 0x7f) | (*byte == b'\t')));
+    if is_visible { str::from_utf8(value).ok() } else { None }
 }
 
 impl Fields {
+    /// None, and room for a few.
+    pub(super) fn with_room() -> Self {
+        Self { text: Vec::with_capacity(ROOM), lines: Vec::with_capacity(FEW) }
+    }
+
     /// Reads lines up to the empty one, each of which ends with LF, or with CR LF. No more than
     /// `most`.
     ///

@@ -25,7 +25,7 @@ pub(super) struct Answering {
 
 impl Answering {
     pub(super) fn new(status: StatusCode) -> Self {
-        Self { status, reason: None, fields: Fields::default() }
+        Self { status, reason: None, fields: Fields::with_room() }
     }
 }
 

@@ -162,14 +162,22 @@ fn own(
     // Nothing here needs escaping: the texts are ours and a request id has no quote or backslash.
     let (body, kind) = match form {
         Form::Problem => (
-            format!(
-                r#"{{"type":"about:blank","title":"{title}","status":{},"detail":"{detail}","request_id":"{id}"}}"#,
-                status.as_u16()
-            ),
+            [
+                r#"{"type":"about:blank","title":""#,
+                title,
+                r#"","status":"#,
+                status.as_str(),
+                r#","detail":""#,
+                detail,
+                r#"","request_id":""#,
+                id,
+                r#""}"#,
+            ]
+            .concat(),
             "application/problem+json",
         ),
         Form::Text => (
-            format!("{} {title}: {detail}\nrequest {id}\n", status.as_u16()),
+            [status.as_str(), " ", title, ": ", detail, "\nrequest ", id, "\n"].concat(),
             "text/plain; charset=utf-8",
         ),
         Form::Grpc => (String::new(), "application/grpc"),
@@ -184,7 +192,7 @@ fn own(
     }
     fields.add("content-type", kind);
     fields.add("cache-control", "no-store");
-    fields.add("proxy-status", format!("sidegate; error={error}"));
+    fields.add("proxy-status", ["sidegate; error=", error].concat());
     fields.add("x-request-id", id);
     Answer { head, body: Bytes::from(body) }
 }

@@ -87,19 +87,20 @@ impl Connection {
         let Self { link, outlet, intake, is_last } = self;
         let mut is_begun = false;
         poll_fn(|cx| {
-            if !is_begun {
+            let is_first = !std::mem::replace(&mut is_begun, true);
+            if is_first {
                 if !is_quiet(link, cx) {
                     return Poll::Ready(Sent::Unsent);
                 }
                 if let Err(fault) = outlet.begin(head, preamble, body) {
                     return Poll::Ready(Sent::Failed(fault));
                 }
-                is_begun = true;
             }
             if let Poll::Ready(Err(fault)) = outlet.poll(link, body, cx) {
                 return Poll::Ready(Sent::Failed(upload.fault().unwrap_or(fault)));
             }
-            while let Poll::Ready(answer) = intake.poll_head(link, &head.method, cx) {
+            // At first nothing can be there: it was looked just now, and who looked is woken.
+            while !is_first && let Poll::Ready(answer) = intake.poll_head(link, &head.method, cx) {
                 if let Ok(Some(Head { head, .. })) = &answer
                     && head.status == StatusCode::EARLY_HINTS
                 {
