@@ -37,12 +37,14 @@ enum End {
     Resting,
 }
 
-/// What a connection has among those that last goes with it, whatever of its request is left.
+/// What a connection has among those that last goes with it, whatever of its request is left; and a
+/// tunnel that never began: its record would keep it for ever.
 struct Stays<'c>(&'c Worker, &'c Activity);
 
 impl Drop for Stays<'_> {
     fn drop(&mut self) {
         self.0.lasting().leave(self.0, self.1);
+        drop(self.1.take_tunnel());
     }
 }
 
@@ -69,7 +71,7 @@ pub(super) async fn serve(
         End::TimedOut if activity.phase() == Phase::Head => {
             refuse_slow_head(&worker, line.transport(), &activity);
         }
-        End::TimedOut => drop(activity.take_tunnel()),
+        End::TimedOut => {}
         End::Resting => return line.is_idle().then(|| line.into_parts().0),
     }
     None
@@ -82,8 +84,10 @@ async fn converse(line: &mut Line, worker: &Rc<Worker>, activity: &Rc<Activity>)
             Ok(Some(request)) => request,
             Ok(None) => break,
             Err(refusal) => {
-                line.refuse(refusal).await;
                 head_refused(worker, refusal, activity);
+                // What is still waited for is not its head.
+                activity.end(clock::instant());
+                line.refuse(refusal).await;
                 break;
             }
         };

@@ -43,6 +43,7 @@ pub(super) struct Inlet {
     seen: usize,
     room: usize,
     rest: Rest,
+    has_ended: bool,
 }
 
 /// What is left of a request's body.
@@ -113,7 +114,13 @@ impl Inlet {
             seen: 0,
             room: READ,
             rest: Rest::Nothing,
+            has_ended: false,
         }
+    }
+
+    /// Whether the client says nothing more.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
     }
 
     /// One that has read these bytes.
@@ -280,7 +287,9 @@ impl Inlet {
             self.bytes.reserve(self.room);
         }
         let room = self.bytes.capacity() - self.bytes.len();
-        let read = ready!(pin!(transport.read_buf(&mut self.bytes)).poll(cx))?;
+        let read = ready!(pin!(transport.read_buf(&mut self.bytes)).poll(cx));
+        self.has_ended |= matches!(read, Ok(0) | Err(_));
+        let read = read?;
         if read == room {
             self.room = (self.room * 2).min(LARGE_READ);
         } else if read < self.room / 4 {

@@ -129,7 +129,7 @@ impl Line {
             if let Some(hint) = self.activity.take_hint() {
                 self.outlet.room().extend_from_slice(&hint);
             }
-            if self.outlet.is_full() {
+            if self.outlet.is_full() || self.activity.stalled().is_some() {
                 let _ = self.poll_said(cx);
             }
             match ready!(self.poll_beside(cx)) {
@@ -142,8 +142,11 @@ impl Line {
     /// Makes the answer to the request ready to go.
     pub(super) fn answer(&mut self, head: &Answering, body: &AnswerBody, date: &Date) {
         let Some(asked) = &mut self.asked else { return };
-        // What the client waits for is the answer.
-        asked.expects = false;
+        // A client that waits for a word to send its body will not, or is about to: what comes next
+        // could be either.
+        if std::mem::take(&mut asked.expects) && self.inflow.is_some() {
+            asked.is_kept = false;
+        }
         let ending = reply::write(self.outlet.room(), head, body, *asked, date);
         asked.is_kept = ending.is_kept;
         self.outlet.start(ending.framing, ending.promised);
@@ -208,7 +211,7 @@ impl Line {
 
     /// Ends the connection, so that what was said last is heard.
     pub(super) async fn part(&mut self) {
-        let is_heard = self.is_closed || self.inlet.is_fresh();
+        let is_heard = self.inlet.has_ended() || self.inlet.is_fresh();
         self.is_closed = true;
         if self.transport.shutdown().await.is_err() || is_heard {
             return;
@@ -271,7 +274,7 @@ struct Heard<'l> {
 }
 
 impl Heard<'_> {
-    fn note(&self, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn note<T>(&self, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         let since = || self.activity.stalled().or_else(|| Some(clock::instant()));
         self.activity.set_stalled(if poll.is_pending() { since() } else { None });
         poll
@@ -302,7 +305,9 @@ impl AsyncWrite for Heard<'_> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.transport).poll_flush(cx)
+        // TLS takes more than its client does.
+        let poll = Pin::new(&mut *self.transport).poll_flush(cx);
+        self.note(poll)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -7,7 +7,7 @@ use std::thread;
 use rustls::version::{TLS12, TLS13};
 
 use crate::authority::{Authority, write};
-use crate::harness::until;
+use crate::harness::{PATIENCE, until};
 use crate::rig::{GET, NOBODY, OK, WRITER};
 use crate::secure::{Client, Secure};
 use crate::wire::Wire;
@@ -210,6 +210,20 @@ fn a_client_that_is_slow_after_its_handshake_is_told_and_told_of() {
     let mut connection = secure.client().connect(secure.rig.gate.port, "localhost").unwrap();
     let answer = connection.exchange(&format!("GET /app HTTP/1.1\r\n{NOBODY}"), "}").unwrap();
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+/// TLS has room of its own for what its client does not take.
+#[test]
+fn a_client_that_does_not_read_is_not_waited_for() {
+    let secure = Secure::new("timeouts.body = \"300ms\"\ntimeouts.idle = \"300ms\"\n");
+    let mut connection = secure.client().connect(secure.rig.gate.port, "localhost").unwrap();
+    let requests = format!("GET /app HTTP/1.1\r\n{NOBODY}\r\n").repeat(200);
+    connection.0.sock.set_write_timeout(Some(PATIENCE)).unwrap();
+    // Until the gate takes no more, or has ended it.
+    while connection.0.write_all(requests.as_bytes()).is_ok() {}
+    let metric = |name| secure.rig.gate.metric(name, "");
+    until("the end", || metric("sidegate_connections_active") == 0.0);
+    assert_eq!(metric("sidegate_requests_in_flight"), 0.0);
 }
 
 #[test]

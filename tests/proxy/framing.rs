@@ -303,6 +303,21 @@ fn a_flaw_is_told_in_its_turn() {
     }
 }
 
+/// Also where the client leaves its connection open.
+#[test]
+fn a_flaw_is_told_once() {
+    let rig = Rig::new("timeouts.header = \"100ms\"\n");
+    let before = rig.events().len();
+    let mut client = rig.sent(format!("GET /app HTTP/1.1\n{WRITER}\r\n"));
+    assert_eq!(client.answer().status(), 400);
+    let active = || rig.gate.metric("sidegate_connections_active", "");
+    crate::harness::until("the end", || active() == 0.0);
+    crate::harness::until("the event", || rig.events().len() > before);
+    assert_eq!(rig.gate.metric("sidegate_denials_total", "bad_request"), 1.0);
+    assert_eq!(rig.events().len(), before + 1);
+    client.closed();
+}
+
 /// What was refused by its framing is counted and told as what is no head.
 #[test]
 fn a_flaw_is_counted_and_told() {
