@@ -195,7 +195,7 @@ impl Activity {
         self.uploading.set(uploading);
     }
 
-    /// Part of a head came.
+    /// Part of a head came, or one that is none.
     pub(super) fn head_came(&self) {
         if self.phase.get() == Phase::Idle {
             self.phase.set(Phase::Head);
@@ -221,10 +221,14 @@ impl Activity {
         self.uploading.get() && !self.is_stream
     }
 
-    /// A head is whole. Returns when its first byte came.
-    pub(super) fn begin(&self) -> Instant {
-        self.phase.set(Phase::Busy);
-        self.since.get()
+    /// A head is whole. Returns when its first byte came, and the time that it is.
+    pub(super) fn begin(&self) -> (Instant, Instant) {
+        let now = clock::instant();
+        // All of it came at once.
+        if self.phase.replace(Phase::Busy) == Phase::Idle {
+            self.since.set(now);
+        }
+        (self.since.get(), now)
     }
 
     /// An answer was given to the last byte.

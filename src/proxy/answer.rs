@@ -18,6 +18,7 @@ use tokio::io::AsyncReadExt as _;
 use super::chunks::{Piece, Pieces};
 use super::fault::Fault;
 use super::fields::Fields;
+use super::head::number;
 use super::link::Link;
 use super::message::Answering;
 use super::upstream::{PROTOCOL, RESET};
@@ -336,15 +337,9 @@ pub(super) fn read_trailers(bytes: &[u8]) -> Result<HeaderMap, Fault> {
 
 /// Whether a list names that option (RFC 9110 §7.6.1).
 pub(super) fn names(list: &[u8], option: &[u8]) -> bool {
-    list.split(|byte| *byte == b',').any(|named| named.trim_ascii().eq_ignore_ascii_case(option))
-}
-
-/// `1*DIGIT` (RFC 9110 §8.6).
-fn number(digits: &[u8]) -> Option<u64> {
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    let is_it = |named: &[u8]| named.trim_ascii().eq_ignore_ascii_case(option);
+    // Most lists are of one.
+    if list.contains(&b',') { list.split(|byte| *byte == b',').any(is_it) } else { is_it(list) }
 }
 
 #[cfg(test)]

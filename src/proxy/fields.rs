@@ -1,16 +1,19 @@
 //! The fields of a message, in their order (RFC 9110 §5), and how they are read (RFC 9112 §5).
 //!
 //! One text and where in it the lines are: heads are short, and a field is found by looking at each.
-//! Nothing is hashed or shared, and of a head that came over HTTP/1.1 nothing is copied but the whole.
+//! One that is asked for and not there is mostly known not to be by a bit of its name, and nothing is
+//! looked at. Nothing is shared, and of a head that came over HTTP/1.1 nothing is copied but the whole.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use memchr::memchr;
+use memchr::memchr_iter;
 
 /// Names and values.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Fields {
     text: Vec<u8>,
     lines: Vec<Line>,
+    /// A bit for each name that is there or was.
+    marks: u64,
 }
 
 /// Where a name begins in the text and ends, and its value.
@@ -33,14 +36,26 @@ const FEW: usize = 16;
 /// Bytes of an answer's head of our own, and some to spare.
 const ROOM: usize = 512;
 
-/// Writes a name in lower case. Whether it is one.
-fn lower(name: &mut [u8]) -> bool {
-    let mut is_name = !name.is_empty();
-    for byte in name {
-        *byte = LOWER.get(usize::from(*byte)).copied().unwrap_or_default();
-        is_name &= *byte != 0;
+/// Writes a name in lower case that ends with a colon. How long it is; nothing where it is none.
+fn lower(line: &mut [u8]) -> Option<usize> {
+    for (at, byte) in line.iter_mut().enumerate() {
+        let letter = LOWER.get(usize::from(*byte)).copied().unwrap_or_default();
+        if letter == 0 {
+            return (*byte == b':' && at > 0).then_some(at);
+        }
+        *byte = letter;
     }
-    is_name
+    None
+}
+
+/// The bit of a name. Of names that are the same it is the same.
+const fn mark(name: &[u8]) -> u64 {
+    let (first, last) = match name {
+        [first, .., last] => (*first, *last),
+        _ => (0, 0),
+    };
+    let length = (name.len() & 0xff) as u8;
+    1 << ((length.wrapping_mul(5) ^ first.wrapping_mul(3) ^ last.wrapping_mul(11)) % 64)
 }
 
 /// What bytes of a name are in lower case; zero is no part of one (RFC 9110 §5.6.2).
@@ -60,10 +75,25 @@ const fn set(table: &mut [u8; 256], at: u8, to: u8) {
     table[at as usize] = to;
 }
 
-/// Whether bytes are a value: no control byte but tabs (RFC 9110 §5.5).
+/// A control byte but a tab: no part of a value (RFC 9110 §5.5).
+const fn is_control(byte: u8) -> bool {
+    (byte < b' ' && byte != b'\t') || byte == 0x7f
+}
+
+/// Whether bytes are a value.
 fn is_value(bytes: &[u8]) -> bool {
     // No byte ends the loop early: so the compiler looks at many at once.
-    !bytes.iter().fold(false, |any, byte| any | ((*byte < b' ' && *byte != b'\t') || *byte == 0x7f))
+    !bytes.iter().fold(false, |any, byte| any | is_control(*byte))
+}
+
+/// How many control bytes there are.
+fn controls(bytes: &[u8]) -> usize {
+    // So few at once that they are counted in a byte: many at once.
+    let few = bytes.chunks(128);
+    few.map(|few| {
+        usize::from(few.iter().fold(0_u8, |count, byte| count + u8::from(is_control(*byte))))
+    })
+    .sum()
 }
 
 /// A value as text, where it is some: visible, and of ASCII.
@@ -78,7 +108,7 @@ pub(super) fn text(value: &[u8]) -> Option<&str> {
 impl Fields {
     /// None, and room for a few.
     pub(super) fn with_room() -> Self {
-        Self { text: Vec::with_capacity(ROOM), lines: Vec::with_capacity(FEW) }
+        Self { text: Vec::with_capacity(ROOM), lines: Vec::with_capacity(FEW), marks: 0 }
     }
 
     /// Reads lines up to the empty one, each of which ends with LF, or with CR LF. No more than
@@ -88,38 +118,37 @@ impl Fields {
     ///
     /// When they are no fields.
     pub(super) fn read(bytes: &[u8], most: usize) -> Result<Self, NoFields> {
-        let mut fields = Self { text: bytes.to_vec(), lines: Vec::with_capacity(FEW) };
-        let mut start = 0;
-        loop {
-            let rest = fields.text.get_mut(start..).ok_or(NoFields::Unreadable)?;
-            let length = memchr(b'\n', rest).ok_or(NoFields::Unreadable)?;
-            let line = rest.get_mut(..length).unwrap_or_default();
+        let mut fields = Self { text: bytes.to_vec(), lines: Vec::with_capacity(FEW), marks: 0 };
+        let (mut start, mut ends) = (0, 0);
+        for end in memchr_iter(b'\n', bytes) {
+            let line = fields.text.get_mut(start..end).ok_or(NoFields::Unreadable)?;
             let line = match line {
-                [line @ .., b'\r'] => line,
+                [line @ .., b'\r'] => {
+                    ends += 1;
+                    line
+                }
                 line => line,
             };
+            ends += 1;
             if line.is_empty() {
-                return Ok(fields);
+                // All that there is of them are the ends of lines.
+                let read = bytes.get(..=end).unwrap_or_default();
+                return if controls(read) == ends { Ok(fields) } else { Err(NoFields::Unreadable) };
             }
             if fields.lines.len() >= most {
                 return Err(NoFields::TooMany);
             }
-            let colon = memchr(b':', line).ok_or(NoFields::Unreadable)?;
-            let (name, value) = line.split_at_mut_checked(colon).ok_or(NoFields::Unreadable)?;
-            if !lower(name) || !is_value(value) {
-                return Err(NoFields::Unreadable);
-            }
-            let mut first = start + colon + 1;
-            let mut end = start + line.len();
-            while first < end && is_blank(&fields.text, first) {
-                first += 1;
-            }
-            while first < end && is_blank(&fields.text, end - 1) {
-                end -= 1;
-            }
-            fields.lines.push(Line { name: place(start, start + colon), value: place(first, end) });
-            start += length + 1;
+            let colon = lower(line).ok_or(NoFields::Unreadable)?;
+            let (name, value) = line.split_at_checked(colon).ok_or(NoFields::Unreadable)?;
+            fields.marks |= mark(name);
+            let value = value.get(1..).unwrap_or_default();
+            let first = start + line.len() - trim_start(value).len();
+            let value = (first, first + trim(value).len());
+            let name = place(start, start + colon);
+            fields.lines.push(Line { name, value: place(value.0, value.1) });
+            start = end + 1;
         }
+        Err(NoFields::Unreadable)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -133,7 +162,8 @@ impl Fields {
 
     pub(super) fn all<'f>(&'f self, name: &'f str) -> impl Iterator<Item = &'f [u8]> + 'f {
         let name = name.as_bytes();
-        let lines = self.lines.iter().filter(move |line| self.part(line.name) == name);
+        let lines = if self.may_have(name) { self.lines.as_slice() } else { &[] };
+        let lines = lines.iter().filter(move |line| self.part(line.name) == name);
         lines.map(|line| self.part(line.value))
     }
 
@@ -158,13 +188,32 @@ impl Fields {
         let start = self.text.len();
         self.text.extend_from_slice(name.as_bytes());
         let colon = self.text.len();
-        if !self.text.get_mut(start..).is_some_and(lower) || !is_value(value) {
+        self.text.push(b':');
+        let name = self.text.get_mut(start..).unwrap_or_default();
+        if lower(name) != Some(colon - start) || !is_value(value) {
             self.text.truncate(start);
             return;
         }
+        self.marks |= mark(self.text.get(start..colon).unwrap_or_default());
+        let first = self.text.len();
         self.text.extend_from_slice(value);
-        let end = self.text.len();
-        self.lines.push(Line { name: place(start, colon), value: place(colon, end) });
+        let value = place(first, self.text.len());
+        self.lines.push(Line { name: place(start, colon), value });
+    }
+
+    /// The same of a field of ours: its name is one in lower case, its value one in parts.
+    pub(super) fn say<const PARTS: usize>(&mut self, name: &'static str, value: [&str; PARTS]) {
+        debug_assert!(value.iter().all(|part| is_value(part.as_bytes())), "{name}: {value:?}");
+        debug_assert_eq!(name, name.to_ascii_lowercase());
+        let start = self.text.len();
+        self.text.extend_from_slice(name.as_bytes());
+        let colon = self.text.len();
+        for part in value {
+            self.text.extend_from_slice(part.as_bytes());
+        }
+        self.marks |= mark(name.as_bytes());
+        let value = place(colon, self.text.len());
+        self.lines.push(Line { name: place(start, colon), value });
     }
 
     /// Adds a field in the place of those with its name.
@@ -174,13 +223,21 @@ impl Fields {
     }
 
     pub(super) fn remove(&mut self, name: &str) {
-        self.retain(|it| it != name.as_bytes());
+        if self.may_have(name.as_bytes()) {
+            self.retain(|it| it != name.as_bytes());
+        }
     }
 
     /// Keeps the fields whose names pass.
     pub(super) fn retain(&mut self, mut passes: impl FnMut(&[u8]) -> bool) {
-        let Self { text, lines } = self;
+        let Self { text, lines, .. } = self;
         lines.retain(|line| passes(part(text, line.name)));
+    }
+
+    /// Whether it has to be looked for.
+    #[inline]
+    fn may_have(&self, name: &[u8]) -> bool {
+        self.marks & mark(name) != 0
     }
 
     fn part(&self, place: (u32, u32)) -> &[u8] {
@@ -196,10 +253,6 @@ fn part(text: &[u8], (start, end): (u32, u32)) -> &[u8] {
 /// an upstream writes it 128 KiB.
 fn place(start: usize, end: usize) -> (u32, u32) {
     (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(end).unwrap_or(u32::MAX))
-}
-
-fn is_blank(text: &[u8], at: usize) -> bool {
-    matches!(text.get(at), Some(b' ' | b'\t'))
 }
 
 impl From<&HeaderMap> for Fields {
@@ -228,8 +281,16 @@ impl From<&Fields> for HeaderMap {
 }
 
 /// Without the blanks that a value may stand between (RFC 9110 §5.5).
-pub(super) fn trim(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+pub(super) fn trim(value: &[u8]) -> &[u8] {
+    let mut value = trim_start(value);
+    while let [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+fn trim_start(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
     }
     value

@@ -40,7 +40,7 @@ pub(super) async fn answer(
     mut asking: Asking,
     incoming: Incoming,
 ) -> Answer<AnswerBody> {
-    let started = activity.begin();
+    let (started, begun) = activity.begin();
     let generation = worker.generation();
     let snapshot = &generation.snapshot;
     let trace = worker.trace(&asking.fields);
@@ -55,7 +55,7 @@ pub(super) async fn answer(
     {
         return fail(fault, &asking, &trace, record);
     }
-    let (decision, decided) = decide(worker, activity, &generation, &asking, &incoming);
+    let (decision, decided) = decide(worker, activity, &generation, &asking, &incoming, begun);
     let permit = match decision {
         Decision::Allow(permit) => permit,
         Decision::Deny(denial) => {
@@ -190,15 +190,15 @@ pub(super) async fn answer(
     }
 }
 
-/// The decision, and when it was made.
+/// The decision, and when it was made. It takes as long as it is since its head was whole.
 fn decide<'s>(
     worker: &Worker,
     activity: &Activity,
     generation: &'s Generation,
     asking: &Asking,
     incoming: &Incoming,
+    begun: Instant,
 ) -> (Decision<'s>, Instant) {
-    let started = clock::instant();
     let query = extract::query(&asking.method, &asking.uri, asking.version, &asking.fields);
     let decision = match query {
         Ok(mut query) => {
@@ -215,7 +215,7 @@ fn decide<'s>(
         Err(reason) => Decision::Deny(Denial { reason, facts: Facts::default() }),
     };
     let decided = clock::instant();
-    worker.meters().decided(decided.saturating_duration_since(started));
+    worker.meters().decided(decided.saturating_duration_since(begun));
     (decision, decided)
 }
 

@@ -167,9 +167,13 @@ impl Inlet {
     ) -> Poll<Result<Option<Asking>, BadHead>> {
         loop {
             if self.seen < self.bytes.len() {
-                activity.head_came();
-                if let Some(head) = self.next_head(limits)? {
-                    return Poll::Ready(Ok(Some(head)));
+                match self.next_head(limits) {
+                    Ok(Some(head)) => return Poll::Ready(Ok(Some(head))),
+                    Ok(None) => activity.head_came(),
+                    Err(refusal) => {
+                        activity.head_came();
+                        return Poll::Ready(Err(refusal));
+                    }
                 }
             }
             match ready!(self.poll_read(transport, LEAST_READ, cx)) {

@@ -19,6 +19,7 @@ use tokio::io::AsyncWrite;
 use super::body::RequestBody;
 use super::fault::Fault;
 use super::fields::{Fields, text};
+use super::head::number;
 use super::message::Asking;
 
 /// Bytes that are copied behind each other, to go in one piece. What is longer goes by itself.
@@ -95,8 +96,7 @@ impl Outlet {
             }
             match name {
                 b"content-length" => {
-                    let value = text(value).and_then(|value| value.parse().ok());
-                    length = Some(value.ok_or(Fault::BodyBroken)?);
+                    length = Some(number(value).ok_or(Fault::BodyBroken)?);
                 }
                 b"transfer-encoding" => is_chunked = true,
                 _ => {}

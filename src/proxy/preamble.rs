@@ -31,31 +31,25 @@ pub(super) fn write(
     // A route has a product even where nobody asks, as in a preflight.
     let nobody = Description::default();
     let words = if words.account.is_some() { words } else { &nobody };
-    let named = [
-        ("x-sidegate-account: ", words.account),
-        ("x-sidegate-key-id: ", words.key_id),
-        ("x-sidegate-workspace: ", words.workspace),
-        ("x-sidegate-environment: ", words.environment),
-        ("x-sidegate-product: ", words.product),
-        ("x-sidegate-permission: ", words.permission),
-        ("x-sidegate-area: ", words.area),
-        ("x-sidegate-level: ", words.level.map(Level::name)),
-        ("x-request-id: ", Some(trace.request_id())),
-        ("traceparent: ", Some(trace.traceparent())),
-    ];
-    for (name, value) in named {
-        if let Some(value) = value {
-            line(room, name, value.as_bytes());
-        }
-    }
+    // Names are bytes of a known length: they are written, not copied.
+    maybe(room, b"x-sidegate-account: ", words.account);
+    maybe(room, b"x-sidegate-key-id: ", words.key_id);
+    maybe(room, b"x-sidegate-workspace: ", words.workspace);
+    maybe(room, b"x-sidegate-environment: ", words.environment);
+    maybe(room, b"x-sidegate-product: ", words.product);
+    maybe(room, b"x-sidegate-permission: ", words.permission);
+    maybe(room, b"x-sidegate-area: ", words.area);
+    maybe(room, b"x-sidegate-level: ", words.level.map(Level::name));
+    line(room, b"x-request-id: ", trace.request_id().as_bytes());
+    line(room, b"traceparent: ", trace.traceparent().as_bytes());
     match peer.forwarded() {
         Some(address) if peer.is_trusted() => {
             return extend(room, fields, address, peer.scheme());
         }
-        Some(address) => line(room, "x-forwarded-for: ", address.as_bytes()),
+        Some(address) => line(room, b"x-forwarded-for: ", address.as_bytes()),
         None => {}
     }
-    line(room, "x-forwarded-proto: ", peer.scheme().as_bytes());
+    line(room, b"x-forwarded-proto: ", peer.scheme().as_bytes());
     if let Some(value) = fields.get("host") {
         host(room, value);
     }
@@ -86,7 +80,7 @@ fn extend(room: &mut Vec<u8>, fields: &Fields, peer: &str, own: &str) {
     }
     let scheme = one(fields, "x-forwarded-proto")
         .filter(|scheme| matches!(*scheme, "http" | "https" | "ws" | "wss"));
-    line(room, "x-forwarded-proto: ", scheme.unwrap_or(own).as_bytes());
+    line(room, b"x-forwarded-proto: ", scheme.unwrap_or(own).as_bytes());
     let is_one = |host: &&str| !host.contains(',') && Host::parse(host).is_some();
     let named = one(fields, "x-forwarded-host").filter(is_one);
     if let Some(value) = named.or_else(|| one(fields, "host")) {
@@ -97,7 +91,7 @@ fn extend(room: &mut Vec<u8>, fields: &Fields, peer: &str, own: &str) {
 /// Not of a host with a `,`: some read the field as a list, and would take a part for the whole.
 fn host(room: &mut Vec<u8>, value: &[u8]) {
     if !value.contains(&b',') {
-        line(room, "x-forwarded-host: ", value);
+        line(room, b"x-forwarded-host: ", value);
     }
 }
 
@@ -120,8 +114,16 @@ fn one<'f>(fields: &'f Fields, name: &'f str) -> Option<&'f str> {
     fields.one(name).and_then(text)
 }
 
-fn line(room: &mut Vec<u8>, name: &str, value: &[u8]) {
-    room.extend_from_slice(name.as_bytes());
+fn maybe<const N: usize>(room: &mut Vec<u8>, name: &[u8; N], value: Option<&str>) {
+    if let Some(value) = value {
+        line(room, name, value.as_bytes());
+    }
+}
+
+#[inline]
+fn line<const N: usize>(room: &mut Vec<u8>, name: &[u8; N], value: &[u8]) {
+    room.reserve(N + value.len() + 2);
+    room.extend_from_slice(name);
     room.extend_from_slice(value);
     room.extend_from_slice(b"\r\n");
 }

@@ -1,14 +1,12 @@
 //! The head of an answer to a client of HTTP/1.1, and how its body ends (RFC 9112 §6.3).
 
-use std::io::Write as _;
-
 use http::header::HeaderName;
 use http::{Method, StatusCode, Version};
 use http_body::Body;
 
 use super::answer::names;
 use super::date::Date;
-use super::fields::text;
+use super::head::number;
 use super::message::{Answering, Asking};
 use super::outlet::{Framing, promised};
 
@@ -81,7 +79,7 @@ pub(super) fn write(
         match name {
             b"content-length" => {
                 // A second one was refused, and one that is no number.
-                length = text(value).and_then(|value| value.parse::<u64>().ok());
+                length = number(value);
                 if !may_have_length(status) {
                     continue;
                 }
@@ -100,8 +98,7 @@ pub(super) fn write(
     let framing = match (length, body.size_hint().exact()) {
         (Some(length), _) if has_body => Framing::Length(length),
         (None, Some(length)) if has_body || (asked.is_head && length > 0) => {
-            // A vector takes whatever is written.
-            let _ = write!(room, "content-length: {length}\r\n");
+            line(room, b"content-length", itoa::Buffer::new().format(length).as_bytes());
             if has_body { Framing::Length(length) } else { Framing::Over }
         }
         _ if !has_body => Framing::Over,
@@ -143,6 +140,7 @@ fn first_line(room: &mut Vec<u8>, head: &Answering, is_old: bool) {
     room.extend_from_slice(b"\r\n");
 }
 
+#[inline]
 fn line(room: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     room.reserve(name.len() + value.len() + 4);
     room.extend_from_slice(name);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderValue};
 
 use super::fault::Fault;
 use super::fields::Fields;
@@ -12,10 +12,12 @@ use super::message::{Answer, Answering};
 use super::trace::Trace;
 use crate::policy::DenyReason;
 
-const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: &str = "grpc-message";
+const GRPC_STATUS: &str = "grpc-status";
 /// How soon an overloaded sidecar is worth asking again, in seconds.
 const RETRY_SECONDS: &str = "1";
+/// Bytes of a body of ours, and some to spare.
+const BODY: usize = 256;
 
 /// How the client wants to read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,11 +80,11 @@ pub(super) fn denied(
             } else {
                 r#"Bearer realm="sidegate", error="invalid_token""#
             };
-            fields.add("www-authenticate", challenge);
+            fields.say("www-authenticate", [challenge]);
         }
         403 if reason == DenyReason::ViewOnly => {
             let challenge = r#"Bearer realm="sidegate", error="insufficient_scope""#;
-            fields.add("www-authenticate", challenge);
+            fields.say("www-authenticate", [challenge]);
         }
         405 => fields.add("allow", allow),
         _ => {}
@@ -159,10 +161,11 @@ fn own(
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let title = status.canonical_reason().unwrap_or_default();
     let id = trace.request_id();
+    let mut body = Vec::new();
     // Nothing here needs escaping: the texts are ours and a request id has no quote or backslash.
-    let (body, kind) = match form {
-        Form::Problem => (
-            [
+    let kind = match form {
+        Form::Problem => {
+            let parts = [
                 r#"{"type":"about:blank","title":""#,
                 title,
                 r#"","status":"#,
@@ -172,29 +175,36 @@ fn own(
                 r#"","request_id":""#,
                 id,
                 r#""}"#,
-            ]
-            .concat(),
-            "application/problem+json",
-        ),
-        Form::Text => (
-            [status.as_str(), " ", title, ": ", detail, "\nrequest ", id, "\n"].concat(),
-            "text/plain; charset=utf-8",
-        ),
-        Form::Grpc => (String::new(), "application/grpc"),
+            ];
+            write(&mut body, &parts);
+            "application/problem+json"
+        }
+        Form::Text => {
+            write(&mut body, &[status.as_str(), " ", title, ": ", detail, "\nrequest ", id, "\n"]);
+            "text/plain; charset=utf-8"
+        }
+        Form::Grpc => "application/grpc",
     };
     let mut head = Answering::new(status);
     let fields = &mut head.fields;
     if form == Form::Grpc {
         head.status = StatusCode::OK;
-        fields.add(GRPC_STATUS.as_str(), grpc_status(status.as_u16()));
+        fields.say(GRPC_STATUS, [grpc_status(status.as_u16())]);
         // Letters and spaces: nothing of it has to be escaped.
-        fields.add(GRPC_MESSAGE.as_str(), detail);
+        fields.say(GRPC_MESSAGE, [detail]);
     }
-    fields.add("content-type", kind);
-    fields.add("cache-control", "no-store");
-    fields.add("proxy-status", ["sidegate; error=", error].concat());
-    fields.add("x-request-id", id);
+    fields.say("content-type", [kind]);
+    fields.say("cache-control", ["no-store"]);
+    fields.say("proxy-status", ["sidegate; error=", error]);
+    fields.say("x-request-id", [id]);
     Answer { head, body: Bytes::from(body) }
+}
+
+fn write(body: &mut Vec<u8>, parts: &[&str]) {
+    body.reserve(BODY);
+    for part in parts {
+        body.extend_from_slice(part.as_bytes());
+    }
 }
 
 #[cfg(test)]

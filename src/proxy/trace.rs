@@ -1,53 +1,58 @@
 //! The ids under which a request is found again: `X-Request-Id` and W3C `traceparent`.
 
-use bytes::Bytes;
+use arrayvec::ArrayString;
 
-use super::fields::Fields;
+use super::fields::{Fields, text};
 use super::protocols;
 use crate::telemetry::Spans;
 
 /// Bytes of a traceparent of version 00.
 const LENGTH: usize = 55;
 
+/// A traceparent of version 00.
+type Parent = ArrayString<LENGTH>;
+
 /// The ids of one request, kept where the client sent valid ones, else made.
 #[derive(Debug, Clone)]
 pub(super) struct Trace {
-    request_id: Bytes,
+    id: RequestId,
     /// As it goes on: the client's own, unless there is a span of ours in between.
-    traceparent: Bytes,
+    traceparent: Parent,
     /// The client's span, where there is one of ours.
     parent: Option<u64>,
     is_continued: bool,
     is_exported: bool,
 }
 
+/// Where a request's id stands. Most have none of their own, and nothing is allocated for it.
+#[derive(Debug, Clone)]
+enum RequestId {
+    Sent(Box<str>),
+    /// That of its trace, which is as new.
+    OfTrace,
+    Made(ArrayString<32>),
+}
+
 impl Trace {
     pub(super) fn of(fields: &Fields, random: &mut fastrand::Rng, spans: Option<&Spans>) -> Self {
-        let request_id = fields
+        let sent = fields
             .one("x-request-id")
-            .filter(|value| is_request_id(value) && !is_credential(fields, value));
-        let traceparent = fields.one("traceparent").and_then(known);
-        let is_continued = traceparent.is_some();
-        let (parent, is_exported) = (None, false);
-        let mut trace = match (request_id, traceparent) {
-            (Some(request_id), Some(traceparent)) => {
-                let request_id = Bytes::copy_from_slice(request_id);
-                Self { request_id, traceparent, parent, is_continued, is_exported }
-            }
-            (request_id, traceparent) => {
-                let ratio = spans.map_or(0.0, Spans::ratio);
-                let is_sampled = !is_continued && ratio > 0.0 && random.f64() < ratio;
-                let made = Made::new(random, is_sampled);
-                Self {
-                    request_id: request_id
-                        .map_or_else(|| made.request_id(), Bytes::copy_from_slice),
-                    traceparent: traceparent.unwrap_or_else(|| made.traceparent()),
-                    parent,
-                    is_continued,
-                    is_exported,
-                }
-            }
+            .filter(|value| is_request_id(value) && !is_credential(fields, value))
+            .and_then(text);
+        let continued = fields.one("traceparent").and_then(known);
+        let is_continued = continued.is_some();
+        let id = match sent {
+            Some(id) => RequestId::Sent(id.into()),
+            // Its trace may have others.
+            None if is_continued => RequestId::Made(digits(random)),
+            None => RequestId::OfTrace,
         };
+        let traceparent = continued.unwrap_or_else(|| {
+            let ratio = spans.map_or(0.0, Spans::ratio);
+            let is_sampled = ratio > 0.0 && random.f64() < ratio;
+            made(random, is_sampled)
+        });
+        let mut trace = Self { id, traceparent, parent: None, is_continued, is_exported: false };
         if spans.is_some() && trace.is_sampled() {
             trace.is_exported = true;
             trace.begin_span(random);
@@ -56,15 +61,19 @@ impl Trace {
     }
 
     pub(super) fn request_id(&self) -> &str {
-        str::from_utf8(&self.request_id).unwrap_or_default()
+        match &self.id {
+            RequestId::Sent(id) => id,
+            RequestId::OfTrace => self.trace_id(),
+            RequestId::Made(id) => id,
+        }
     }
 
     pub(super) fn traceparent(&self) -> &str {
-        str::from_utf8(&self.traceparent).unwrap_or_default()
+        &self.traceparent
     }
 
     pub(super) fn trace_id(&self) -> &str {
-        self.traceparent().get(3..35).unwrap_or_default()
+        self.traceparent.get(3..35).unwrap_or_default()
     }
 
     pub(super) fn parent(&self) -> Option<u64> {
@@ -82,7 +91,7 @@ impl Trace {
     }
 
     fn is_sampled(&self) -> bool {
-        is_sampled(&self.traceparent)
+        is_sampled(self.traceparent.as_bytes())
     }
 
     /// Puts a span of ours between the client's and what comes behind; one that was made is ours.
@@ -90,44 +99,44 @@ impl Trace {
         if !self.is_continued {
             return;
         }
-        let mut text = [0; LENGTH];
-        text.copy_from_slice(self.traceparent.get(..LENGTH).unwrap_or(&[b'0'; LENGTH]));
-        self.parent = text
-            .get(36..52)
-            .and_then(|digits| u64::from_str_radix(str::from_utf8(digits).ok()?, 16).ok());
-        if let Some(place) = text.get_mut(36..52) {
+        let digits = self.traceparent.get(36..52).unwrap_or_default();
+        self.parent = u64::from_str_radix(digits, 16).ok();
+        let mut bytes = [b'0'; LENGTH];
+        bytes.copy_from_slice(self.traceparent.as_bytes());
+        if let Some(place) = bytes.get_mut(36..52) {
             place.copy_from_slice(&hex(random.u64(..) | 1));
         }
-        self.traceparent = Bytes::copy_from_slice(&text);
+        self.traceparent = string(&bytes);
     }
 }
 
-/// A traceparent whose trace id is the request's id, too: one text, one allocation.
-struct Made(Bytes);
-
-impl Made {
-    fn new(random: &mut fastrand::Rng, is_sampled: bool) -> Self {
-        // Flags 00: nobody has decided to record it. An id of zeros is none: the last bit is set.
-        let mut text = match is_sampled {
-            false => *b"00-................................-................-00",
-            true => *b"00-................................-................-01",
-        };
-        let (trace, span) = ([random.u64(..), random.u64(..) | 1], random.u64(..) | 1);
-        for (at, bits) in [(3, trace[0]), (19, trace[1]), (36, span)] {
-            if let Some(place) = text.get_mut(at..at + 16) {
-                place.copy_from_slice(&hex(bits));
-            }
+/// A new trace.
+fn made(random: &mut fastrand::Rng, is_sampled: bool) -> Parent {
+    // Flags 00: nobody has decided to record it. An id of zeros is none: the last bit is set.
+    let mut bytes = match is_sampled {
+        false => *b"00-................................-................-00",
+        true => *b"00-................................-................-01",
+    };
+    let (trace, span) = ([random.u64(..), random.u64(..) | 1], random.u64(..) | 1);
+    for (at, bits) in [(3, trace[0]), (19, trace[1]), (36, span)] {
+        if let Some(place) = bytes.get_mut(at..at + 16) {
+            place.copy_from_slice(&hex(bits));
         }
-        Self(Bytes::copy_from_slice(&text))
     }
+    string(&bytes)
+}
 
-    fn request_id(&self) -> Bytes {
-        self.0.slice(3..35)
-    }
+/// The id of a request.
+fn digits(random: &mut fastrand::Rng) -> ArrayString<32> {
+    let mut bytes = [0; 32];
+    let (high, low) = bytes.split_at_mut(16);
+    high.copy_from_slice(&hex(random.u64(..)));
+    low.copy_from_slice(&hex(random.u64(..)));
+    string(&bytes)
+}
 
-    fn traceparent(&self) -> Bytes {
-        self.0.clone()
-    }
+fn string<const N: usize>(bytes: &[u8; N]) -> ArrayString<N> {
+    ArrayString::from_byte_string(bytes).unwrap_or_default()
 }
 
 /// Sixteen hex digits, eight at a time: nibbles are spread to bytes, and a byte above nine is moved
@@ -170,7 +179,7 @@ fn is_sampled(traceparent: &[u8]) -> bool {
 
 /// The client's traceparent, if it is one (W3C Trace Context §3.2): of version 00 as it is; of a later
 /// one what 00 knows of it (§4.3), with nothing said of what it does not know.
-fn known(bytes: &[u8]) -> Option<Bytes> {
+fn known(bytes: &[u8]) -> Option<Parent> {
     let (first, rest) = bytes.split_at_checked(LENGTH)?;
     let shape = first.iter().enumerate().all(|(at, byte)| match at {
         2 | 35 | 52 => *byte == b'-',
@@ -183,7 +192,7 @@ fn known(bytes: &[u8]) -> Option<Bytes> {
         return None;
     }
     match (first.get(..2)?, rest) {
-        (b"00", []) => Some(Bytes::copy_from_slice(bytes)),
+        (b"00", []) => Some(string(first.try_into().ok()?)),
         (b"00" | b"ff", _) => None,
         (_, [] | [b'-', ..]) => {
             let mut text = [0; LENGTH];
@@ -191,7 +200,7 @@ fn known(bytes: &[u8]) -> Option<Bytes> {
             let sampled = is_sampled(&text);
             text.get_mut(..2)?.copy_from_slice(b"00");
             text.get_mut(53..)?.copy_from_slice(if sampled { b"01" } else { b"00" });
-            Some(Bytes::copy_from_slice(&text))
+            Some(string(&text))
         }
         _ => None,
     }
@@ -233,10 +242,12 @@ mod tests {
             fields.add("traceparent", parent);
             let trace = Trace::of(&fields, &mut random, None);
             assert_eq!(trace.request_id() == id, keeps_id, "{id:?}");
-            assert_eq!(trace.traceparent == parent, keeps_parent, "{parent:?}");
+            assert_eq!(trace.traceparent() == parent, keeps_parent, "{parent:?}");
             assert_eq!(trace.is_continued(), keeps_parent, "{parent:?}");
-            assert!(known(&trace.traceparent).is_some() && is_request_id(&trace.request_id));
+            let (parent, id) = (trace.traceparent().as_bytes(), trace.request_id().as_bytes());
+            assert!(known(parent).is_some() && is_request_id(id));
             assert_eq!((trace.trace_id().len(), trace.is_exported()), (32, false));
+            assert!(keeps_id || !keeps_parent || trace.request_id() != trace.trace_id());
         }
         let bare = Trace::of(&Fields::default(), &mut random, None);
         assert_eq!(bare.request_id(), bare.trace_id());
