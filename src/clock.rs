@@ -5,16 +5,13 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use rustix::time::{ClockId, clock_gettime};
-
 use crate::policy::UnixSeconds;
 
 /// The wall clock now, in whole seconds. A clock set before 1970 reads as 1970.
-///
-/// It is that of the system's last tick, some milliseconds late at most: a request reads it more than
-/// once, and the exact one costs several times as much.
+#[expect(clippy::disallowed_methods, reason = "this is the one reader of the wall clock")]
 pub fn now() -> UnixSeconds {
-    UnixSeconds(clock_gettime(ClockId::RealtimeCoarse).tv_sec.max(0))
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixSeconds(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// The wall clock now, in microseconds from 1970, for what is only told.
