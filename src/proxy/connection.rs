@@ -200,7 +200,7 @@ fn refused(
             request_id: &activity.id(),
             peer: activity.peer.text(),
         };
-        meters.refused(snapshot, &refusal, clock::now());
+        meters.refused(snapshot, &refusal, worker.date().at(now));
     }
     drop(meters);
     let event = RequestEvent {

@@ -1,35 +1,52 @@
-//! The `Date` of answers that have none (RFC 9110 §6.6.1), written once a second.
+//! A worker's wall clock: read once a moment, as each request asks for it more than once; and the
+//! `Date` of answers that have none (RFC 9110 §6.6.1), written once a second.
 
 use std::cell::Cell;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::clock;
 use crate::policy::UnixSeconds;
 
 /// Bytes of a date of HTTP, whatever it is.
 const LENGTH: usize = 29;
+/// How late it may be.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// The date, of one worker.
 #[derive(Debug)]
-pub(super) struct Date(Cell<(UnixSeconds, [u8; LENGTH])>);
+pub(super) struct Date {
+    read: Cell<(Instant, UnixSeconds)>,
+    written: Cell<(UnixSeconds, [u8; LENGTH])>,
+}
 
 impl Default for Date {
     fn default() -> Self {
         let now = clock::now();
-        Self(Cell::new((now, text(now))))
+        Self { read: Cell::new((clock::instant(), now)), written: Cell::new((now, text(now))) }
     }
 }
 
 impl Date {
-    /// As it is in a field.
+    /// The wall clock, by the steady one.
+    pub(super) fn at(&self, now: Instant) -> UnixSeconds {
+        let (read, seconds) = self.read.get();
+        if now.saturating_duration_since(read) < MOMENT {
+            return seconds;
+        }
+        let seconds = clock::now();
+        self.read.set((now, seconds));
+        seconds
+    }
+
+    /// As it is in a field: when it was last asked [`at`](Self::at).
     pub(super) fn text(&self) -> [u8; LENGTH] {
-        let now = clock::now();
-        let (written, before) = self.0.get();
+        let (_, now) = self.read.get();
+        let (written, before) = self.written.get();
         if written == now {
             return before;
         }
         let text = text(now);
-        self.0.set((now, text));
+        self.written.set((now, text));
         text
     }
 }
@@ -50,5 +67,8 @@ mod tests {
         let date = Date::default();
         assert_eq!(date.text().len(), LENGTH);
         assert!(date.text().ends_with(b" GMT"));
+        date.written.set((UnixSeconds(0), [0; LENGTH]));
+        date.at(clock::instant() + MOMENT);
+        assert!(date.text().ends_with(b" GMT"), "written anew");
     }
 }

@@ -141,9 +141,10 @@ pub(super) async fn answer(
     worker.give_back(preamble);
     // Too late for what was not said yet: the answer comes now.
     activity.take_hint();
+    let now = clock::instant();
+    worker.date().at(now);
     if exchanged.is_ok() {
-        let took = clock::instant().saturating_duration_since(decided);
-        worker.meters().upstream_answered(upstream, took);
+        worker.meters().upstream_answered(upstream, now.saturating_duration_since(decided));
     }
     match exchanged {
         Ok(Exchange::Answer((mut head, download))) => {
@@ -204,7 +205,7 @@ fn decide<'s>(
         Ok(mut query) => {
             // No field tells of a body in HTTP/2.
             query.preflight &= incoming.is_end_stream();
-            let now = clock::now();
+            let now = worker.date().at(begun);
             let decision = generation.snapshot.decide(&query, now);
             if let Decision::Allow(permit) = &decision {
                 generation.used.mark(&permit.facts(), now);

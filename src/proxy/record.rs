@@ -181,7 +181,7 @@ impl Record {
                 request_id: told.trace.request_id(),
                 peer: self.activity.peer.text(),
             };
-            self.worker.meters().refused(snapshot, &refusal, clock::now());
+            self.worker.meters().refused(snapshot, &refusal, self.worker.date().at(now));
         }
         let event = RequestEvent {
             logged: told.logged,
