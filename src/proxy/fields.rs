@@ -10,6 +10,8 @@ use memchr::memchr_iter;
 /// Names and values.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Fields {
+    /// Lines as they are sent, `name: value` with CR LF, and what was there of others: so those that
+    /// still stand behind each other go out in one piece.
     text: Vec<u8>,
     lines: Vec<Line>,
     /// A bit for each name that is there or was.
@@ -33,6 +35,7 @@ pub(super) enum NoFields {
 
 /// Fields for which there is room from the start: most heads have no more.
 const FEW: usize = 16;
+const LINE_END: &[u8] = b"\r\n";
 /// Bytes of an answer's head of our own, and some to spare.
 const ROOM: usize = 512;
 
@@ -141,14 +144,37 @@ impl Fields {
             let colon = lower(line).ok_or(NoFields::Unreadable)?;
             let (name, value) = line.split_at_checked(colon).ok_or(NoFields::Unreadable)?;
             fields.marks |= mark(name);
-            let value = value.get(1..).unwrap_or_default();
-            let first = start + line.len() - trim_start(value).len();
-            let value = (first, first + trim(value).len());
-            let name = place(start, start + colon);
-            fields.lines.push(Line { name, value: place(value.0, value.1) });
+            let is_as_sent = match value {
+                [b':', b' ', value @ ..] => {
+                    trim(value).len() == value.len() && line.len() + 1 == end - start
+                }
+                _ => false,
+            };
+            if is_as_sent {
+                let value = place(start + colon + 2, end - 1);
+                fields.lines.push(Line { name: place(start, start + colon), value });
+            } else {
+                let value = trim(value.get(1..).unwrap_or_default());
+                let (name, value) = (name.to_vec(), value.to_vec());
+                fields.push(&name, [&value]);
+            }
             start = end + 1;
         }
         Err(NoFields::Unreadable)
+    }
+
+    /// Writes each line.
+    pub(super) fn write(&self, room: &mut Vec<u8>) {
+        let mut piece = 0..0;
+        for Line { name, value } in &self.lines {
+            let (start, end) = (name.0 as usize, value.1 as usize + LINE_END.len());
+            if start != piece.end {
+                room.extend_from_slice(self.text.get(piece).unwrap_or_default());
+                piece = start..end;
+            }
+            piece.end = end;
+        }
+        room.extend_from_slice(self.text.get(piece).unwrap_or_default());
     }
 
     pub(super) fn len(&self) -> usize {
@@ -184,36 +210,38 @@ impl Fields {
 
     /// Adds a field behind the others. What is none is left out.
     pub(super) fn add(&mut self, name: &str, value: impl AsRef<[u8]>) {
-        let value = value.as_ref();
-        let start = self.text.len();
-        self.text.extend_from_slice(name.as_bytes());
-        let colon = self.text.len();
-        self.text.push(b':');
-        let name = self.text.get_mut(start..).unwrap_or_default();
-        if lower(name) != Some(colon - start) || !is_value(value) {
-            self.text.truncate(start);
+        let value = trim(value.as_ref());
+        let mut text = [name.as_bytes(), b":"].concat();
+        if lower(&mut text) != Some(name.len()) || !is_value(value) {
             return;
         }
-        self.marks |= mark(self.text.get(start..colon).unwrap_or_default());
-        let first = self.text.len();
-        self.text.extend_from_slice(value);
-        let value = place(first, self.text.len());
-        self.lines.push(Line { name: place(start, colon), value });
+        text.truncate(name.len());
+        self.marks |= mark(&text);
+        self.push(&text, [value]);
     }
 
     /// The same of a field of ours: its name is one in lower case, its value one in parts.
+    #[inline]
     pub(super) fn say<const PARTS: usize>(&mut self, name: &'static str, value: [&str; PARTS]) {
         debug_assert!(value.iter().all(|part| is_value(part.as_bytes())), "{name}: {value:?}");
         debug_assert_eq!(name, name.to_ascii_lowercase());
-        let start = self.text.len();
-        self.text.extend_from_slice(name.as_bytes());
-        let colon = self.text.len();
-        for part in value {
-            self.text.extend_from_slice(part.as_bytes());
-        }
         self.marks |= mark(name.as_bytes());
-        let value = place(colon, self.text.len());
-        self.lines.push(Line { name: place(start, colon), value });
+        self.push(name.as_bytes(), value.map(str::as_bytes));
+    }
+
+    #[inline]
+    fn push<const PARTS: usize>(&mut self, name: &[u8], value: [&[u8]; PARTS]) {
+        let text = &mut self.text;
+        let start = text.len();
+        text.extend_from_slice(name);
+        text.extend_from_slice(b": ");
+        let first = text.len();
+        for part in value {
+            text.extend_from_slice(part);
+        }
+        let value = place(first, text.len());
+        text.extend_from_slice(LINE_END);
+        self.lines.push(Line { name: place(start, start + name.len()), value });
     }
 
     /// Adds a field in the place of those with its name.
@@ -259,7 +287,9 @@ impl From<&HeaderMap> for Fields {
     fn from(headers: &HeaderMap) -> Self {
         let mut fields = Self::default();
         for (name, value) in headers {
-            fields.add(name.as_str(), value);
+            let name = name.as_str().as_bytes();
+            fields.marks |= mark(name);
+            fields.push(name, [trim(value.as_bytes())]);
         }
         fields
     }
@@ -355,6 +385,18 @@ mod tests {
                 fields.iter().map(field).collect::<Vec<_>>()
             });
             assert_eq!(lines(text.as_bytes()), expected, "{text:?}");
+        }
+        for (text, expected) in cases.iter().filter(|(_, expected)| expected.is_ok()) {
+            let mut fields = Fields::read(text.as_bytes(), 8).unwrap();
+            fields.add("Z", " 1\t");
+            fields.remove("b");
+            fields.say("y", ["2", "3"]);
+            let mut written = Vec::new();
+            fields.write(&mut written);
+            let kept = expected.unwrap().iter().filter(|(name, _)| *name != "b");
+            let line = |(name, value): &(&str, &str)| format!("{name}: {value}\r\n");
+            let lines: String = kept.chain(&[("z", "1"), ("y", "23")]).map(line).collect();
+            assert_eq!(String::from_utf8(written).unwrap(), lines, "{text:?}");
         }
         let nine = "a: b\r\n".repeat(9) + "\r\n";
         assert_eq!(lines(nine.as_bytes()), Err(NoFields::TooMany));

@@ -89,19 +89,10 @@ impl Outlet {
             bytes.extend_from_slice(part.as_bytes());
         }
         bytes.extend_from_slice(preamble);
-        let (mut length, mut is_chunked) = (None, false);
-        for (name, value) in head.fields.iter() {
-            for part in [name, b": ", value, b"\r\n"] {
-                bytes.extend_from_slice(part);
-            }
-            match name {
-                b"content-length" => {
-                    length = Some(number(value).ok_or(Fault::BodyBroken)?);
-                }
-                b"transfer-encoding" => is_chunked = true,
-                _ => {}
-            }
-        }
+        let length = head.fields.get("content-length");
+        let length = length.map(|value| number(value).ok_or(Fault::BodyBroken)).transpose()?;
+        let is_chunked = head.fields.has("transfer-encoding");
+        head.fields.write(bytes);
         bytes.extend_from_slice(b"\r\n");
         let framing = match (body, length, is_chunked) {
             (RequestBody::Empty, None | Some(0), false) => Framing::Over,

@@ -72,28 +72,23 @@ pub(super) fn write(
     let status = head.status;
     first_line(room, head, asked.is_old);
     let has_body = !asked.is_head && may_have_body(status);
-    let (mut length, mut is_dated, mut names_connection) = (None, false, false);
+    // A second length was refused, and one that is no number.
+    let length = head.fields.get("content-length").and_then(number);
     let mut is_kept = asked.is_kept;
-    let mut names_trailers = false;
-    for (name, value) in head.fields.iter() {
-        match name {
-            b"content-length" => {
-                // A second one was refused, and one that is no number.
-                length = number(value);
-                if !may_have_length(status) {
-                    continue;
-                }
-            }
-            b"transfer-encoding" => continue,
-            b"trailer" => names_trailers = true,
-            b"connection" => {
-                names_connection = true;
-                is_kept &= !names(value, b"close");
-            }
-            b"date" => is_dated = true,
-            _ => {}
-        }
-        line(room, name, value);
+    let mut names_connection = false;
+    for value in head.fields.all("connection") {
+        names_connection = true;
+        is_kept &= !names(value, b"close");
+    }
+    let is_dropped = |name: &[u8]| {
+        name == b"transfer-encoding" || (name == b"content-length" && !may_have_length(status))
+    };
+    if head.fields.has("transfer-encoding") || !may_have_length(status) {
+        let mut kept = head.fields.clone();
+        kept.retain(|name| !is_dropped(name));
+        kept.write(room);
+    } else {
+        head.fields.write(room);
     }
     let framing = match (length, body.size_hint().exact()) {
         (Some(length), _) if has_body => Framing::Length(length),
@@ -115,11 +110,12 @@ pub(super) fn write(
         let option: &[u8] = if is_kept { b"keep-alive" } else { b"close" };
         line(room, b"connection", option);
     }
-    if !is_dated {
+    if !head.fields.has("date") {
         line(room, b"date", &date.text());
     }
     room.extend_from_slice(b"\r\n");
-    let sends_trailers = names_trailers && asked.takes_trailers && framing == Framing::Chunked;
+    let sends_trailers =
+        head.fields.has("trailer") && asked.takes_trailers && framing == Framing::Chunked;
     let promised = if sends_trailers { promised(&head.fields) } else { Vec::new() };
     let framing = if framing == Framing::Length(0) { Framing::Over } else { framing };
     Ending { framing, promised, is_kept }
