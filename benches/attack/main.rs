@@ -15,6 +15,8 @@
 mod calm;
 mod floods;
 mod memory;
+#[expect(dead_code, reason = "shared with a bench that needs more of it")]
+#[path = "../peers/process.rs"]
 mod process;
 mod site;
 mod slow;
