@@ -27,7 +27,7 @@ const FIELDS: usize = 100;
 /// Answers before the answer (RFC 9110 §15.2).
 const INFORMATIONAL: u32 = 32;
 /// What comes from an upstream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Intake {
     reader: Reader,
     /// How many of them are known not to end a head.
@@ -41,6 +41,12 @@ pub(super) struct Head {
     pub(super) head: Answering,
     /// Whether the connection takes no other request.
     pub(super) is_last: bool,
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        Self { reader: Reader::of_answers(), searched: 0, informational: 0 }
+    }
 }
 
 impl Intake {

@@ -88,7 +88,7 @@ impl BadHead {
 
 impl Inlet {
     pub(super) fn new() -> Self {
-        Self { reader: Reader::default(), head: Head::default(), seen: 0 }
+        Self { reader: Reader::of_requests(), head: Head::default(), seen: 0 }
     }
 
     /// Whether the client says nothing more.

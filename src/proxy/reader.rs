@@ -17,9 +17,13 @@ use super::chunks::{Piece, Pieces};
 use super::head::Flaw;
 use super::incoming::Broken;
 
-/// What is read at once: at first, and as long as all of it is filled.
+/// What is read at once: at first, and at most as long as all of it is filled. An answer's part may
+/// have to wait for a client that reads slowly, so it is not as large as a request's.
 const READ: usize = 8 * 1024;
 const LARGE_READ: usize = 256 * 1024;
+const LARGE_ANSWER: usize = 128 * 1024;
+/// What is kept of it behind a body, while nothing more may come for long.
+const KEPT: usize = 64 * 1024;
 /// With less room than this, a small read is not worth its while.
 const LEAST_READ: usize = 1024;
 
@@ -30,6 +34,7 @@ pub(super) struct Reader {
     /// What is left of the body.
     pub(super) rest: Rest,
     room: usize,
+    largest: usize,
     has_ended: bool,
 }
 
@@ -43,13 +48,22 @@ pub(super) enum Rest {
     UntilEnd,
 }
 
-impl Default for Reader {
-    fn default() -> Self {
-        Self { bytes: BytesMut::new(), rest: Rest::Nothing, room: READ, has_ended: false }
-    }
-}
-
 impl Reader {
+    /// Of a client.
+    pub(super) fn of_requests() -> Self {
+        Self::new(LARGE_READ)
+    }
+
+    /// Of an upstream.
+    pub(super) fn of_answers() -> Self {
+        Self::new(LARGE_ANSWER)
+    }
+
+    fn new(largest: usize) -> Self {
+        let (bytes, rest) = (BytesMut::new(), Rest::Nothing);
+        Self { bytes, rest, room: READ, largest, has_ended: false }
+    }
+
     /// Whether the other side says nothing more.
     pub(super) fn has_ended(&self) -> bool {
         self.has_ended
@@ -80,10 +94,12 @@ impl Reader {
             Rest::Length(left) if !self.bytes.is_empty() => {
                 let here = usize::try_from(*left).unwrap_or(usize::MAX).min(self.bytes.len());
                 *left -= here as u64;
-                if *left == 0 {
-                    self.rest = Rest::Nothing;
+                let is_last = *left == 0;
+                let part = self.bytes.split_to(here).freeze();
+                if is_last {
+                    self.end();
                 }
-                Some(self.bytes.split_to(here).freeze())
+                Some(part)
             }
             Rest::Nothing | Rest::Length(_) | Rest::Chunks(_) | Rest::UntilEnd => None,
         }
@@ -103,7 +119,7 @@ impl Reader {
             match self.next_piece() {
                 Ok(Some(Piece::Data(data))) => return Poll::Ready(Some(Ok(Frame::data(data)))),
                 Ok(Some(Piece::End(trailers))) => {
-                    self.rest = Rest::Nothing;
+                    self.end();
                     return Poll::Ready(match trailers.is_empty() {
                         true => None,
                         false => Some(answer::read_trailers(&trailers).map(Frame::trailers)),
@@ -118,6 +134,15 @@ impl Reader {
                 Ok(0) | Err(_) => return Poll::Ready(Some(Err(Broken))),
                 Ok(_) => {}
             }
+        }
+    }
+
+    /// The body is whole.
+    fn end(&mut self) {
+        self.rest = Rest::Nothing;
+        if self.room > KEPT && self.bytes.is_empty() {
+            self.bytes = BytesMut::new();
+            self.room = KEPT;
         }
     }
 
@@ -166,7 +191,7 @@ impl Reader {
         self.has_ended |= matches!(read, Ok(0) | Err(_));
         let read = read?;
         if read == room && read >= self.room / 2 {
-            self.room = (self.room * 4).min(LARGE_READ);
+            self.room = (self.room * 4).min(self.largest);
         } else if read < self.room / 4 {
             self.room = (self.room / 2).max(READ);
         }
