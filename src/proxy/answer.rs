@@ -3,24 +3,22 @@
 //! INVARIANTS: an answer ends in one way only (§6.3), or it is none. A body that breaks off is never
 //! made to look whole.
 
-use std::future::Future as _;
-use std::io;
-use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use http_body::Frame;
 use hyper::ext::ReasonPhrase;
 use memchr::memchr;
-use tokio::io::AsyncReadExt as _;
 
-use super::chunks::{Piece, Pieces};
+use super::chunks::Pieces;
 use super::fault::Fault;
 use super::fields::Fields;
 use super::head::number;
+use super::incoming::Broken;
 use super::link::Link;
 use super::message::Answering;
+use super::reader::{Reader, Rest};
 use super::upstream::{PROTOCOL, RESET};
 
 /// Bytes of an answer's head that are taken from an upstream.
@@ -29,29 +27,13 @@ const HEAD_BYTES: usize = 128 * 1024;
 const FIELDS: usize = 100;
 /// Answers before the answer (RFC 9110 §15.2).
 const INFORMATIONAL: u32 = 32;
-/// What is read at once: at first, and as long as all of it is filled.
-const READ: usize = 8 * 1024;
-const LARGE_READ: usize = 64 * 1024;
-
 /// What comes from an upstream.
 #[derive(Debug)]
 pub(super) struct Intake {
-    bytes: BytesMut,
+    reader: Reader,
     /// How many of them are known not to end a head.
     searched: usize,
-    room: usize,
     informational: u32,
-    rest: Rest,
-}
-
-/// What is left of an answer's body.
-#[derive(Debug)]
-enum Rest {
-    Nothing,
-    Length(u64),
-    Chunks(Pieces),
-    /// All that comes.
-    UntilEnd,
 }
 
 /// The head of an answer.
@@ -64,39 +46,29 @@ pub(super) struct Head {
 
 impl Default for Intake {
     fn default() -> Self {
-        Self {
-            bytes: BytesMut::new(),
-            searched: 0,
-            room: READ,
-            informational: 0,
-            rest: Rest::Nothing,
-        }
+        Self { reader: Reader::of_answers(), searched: 0, informational: 0 }
     }
 }
 
 impl Intake {
     /// Whether nothing is left, of an answer or behind it.
     pub(super) fn is_empty(&self) -> bool {
-        matches!(self.rest, Rest::Nothing) && self.bytes.is_empty()
+        self.reader.is_empty()
     }
 
     /// Whether the answer is whole.
     pub(super) fn is_over(&self) -> bool {
-        matches!(self.rest, Rest::Nothing)
+        self.reader.is_over()
     }
 
     /// How many bytes the rest of the body has, where that is known.
     pub(super) fn length(&self) -> Option<u64> {
-        match self.rest {
-            Rest::Nothing => Some(0),
-            Rest::Length(left) => Some(left),
-            Rest::Chunks(_) | Rest::UntilEnd => None,
-        }
+        self.reader.left()
     }
 
     /// All that was read and not understood.
     pub(super) fn into_bytes(self) -> Bytes {
-        self.bytes.freeze()
+        self.reader.bytes.freeze()
     }
 
     /// Before another request: nothing is kept for a connection that is idle.
@@ -106,16 +78,11 @@ impl Intake {
 
     /// The whole body, if it is short and here.
     pub(super) fn take_whole(&mut self) -> Option<Bytes> {
-        let length = match self.rest {
-            Rest::Nothing => 0,
-            Rest::Length(left) => usize::try_from(left).ok()?,
-            Rest::Chunks(_) | Rest::UntilEnd => return None,
-        };
-        if self.bytes.len() < length {
-            return None;
+        match self.reader.left()? {
+            0 => Some(Bytes::new()),
+            length if length > self.reader.bytes.len() as u64 => None,
+            _ => self.reader.take_first(),
         }
-        self.rest = Rest::Nothing;
-        Some(self.bytes.split_to(length).freeze())
     }
 
     /// The head of the answer to a request with that method, or before it hints. Nothing where the connection ended
@@ -133,7 +100,7 @@ impl Intake {
         loop {
             while let Some(end) = self.end_of_head()? {
                 self.searched = 0;
-                let (head, rest) = read_head(self.bytes.split_to(end).freeze(), method)?;
+                let (head, rest) = read_head(self.reader.bytes.split_to(end).freeze(), method)?;
                 if head.head.status.is_informational()
                     && head.head.status != StatusCode::SWITCHING_PROTOCOLS
                 {
@@ -146,11 +113,11 @@ impl Intake {
                     }
                     continue;
                 }
-                self.rest = rest;
+                self.reader.rest = rest;
                 return Poll::Ready(Ok(Some(head)));
             }
-            let is_begun = !self.bytes.is_empty() || self.informational > 0;
-            match ready!(self.poll_read(link, cx)) {
+            let is_begun = !self.reader.bytes.is_empty() || self.informational > 0;
+            match ready!(self.reader.poll_read(link, cx)) {
                 Ok(0) | Err(_) if is_begun => return Poll::Ready(Err(RESET)),
                 Ok(0) | Err(_) => return Poll::Ready(Ok(None)),
                 Ok(_) => {}
@@ -168,79 +135,31 @@ impl Intake {
         link: &mut Link,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        loop {
-            match self.next_piece() {
-                Ok(Some(Piece::Data(data))) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                Ok(Some(Piece::End(trailers))) => {
-                    self.rest = Rest::Nothing;
-                    return Poll::Ready(match trailers.is_empty() {
-                        true => None,
-                        false => Some(read_trailers(&trailers).map(Frame::trailers)),
-                    });
-                }
-                Ok(None) if matches!(self.rest, Rest::Nothing) => return Poll::Ready(None),
-                Ok(None) => {}
-                Err(fault) => return Poll::Ready(Some(Err(fault))),
-            }
-            match ready!(self.poll_read(link, cx)) {
-                Ok(0) if matches!(self.rest, Rest::UntilEnd) => self.rest = Rest::Nothing,
-                Ok(0) | Err(_) => return Poll::Ready(Some(Err(RESET))),
-                Ok(_) => {}
-            }
-        }
-    }
-
-    /// What of the body is here. Nothing where more has to be read.
-    fn next_piece(&mut self) -> Result<Option<Piece>, Fault> {
-        if self.bytes.is_empty() {
-            return Ok(None);
-        }
-        match &mut self.rest {
-            Rest::Nothing => Ok(None),
-            Rest::UntilEnd => Ok(Some(Piece::Data(self.bytes.split().freeze()))),
-            Rest::Chunks(chunks) => chunks.take(&mut self.bytes).map_err(|_| RESET),
-            Rest::Length(left) => {
-                let here = usize::try_from(*left).unwrap_or(usize::MAX).min(self.bytes.len());
-                *left -= here as u64;
-                if *left == 0 {
-                    self.rest = Rest::Nothing;
-                }
-                Ok(Some(Piece::Data(self.bytes.split_to(here).freeze())))
-            }
-        }
-    }
-
-    fn poll_read(&mut self, link: &mut Link, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.bytes.reserve(self.room);
-        let read = ready!(pin!(link.read_buf(&mut self.bytes)).poll(cx))?;
-        if read >= self.room {
-            self.room = (self.room * 2).min(LARGE_READ);
-        } else if read < self.room / 4 {
-            self.room = (self.room / 2).max(READ);
-        }
-        Poll::Ready(Ok(read))
+        let polled = self.reader.poll_piece(link, cx);
+        polled.map(|piece| piece.map(|piece| piece.map_err(|Broken| RESET)))
     }
 
     /// Where the head ends that the bytes begin with, if all of it is here.
     fn end_of_head(&mut self) -> Result<Option<usize>, Fault> {
-        if self.bytes.is_empty() {
+        let bytes = &self.reader.bytes;
+        if bytes.is_empty() {
             return Ok(None);
         }
-        if !could_begin(&self.bytes) {
+        if !could_begin(bytes) {
             return Err(PROTOCOL);
         }
         while let Some(found) =
-            memchr::memchr(b'\n', self.bytes.get(self.searched..).unwrap_or_default())
+            memchr::memchr(b'\n', bytes.get(self.searched..).unwrap_or_default())
         {
             let after = self.searched + found + 1;
-            match self.bytes.get(after..).unwrap_or_default() {
+            match bytes.get(after..).unwrap_or_default() {
                 [b'\n', ..] => return Ok(Some(after + 1)),
                 [b'\r', b'\n', ..] => return Ok(Some(after + 2)),
                 [] | [b'\r'] => break,
                 _ => self.searched = after,
             }
         }
-        if self.bytes.len() > HEAD_BYTES {
+        if bytes.len() > HEAD_BYTES {
             return Err(PROTOCOL);
         }
         Ok(None)
@@ -331,8 +250,8 @@ fn read_status(line: &[u8]) -> Option<(StatusCode, bool, &[u8])> {
 /// # Errors
 ///
 /// When they are none.
-pub(super) fn read_trailers(bytes: &[u8]) -> Result<HeaderMap, Fault> {
-    Fields::read(bytes, FIELDS).map(|fields| HeaderMap::from(&fields)).map_err(|_| RESET)
+pub(super) fn read_trailers(bytes: &[u8]) -> Result<HeaderMap, Broken> {
+    Fields::read(bytes, FIELDS).map(|fields| HeaderMap::from(&fields)).map_err(|_| Broken)
 }
 
 /// Whether a list names that option (RFC 9110 §7.6.1).
@@ -359,9 +278,10 @@ mod tests {
     fn begun(text: &[u8], at_once: usize, method: &Method) -> Read {
         let mut intake = Intake::default();
         for part in text.chunks(at_once) {
-            intake.bytes.extend_from_slice(part);
+            intake.reader.bytes.extend_from_slice(part);
             let Some(end) = intake.end_of_head().ok()? else { continue };
-            let (head, rest) = read_head(intake.bytes.split_to(end).freeze(), method).ok()?;
+            let (head, rest) =
+                read_head(intake.reader.bytes.split_to(end).freeze(), method).ok()?;
             let rest = match rest {
                 Rest::Nothing => "nothing",
                 Rest::Length(_) => "length",
@@ -453,7 +373,8 @@ mod tests {
             assert_eq!(read(text, method), *expected, "{text:?}");
         }
         let long = format!("HTTP/1.1 200 OK\r\nA: {}", "x".repeat(HEAD_BYTES));
-        let mut intake = Intake { bytes: long.as_bytes().into(), ..Intake::default() };
+        let mut intake = Intake::default();
+        intake.reader.bytes.extend_from_slice(long.as_bytes());
         assert_eq!(intake.end_of_head(), Err(PROTOCOL));
     }
 

@@ -66,6 +66,8 @@ impl Upload {
 pub(super) enum RequestBody {
     /// There is none.
     Empty,
+    /// All of it, as it came with its head.
+    Whole(Bytes),
     /// From the client as it comes.
     Streaming(Stream),
 }
@@ -95,16 +97,21 @@ impl RequestBody {
         now: Instant,
         activity: &Rc<Activity>,
     ) -> (Self, Rc<Upload>) {
-        let whole = incoming.is_end_stream();
+        let body = match incoming {
+            Incoming::Here(bytes) if bytes.len() as u64 <= left => Ok(Self::Whole(bytes)),
+            incoming if incoming.is_end_stream() => Ok(Self::Empty),
+            incoming => Err(incoming),
+        };
         let upload = Rc::new(Upload {
             progress: Cell::new(now),
-            whole: Cell::new(whole),
+            whole: Cell::new(body.is_ok()),
             waits: Cell::new(false),
             fault: Cell::new(None),
         });
-        if whole {
-            return (Self::Empty, upload);
-        }
+        let incoming = match body {
+            Ok(body) => return (body, upload),
+            Err(incoming) => incoming,
+        };
         activity.set_uploading(true);
         let (shared, activity) = (Rc::clone(&upload), Rc::clone(activity));
         let stream = Stream { incoming, left, too_large, upload: shared, activity };
@@ -120,9 +127,12 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        let Self::Streaming(Stream { incoming, left, too_large, upload, activity }) = &mut *self
-        else {
-            return Poll::Ready(None);
+        let Stream { incoming, left, too_large, upload, activity } = match &mut *self {
+            Self::Streaming(stream) => stream,
+            Self::Whole(bytes) if !bytes.is_empty() => {
+                return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))));
+            }
+            Self::Empty | Self::Whole(_) => return Poll::Ready(None),
         };
         let Poll::Ready(polled) = Pin::new(&mut *incoming).poll_frame(cx) else {
             if activity.is_cut() {
@@ -172,6 +182,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
+            Self::Whole(bytes) => bytes.is_empty(),
             Self::Streaming(stream) => stream.incoming.is_end_stream(),
         }
     }
@@ -179,6 +190,7 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Streaming(stream) => stream.incoming.size_hint(),
         }
     }

@@ -3,55 +3,35 @@
 //! INVARIANT: a message ends in one place only, by [`head`](super::head) and [`chunks`](super::chunks);
 //! or it is refused, and no byte behind that is looked at.
 
-use std::future::Future as _;
-use std::io;
-use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, Bytes};
 use http::{Method, Uri, Version};
 use http_body::Frame;
 use memchr::memchr;
-use tokio::io::AsyncReadExt as _;
 
 use super::activity::Activity;
-use super::answer;
-use super::chunks::{Piece, Pieces};
+use super::chunks::Pieces;
 use super::fields::{Fields, NoFields};
 use super::head::{Flaw, Framing, Head};
 use super::incoming::Broken;
 use super::message::Asking;
+use super::reader::{Reader, Rest};
 use super::settings::Limits;
 use super::transport::Transport;
 use crate::policy::DenyReason;
 use crate::telemetry::Limit;
 
-/// What is read at once: at first, and as long as all of it is filled.
-const READ: usize = 8 * 1024;
-const LARGE_READ: usize = 64 * 1024;
-/// With less room than this, a read is not worth its while.
-const LEAST_READ: usize = 1024;
 /// The longest target that `http` reads, in bytes.
 const LONGEST_TARGET: usize = u16::MAX as usize - 1;
 
 /// What comes from a client.
 #[derive(Debug)]
 pub(super) struct Inlet {
-    bytes: BytesMut,
+    reader: Reader,
     head: Head,
     /// How many of the bytes the head has seen.
     seen: usize,
-    room: usize,
-    rest: Rest,
-    has_ended: bool,
-}
-
-/// What is left of a request's body.
-#[derive(Debug)]
-enum Rest {
-    Nothing,
-    Length(u64),
-    Chunks(Pieces),
 }
 
 /// Why a head is no request.
@@ -108,49 +88,40 @@ impl BadHead {
 
 impl Inlet {
     pub(super) fn new() -> Self {
-        Self {
-            bytes: BytesMut::new(),
-            head: Head::default(),
-            seen: 0,
-            room: READ,
-            rest: Rest::Nothing,
-            has_ended: false,
-        }
+        Self { reader: Reader::of_requests(), head: Head::default(), seen: 0 }
     }
 
     /// Whether the client says nothing more.
     pub(super) fn has_ended(&self) -> bool {
-        self.has_ended
+        self.reader.has_ended()
     }
 
     /// One that has read these bytes.
     #[cfg(any(test, fuzzing))]
     pub(super) fn holding(bytes: &[u8]) -> Self {
-        Self { bytes: BytesMut::from(bytes), ..Self::new() }
+        let mut inlet = Self::new();
+        inlet.reader.bytes.extend_from_slice(bytes);
+        inlet
     }
 
     /// Whether all of the last request was read, and nothing behind it.
     pub(super) fn is_fresh(&self) -> bool {
-        self.is_over() && self.bytes.is_empty()
+        self.reader.is_empty()
     }
 
     /// Whether all of the last request was read.
     pub(super) fn is_over(&self) -> bool {
-        matches!(self.rest, Rest::Nothing)
+        self.reader.is_over()
     }
 
     /// How many bytes of its body are to come, where that is known.
     pub(super) fn left(&self) -> Option<u64> {
-        match self.rest {
-            Rest::Nothing => Some(0),
-            Rest::Length(left) => Some(left),
-            Rest::Chunks(_) => None,
-        }
+        self.reader.left()
     }
 
     /// What was read behind the last request.
     pub(super) fn into_bytes(self) -> Bytes {
-        self.bytes.freeze()
+        self.reader.bytes.freeze()
     }
 
     /// The next request's head. Nothing once none comes any more.
@@ -166,7 +137,7 @@ impl Inlet {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Asking>, BadHead>> {
         loop {
-            if self.seen < self.bytes.len() {
+            if self.seen < self.reader.bytes.len() {
                 match self.next_head(limits) {
                     Ok(Some(head)) => return Poll::Ready(Ok(Some(head))),
                     Ok(None) => activity.head_came(),
@@ -176,11 +147,16 @@ impl Inlet {
                     }
                 }
             }
-            match ready!(self.poll_read(transport, LEAST_READ, cx)) {
+            match ready!(self.reader.poll_read(transport, cx)) {
                 Ok(0) | Err(_) => return Poll::Ready(Ok(None)),
                 Ok(_) => {}
             }
         }
+    }
+
+    /// What came of the body together with its head, where the head says how long it is.
+    pub(super) fn take_first(&mut self) -> Option<Bytes> {
+        self.reader.take_first()
     }
 
     /// The next piece of the request's body. Nothing once it is whole.
@@ -193,28 +169,7 @@ impl Inlet {
         transport: &mut Transport,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        loop {
-            match self.next_piece() {
-                Ok(Some(Piece::Data(data))) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                Ok(Some(Piece::End(trailers))) => {
-                    self.rest = Rest::Nothing;
-                    return Poll::Ready(match trailers.is_empty() {
-                        true => None,
-                        false => {
-                            let fields = answer::read_trailers(&trailers);
-                            Some(fields.map(Frame::trailers).map_err(|_| Broken))
-                        }
-                    });
-                }
-                Ok(None) if self.is_over() => return Poll::Ready(None),
-                Ok(None) => {}
-                Err(_) => return Poll::Ready(Some(Err(Broken))),
-            }
-            match ready!(self.poll_read(transport, LEAST_READ, cx)) {
-                Ok(0) | Err(_) => return Poll::Ready(Some(Err(Broken))),
-                Ok(_) => {}
-            }
-        }
+        self.reader.poll_piece(transport, cx)
     }
 
     /// Ready once the client is gone. Where it has sent more than one request, that is not looked at.
@@ -223,10 +178,10 @@ impl Inlet {
         transport: &mut Transport,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        if !self.bytes.is_empty() {
+        if !self.reader.bytes.is_empty() {
             return Poll::Pending;
         }
-        match ready!(self.poll_read(transport, 1, cx)) {
+        match ready!(self.reader.poll_glance(transport, cx)) {
             Ok(0) | Err(_) => Poll::Ready(()),
             Ok(_) => Poll::Pending,
         }
@@ -239,14 +194,15 @@ impl Inlet {
         transport: &mut Transport,
         cx: &mut Context<'_>,
     ) -> Poll<usize> {
-        self.bytes.clear();
-        self.poll_read(transport, LEAST_READ, cx).map(Result::unwrap_or_default)
+        self.reader.bytes.clear();
+        self.reader.poll_read(transport, cx).map(Result::unwrap_or_default)
     }
 
     pub(super) fn next_head(&mut self, limits: &Limits) -> Result<Option<Asking>, BadHead> {
-        let new = self.bytes.get(self.seen..).unwrap_or_default();
+        let Reader { bytes, rest, .. } = &mut self.reader;
+        let new = bytes.get(self.seen..).unwrap_or_default();
         let Some((taken, framing)) = self.head.read(new).map_err(BadHead::Flaw)? else {
-            self.seen = self.bytes.len();
+            self.seen = bytes.len();
             return if self.seen > limits.header_bytes { Err(BadHead::TooLarge) } else { Ok(None) };
         };
         let end = self.seen + taken;
@@ -254,52 +210,12 @@ impl Inlet {
             return Err(BadHead::TooLarge);
         }
         self.seen = 0;
-        self.rest = match framing {
+        *rest = match framing {
             Framing::Length(0) => Rest::Nothing,
             Framing::Length(length) => Rest::Length(length),
             Framing::Chunked => Rest::Chunks(Pieces::strict()),
         };
-        read_head(self.bytes.split_to(end).freeze(), limits.headers).map(Some)
-    }
-
-    fn next_piece(&mut self) -> Result<Option<Piece>, Flaw> {
-        if self.bytes.is_empty() {
-            return Ok(None);
-        }
-        match &mut self.rest {
-            Rest::Nothing => Ok(None),
-            Rest::Chunks(chunks) => chunks.take(&mut self.bytes),
-            Rest::Length(left) => {
-                let here = usize::try_from(*left).unwrap_or(usize::MAX).min(self.bytes.len());
-                *left -= here as u64;
-                if *left == 0 {
-                    self.rest = Rest::Nothing;
-                }
-                Ok(Some(Piece::Data(self.bytes.split_to(here).freeze())))
-            }
-        }
-    }
-
-    /// Reads into the room there is, if that is not less than `least`.
-    fn poll_read(
-        &mut self,
-        transport: &mut Transport,
-        least: usize,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        if self.bytes.capacity() - self.bytes.len() < least {
-            self.bytes.reserve(self.room);
-        }
-        let room = self.bytes.capacity() - self.bytes.len();
-        let read = ready!(pin!(transport.read_buf(&mut self.bytes)).poll(cx));
-        self.has_ended |= matches!(read, Ok(0) | Err(_));
-        let read = read?;
-        if read == room {
-            self.room = (self.room * 2).min(LARGE_READ);
-        } else if read < self.room / 4 {
-            self.room = (self.room / 2).max(READ);
-        }
-        Poll::Ready(Ok(read))
+        read_head(bytes.split_to(end).freeze(), limits.headers).map(Some)
     }
 }
 
@@ -343,7 +259,7 @@ mod tests {
     /// The request that a text is, and what is left behind its head.
     fn read(text: &[u8], limits: &Limits) -> Result<Option<(Asking, Vec<u8>)>, BadHead> {
         let mut inlet = Inlet::holding(text);
-        Ok(inlet.next_head(limits)?.map(|head| (head, inlet.bytes.to_vec())))
+        Ok(inlet.next_head(limits)?.map(|head| (head, inlet.reader.bytes.to_vec())))
     }
 
     #[test]

@@ -106,12 +106,15 @@ impl Line {
             return Poll::Ready(Ok(None));
         };
         self.asked = Some(Asked::of(&head));
-        let body = if self.inlet.is_over() {
-            Incoming::Empty
-        } else {
-            let (inflow, outflow) = flow(self.inlet.left());
-            self.inflow = Some(inflow);
-            Incoming::Alone(outflow)
+        let length = inlet.left();
+        let body = match inlet.take_first() {
+            Some(bytes) if inlet.is_over() => Incoming::Here(bytes),
+            None if inlet.is_over() => Incoming::Empty,
+            first => {
+                let (inflow, outflow) = flow(length, first);
+                self.inflow = Some(inflow);
+                Incoming::Alone(outflow)
+            }
         };
         Poll::Ready(Ok(Some((head, body))))
     }

@@ -6,8 +6,8 @@
 //! speak TLS, and sees which HTTP they speak →
 //! `connection` has every timeout on one timer, and its `line` takes one request at a time by its
 //! `inlet`, and none whose framing is in doubt (`head` says what that is); the body comes as
-//! `incoming`. Between requests it may `rest`; `http2` runs hyper, with a timer for each
-//! `stream`, and watches the `frames` → `gate` has the request: `extract` makes of it a policy query
+//! `incoming`, by a `reader` as every body does. Between requests it may `rest`; `http2` runs hyper,
+//! with a timer for each `stream`, and watches the `frames` → `gate` has the request: `extract` makes of it a policy query
 //! (the only reader of credential headers), the snapshot decides, `respond` refuses, or `headers` cleans it,
 //! `preamble` says who asks, and `pool` exchanges it: its `roster` chooses an `endpoint`, which has
 //! or makes a connection, one of HTTP/1.1 for each request (`upstream`, which writes by its `outlet`
@@ -76,6 +76,7 @@ mod pool;
 mod preamble;
 mod protocols;
 mod rate;
+mod reader;
 mod record;
 mod reply;
 mod respond;

@@ -72,7 +72,9 @@ impl Default for Outlet {
 }
 
 impl Outlet {
-    /// Makes a request's head ready to go. `preamble` is said right behind the first line.
+    /// Makes a request's head ready to go, and its body if that is here: then none is asked for, and
+    /// it can go elsewhere as long as nothing was written. `preamble` is said right behind the first
+    /// line.
     ///
     /// # Errors
     ///
@@ -96,6 +98,10 @@ impl Outlet {
         bytes.extend_from_slice(b"\r\n");
         let framing = match (body, length, is_chunked) {
             (RequestBody::Empty, None | Some(0), false) => Framing::Over,
+            (RequestBody::Whole(data), Some(length), false) if data.len() as u64 == length => {
+                self.put(data.clone());
+                Framing::Over
+            }
             (RequestBody::Streaming(_), Some(length), false) => Framing::Length(length),
             (RequestBody::Streaming(_), None, true) => Framing::Chunked,
             _ => return Err(Fault::BodyBroken),
@@ -230,13 +236,17 @@ impl Outlet {
             Framing::UntilEnd => b"",
             Framing::Over => return Err(Fault::BodyBroken),
         };
+        self.put(data);
+        Ok(())
+    }
+
+    fn put(&mut self, data: Bytes) {
         if self.bytes.len() + data.len() <= TOGETHER {
             self.bytes.extend_from_slice(&data);
             self.bytes.extend_from_slice(std::mem::take(&mut self.end));
         } else {
             self.part = data;
         }
-        Ok(())
     }
 
     fn over(&mut self, trailers: Option<&HeaderMap>) -> Result<(), Fault> {
@@ -307,4 +317,142 @@ pub(super) fn promised(fields: &Fields) -> Vec<HeaderName> {
         .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
         .filter(|name| !REFUSED.contains(name))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use http::{Method, Uri, Version};
+
+    use super::*;
+
+    /// Takes so many bytes at once, and notes how it was asked.
+    #[derive(Debug, Default)]
+    struct Far {
+        taken: Vec<u8>,
+        most: usize,
+        writes: usize,
+        flushes: usize,
+        /// How often it has to be asked to flush before it has.
+        unflushed: usize,
+        is_gone: bool,
+    }
+
+    impl Far {
+        fn taking(most: usize) -> Self {
+            Self { most, ..Self::default() }
+        }
+    }
+
+    impl AsyncWrite for Far {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            if self.is_gone {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            let part = bytes.len().min(self.most);
+            self.taken.extend_from_slice(&bytes[..part]);
+            self.writes += 1;
+            Poll::Ready(Ok(part))
+        }
+
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            parts: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+            self.poll_write(cx, &bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.flushes += 1;
+            match self.unflushed.checked_sub(1) {
+                Some(left) => {
+                    self.unflushed = left;
+                    Poll::Pending
+                }
+                None => Poll::Ready(Ok(())),
+            }
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn asking(length: usize) -> Asking {
+        let mut fields = Fields::default();
+        fields.add("content-length", length.to_string());
+        let (method, uri, version) = (Method::POST, Uri::from_static("/a"), Version::HTTP_11);
+        Asking { method, uri, version, fields }
+    }
+
+    fn head(length: usize) -> String {
+        format!("POST /a HTTP/1.1\r\nhost: h\r\ncontent-length: {length}\r\n\r\n")
+    }
+
+    /// A small body goes with its head, and it is not taken from who may have to send it again.
+    #[test]
+    fn a_body_that_is_here_is_written_with_its_head() {
+        for (length, most) in [(1024, 1 << 20), (1024, 7), (TOGETHER, 1 << 20), (TOGETHER, 999)] {
+            let data = vec![b'x'; length];
+            let mut body = RequestBody::Whole(data.clone().into());
+            let (mut outlet, mut far) = (Outlet::default(), Far::taking(most));
+            outlet.begin(&asking(length), b"host: h\r\n", &body).unwrap();
+            let polled = outlet.poll(&mut far, &mut body, &mut Context::from_waker(Waker::noop()));
+            assert!(matches!(polled, Poll::Ready(Ok(()))) && outlet.is_over());
+            let sent = [head(length).into_bytes(), data.clone()].concat();
+            assert_eq!(far.taken, sent, "{length} by {most}");
+            assert_eq!(far.writes, sent.len().div_ceil(most));
+            assert!(matches!(body, RequestBody::Whole(kept) if kept == data));
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_here_can_go_elsewhere_until_some_of_it_is_written() {
+        for is_gone in [true, false] {
+            let mut body = RequestBody::Whole(Bytes::from_static(b"hello"));
+            let (mut outlet, mut far) = (Outlet::default(), Far::taking(1 << 20));
+            far.is_gone = is_gone;
+            outlet.begin(&asking(5), b"", &body).unwrap();
+            let polled = outlet.poll(&mut far, &mut body, &mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_ready());
+            assert_eq!((outlet.is_untouched(), outlet.is_over()), (is_gone, !is_gone));
+        }
+    }
+
+    #[test]
+    fn a_body_of_another_length_than_its_head_says_does_not_go() {
+        for (said, data) in [(4, "hello"), (6, "hello"), (0, "hello"), (5, "")] {
+            let body = RequestBody::Whole(data.into());
+            let begun = Outlet::default().begin(&asking(said), b"", &body);
+            assert_eq!(begun, Err(Fault::BodyBroken), "{said} {data:?}");
+        }
+    }
+
+    /// What was written has to leave a buffer below, too, also where it could not at once.
+    #[test]
+    fn a_flush_that_was_pending_is_taken_up_again() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let (mut outlet, mut far) = (Outlet::default(), Far::taking(1 << 20));
+        far.unflushed = 2;
+        outlet.room().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        for (flushes, is_ready) in [(1, false), (2, false), (3, true)] {
+            assert_eq!(outlet.poll_said(&mut far, &mut cx).is_ready(), is_ready);
+            assert_eq!((far.writes, far.flushes), (1, flushes));
+        }
+        let mut body = RequestBody::Empty;
+        far.unflushed = 1;
+        outlet.room().extend_from_slice(b"HTTP/1.1 204 No Content\r\n\r\n");
+        outlet.start(Framing::Over, Vec::new());
+        for is_ready in [false, true] {
+            assert_eq!(outlet.poll(&mut far, &mut body, &mut cx).is_ready(), is_ready);
+        }
+        assert_eq!((far.writes, far.flushes), (2, 5));
+    }
 }

@@ -32,6 +32,22 @@ fn streams(rig: &Rig) -> f64 {
     rig.gate.metric("sidegate_streams_active", "")
 }
 
+/// Its record would keep it for ever.
+#[test]
+fn one_whose_agreement_no_client_takes_is_over() {
+    let mut rig = Rig::new("");
+    // With bytes behind its head, nobody looks whether the client is still there.
+    let client = rig.sent(handshake("/socket", READER) + "early");
+    let mut peer = rig.upstream.next();
+    peer.message(false).unwrap();
+    client.reset();
+    peer.send(AGREED);
+    until("the event", || rig.events().len() == 1);
+    let in_flight = || rig.gate.metric("sidegate_requests_in_flight", "");
+    until("nothing in flight", || streams(&rig) + in_flight() == 0.0);
+    peer.closed();
+}
+
 #[test]
 fn bytes_go_both_ways() {
     let mut rig = Rig::new("");
