@@ -59,12 +59,16 @@ pub enum Lint {
     UnroutedUpstream,
     /// Several environments and no pin.
     NoPin,
+    /// Spans are asked for that this build does not send.
+    SpansNotBuilt,
     /// A file that decides, and that others can write.
     OthersWrite,
     /// A secret that others can read.
     OthersRead,
     /// A certificate that is not good now.
     CertificateTime,
+    /// A file that is to be written, and cannot be.
+    Unwritable,
 }
 
 /// Code, title and explanation.
@@ -72,7 +76,7 @@ type About = (&'static str, &'static str, &'static str);
 
 impl Lint {
     /// Every lint, in the order of the codes.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::UnknownLint,
         Self::IdleAllow,
         Self::OneOwner,
@@ -99,9 +103,11 @@ impl Lint {
         Self::WideProxies,
         Self::UnroutedUpstream,
         Self::NoPin,
+        Self::SpansNotBuilt,
         Self::OthersWrite,
         Self::OthersRead,
         Self::CertificateTime,
+        Self::Unwritable,
     ];
 
     /// The lint of that code.
@@ -286,6 +292,12 @@ impl Lint {
                 "Workspaces of several environments stand in the policy, and without `environment` in \
                  `sidegate.toml` keys of all of them are good here: a staging key passes in production.",
             ),
+            Self::SpansNotBuilt => (
+                "SG045",
+                "spans are asked for that this build does not send",
+                "`[tracing]` needs a sidegate that was built with `--features otlp`; without it `serve` \
+                 does not start. It is a warning, as the one that checks may not be the one that serves.",
+            ),
             Self::OthersWrite => (
                 "SG050",
                 "others can write what decides",
@@ -303,6 +315,14 @@ impl Lint {
                 "a certificate is not good now",
                 "It expired, or is not good yet: clients refuse it. Renew it, and look at the machine's \
                  clock.",
+            ),
+            Self::Unwritable => (
+                "SG053",
+                "a file that is to be written cannot be",
+                "The audit log, the file of `last_used` or the folder of `last_good`: its folder is not \
+                 there, or who runs `check` may not write. Nothing was tried. Without the audit log \
+                 `serve` does not start; the others are missed when they are needed. Allow it where \
+                 another user serves.",
             ),
         }
     }

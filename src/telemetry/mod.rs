@@ -59,6 +59,9 @@ pub use route::RoutePlace;
 pub use spans::{SpanSender, Spans};
 pub use worker::WorkerMeters;
 
+/// Whether spans can be sent: whether this was built with the feature `otlp`.
+pub const SENDS_SPANS: bool = cfg!(feature = "otlp");
+
 /// Settings of the log. `config` fills them from `[log]` in `sidegate.toml`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {

@@ -143,6 +143,8 @@ fn nothing_is_lost_when_it_is_renamed() {
     };
     for number in 1..=4 {
         refused(&gate, 50);
+        // What is renamed before anything came to be written goes on in the next file.
+        until("an entry", || fs::metadata(at(0)).unwrap().len() > 0);
         fs::rename(at(0), at(number)).unwrap();
         // With a signal or without.
         if number % 2 == 0 {

@@ -31,6 +31,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let config = common.read_config()?;
     let mut records = common.records(&config, terminal)?;
+    args.select.named().known(&records, &config)?;
     args.select.retain(&mut records, now)?;
     let rules = Rules::read_or_warn(&config, terminal)?;
     let views = View::all(&records, now, rules.as_ref());

@@ -15,6 +15,7 @@ mod hash;
 mod import;
 mod known;
 mod list;
+mod named;
 mod outcome;
 mod progress;
 mod prune;

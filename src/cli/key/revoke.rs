@@ -12,6 +12,7 @@ use crate::policy::UnixSeconds;
 
 use super::create::text;
 use super::list::write_json;
+use super::named::Named;
 use super::outcome::Failure;
 use super::view::View;
 use super::wait::WaitArgs;
@@ -70,6 +71,8 @@ pub(super) fn run(
     let (revoked, told) = audited.done(revoked, |revoked| ids(&revoked.done))?;
     let written = clock::instant();
     if revoked.done.is_empty() && revoked.already.is_empty() {
+        let records = common.records(&config, terminal)?;
+        args.named().known(&records, &config)?;
         return Err(Failure::Invalid(args.nobody()));
     }
     match common.output {
@@ -107,6 +110,10 @@ impl RevokeArgs {
             ids => Whom::Ids(ids),
         };
         store.revoke_all(whom, now, reason.as_ref())
+    }
+
+    fn named(&self) -> Named<'_> {
+        Named { workspace: self.workspace.as_deref(), account: self.account.as_deref() }
     }
 
     /// That nobody has such a key.

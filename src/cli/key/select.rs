@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
+use super::named::Named;
 use super::outcome::Failure;
 use super::when::When;
 use crate::keystore::{Record, State, Timestamp};
@@ -37,6 +38,11 @@ enum Wanted {
 }
 
 impl Select {
+    /// Whose keys are meant.
+    pub(super) fn named(&self) -> Named<'_> {
+        Named { workspace: self.workspace.as_deref(), account: self.account.as_deref() }
+    }
+
     /// Leaves the records that are meant, in the order that they have.
     pub(super) fn retain(
         &self,

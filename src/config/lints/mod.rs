@@ -7,13 +7,15 @@
 mod files;
 mod keys;
 mod names;
+mod outputs;
 mod routes;
 #[cfg(test)]
 mod tests;
 
 use super::Config;
 use crate::policy::draft::{Draft, DraftKey};
-use crate::policy::{Place, Problem, Snapshot, UnixSeconds};
+use crate::policy::{Lint, Place, Problem, Snapshot, UnixSeconds};
+use crate::telemetry;
 
 /// What somebody should look at in a policy that has no error, its files included. Places are those
 /// of the draft.
@@ -31,6 +33,14 @@ pub(super) fn settings(config: &Config, draft: &Draft) -> Vec<Problem> {
     let mut problems = files::writable(&config.path, Place::default());
     problems.extend(names::unrouted_upstreams(draft));
     problems.extend(names::unpinned(draft));
+    if config.tracing.is_some() && !telemetry::SENDS_SPANS {
+        let message = "`[tracing]` is set, and this sidegate was built without the feature `otlp`";
+        let problem = Problem::warning(Lint::SpansNotBuilt, Place::default(), message);
+        problems.push(
+            problem.hint("`serve` refuses to start: build it with `--features otlp`, or drop it"),
+        );
+    }
+    problems.extend(outputs::check(config));
     problems
 }
 

@@ -120,6 +120,10 @@ fn each_is_told_and_can_be_allowed() {
             settings("[upstream.u]", "[upstream.v]\nurls = [\"unix:/run/v\"]\n[upstream.u]"),
         ),
         (
+            Lint::Unwritable,
+            settings("[upstream.u]", "[audit]\nfile = \"none/audit.jsonl\"\n[upstream.u]"),
+        ),
+        (
             Lint::NoPin,
             (
                 SETTINGS.replace("environment = \"production\"", ""),
@@ -164,9 +168,37 @@ fn each_is_told_and_can_be_allowed() {
         assert_eq!(told(&allow, &policy, &keys, modes), (vec![], 1), "{lint:?} in the settings");
     }
     insta::assert_snapshot!(lines);
-    // Certificates have times of their own: `config::tls` holds that.
-    seen.insert(Lint::CertificateTime);
+    // Certificates have times of their own: `config::tls` holds that. Not every build tells of spans.
+    seen.extend([Lint::CertificateTime, Lint::SpansNotBuilt]);
     assert_eq!(seen, Lint::ALL.into());
+}
+
+#[test]
+fn spans_are_missed_where_the_build_has_none() {
+    let settings = format!("{SETTINGS}[tracing]\ncollector = \"http://127.0.0.1:4318\"\n");
+    let (found, _) = told(&settings, POLICY, "\n", [0o644, 0o644, 0o600]);
+    let said = found.iter().filter(|line| line.ends_with("[SG045]")).count();
+    assert_eq!(
+        (found.len(), said),
+        if cfg!(feature = "otlp") { (0, 0) } else { (1, 1) },
+        "{found:?}"
+    );
+}
+
+#[test]
+fn what_serve_is_to_write_is_looked_at_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().display();
+    let settings = format!(
+        "last_used = \"{path}/none/used\"\n{SETTINGS}[audit]\nfile = \"{path}/audit\"\n\
+         [reload]\nlast_good = \"{path}/good\"\n"
+    );
+    let (found, _) = told(&settings, POLICY, "\n", [0o644, 0o644, 0o600]);
+    assert!(
+        found.len() == 1 && found[0].contains("`last_used`") && found[0].ends_with("[SG053]"),
+        "{found:?}"
+    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -22,9 +22,56 @@ fn list_shows_states_and_takes_filters() {
     assert_eq!(json("list").len(), 5);
     assert_eq!(json("list --account alice@acme.example").len(), 1);
     assert_eq!(json("list --workspace acme-dev --account svc-reporting").len(), 0);
-    assert_eq!(place.run("list --workspace absent").err, "no such key\n");
+    let none = place.run("list --workspace acme-dev --account svc-reporting");
+    assert_eq!((none.code, &*none.err), (0, "no such key\n"));
     let all = place.run("list --output json").out;
     assert!(!all.contains(&key) && !all.contains("blake3:"), "{all}");
+}
+
+#[test]
+fn a_name_that_nobody_has_is_said_to_be_so() {
+    let place = Place::new("");
+    place.create("");
+    place.edit_policy(
+        "[workspace.acme-prod.members]",
+        "[workspace.acme-prod.pending]\ndana = { role = \"member\", invited = 2026-11-19 }\n\
+         [workspace.acme-prod.members]",
+    );
+    let all = "`sidegate key list` shows all keys";
+    let nobody = |kind: &str, name: &str, hint: &str| {
+        format!("the policy has no {kind} `{name}`, and no key is of one — {hint}\n")
+    };
+    for command in ["list", "revoke"] {
+        for (names, expected) in [
+            (
+                "--workspace acme-prdo",
+                nobody("workspace", "acme-prdo", "did you mean `acme-prod`?"),
+            ),
+            (
+                "--account svc-reportign",
+                nobody("account", "svc-reportign", "did you mean `svc-reporting`?"),
+            ),
+            (
+                "--workspace x --account bob@acme.exampel",
+                nobody("workspace", "x", all)
+                    + &nobody("account", "bob@acme.exampel", "did you mean `bob@acme.example`?"),
+            ),
+        ] {
+            let done = place.run(&format!("{command} {names}"));
+            assert_eq!((done.code, &*done.out, done.err), (3, "", expected), "{command} {names}");
+        }
+    }
+    for names in ["--account dana", "--account alice@acme.example --workspace acme-dev"] {
+        let done = place.run(&format!("list {names}"));
+        assert_eq!((done.code, &*done.err), (0, "no such key\n"), "{names}");
+    }
+    // Of those that the policy no longer has, keys are listed all the same.
+    place.edit_policy("svc-reporting = \"member\"", "");
+    place.edit_policy("[account.svc-reporting]\nsuspended = false", "");
+    assert!(place.run("list --account svc-reporting").out.contains("svc-reporting"));
+    fs::write(place.0.path().join("policy.toml"), "not a policy").unwrap();
+    let done = place.run("list --workspace acme-prdo");
+    assert!(done.code == 0 && done.err.ends_with("no such key\n"), "{done:?}");
 }
 
 #[test]

@@ -115,9 +115,13 @@ fn of_several_all_are_there_or_none_is_revoked() {
         (
             "--account nobody".to_owned(),
             3,
-            "there is no key of account `nobody` — `sidegate key list`",
+            "the policy has no account `nobody`, and no key is of one — `sidegate key list`",
         ),
-        ("--account nobody --workspace x".to_owned(), 3, "of account `nobody` in workspace `x`"),
+        (
+            "--account alice@acme.example --workspace acme-dev".to_owned(),
+            3,
+            "there is no key of account `alice@acme.example` in workspace `acme-dev` — ",
+        ),
         (format!("{id} --account svc-reporting"), 2, "cannot be used with"),
         ("--reason x".to_owned(), 2, "required"),
         (planted, 2, "--reason: a name or label has a key in it: revoke that key"),
