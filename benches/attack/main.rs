@@ -15,6 +15,8 @@
 mod calm;
 mod floods;
 mod memory;
+#[expect(dead_code, reason = "shared with a bench that needs more of it")]
+#[path = "../peers/process.rs"]
 mod process;
 mod site;
 mod slow;
@@ -50,6 +52,7 @@ struct Options {
     has_files: bool,
     seconds: u64,
     scale: usize,
+    settle: Duration,
     sidegate: PathBuf,
 }
 
@@ -57,14 +60,18 @@ impl Options {
     fn read(mut arguments: impl Iterator<Item = String>) -> Outcome<Self> {
         let sidegate = env!("CARGO_BIN_EXE_sidegate").into();
         let (parts, has_files) = (Vec::new(), false);
-        let mut options = Self { parts, has_files, seconds: 5, scale: 1, sidegate };
+        let settle = memory::SETTLE;
+        let mut options = Self { parts, has_files, seconds: 5, scale: 1, settle, sidegate };
         while let Some(name) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("`{name}` needs a value"));
             match name.as_str() {
                 "--bench" => {}
                 "--has-files" => options.has_files = true,
-                // A hundredth of the clients, for a second.
-                "--smoke" => (options.seconds, options.scale) = (1, 100),
+                // A hundredth of the clients, for a second, and of the time to settle.
+                "--smoke" => {
+                    (options.seconds, options.scale, options.settle) =
+                        (1, 100, memory::SETTLE / 100);
+                }
                 "--seconds" => options.seconds = value()?.parse()?,
                 "--sidegate" => options.sidegate = fs::canonicalize(value()?)?,
                 "slow" | "floods" | "memory" => options.parts.push(name),
@@ -91,7 +98,8 @@ fn run(options: &Options) -> Outcome<()> {
         floods::run(&Site::start(&options.sidegate)?, time)?;
     }
     if options.has("memory") {
-        memory::run(&options.sidegate, 10_000 / options.scale, 1000 / options.scale)?;
+        let (idle, downloads) = (10_000 / options.scale, 1000 / options.scale);
+        memory::run(&options.sidegate, idle, downloads, options.settle)?;
     }
     Ok(())
 }

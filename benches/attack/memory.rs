@@ -17,7 +17,7 @@ use super::process::Running;
 use super::site::{Proxy, Site, request, request_of_http_2};
 
 /// Until what was only needed to begin is given back.
-const SETTLE: Duration = Duration::from_secs(4);
+pub(crate) const SETTLE: Duration = Duration::from_secs(4);
 /// Connections that are made at a time.
 const TOGETHER: usize = 100;
 
@@ -34,7 +34,7 @@ type Stream = Box<dyn Both>;
 trait Both: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Both for S {}
 
-pub(crate) fn run(sidegate: &Path, idle: usize, downloads: usize) -> Outcome<()> {
+pub(crate) fn run(sidegate: &Path, idle: usize, downloads: usize, settle: Duration) -> Outcome<()> {
     println!("\n| connections | proxy | at its start | for each |\n|---|---|---|---|");
     for (what, kind, count) in [
         ("idle", Kind::Idle, idle),
@@ -49,7 +49,7 @@ pub(crate) fn run(sidegate: &Path, idle: usize, downloads: usize) -> Outcome<()>
             // sidegate has a process for each.
             let process = if secure { proxy.running.last() } else { proxy.running.first() };
             let process = process.ok_or("no process")?;
-            let (start, each) = measure(&site, proxy, process, kind, count)?;
+            let (start, each) = measure(&site, proxy, process, (kind, count), settle)?;
             let start = start as f64 / f64::from(1 << 20);
             println!("| {count} {what} | {} | {start:.1} MiB | {each:.0} bytes |", proxy.name);
         }
@@ -61,14 +61,14 @@ fn measure(
     site: &Site,
     proxy: &Proxy,
     process: &Running,
-    kind: Kind,
-    count: usize,
+    (kind, count): (Kind, usize),
+    settle: Duration,
 ) -> Outcome<(u64, f64)> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // What is made once, for the first ones, belongs to nobody.
         drop(open(site, proxy, kind, TOGETHER.min(count)).await?);
-        thread::sleep(SETTLE);
+        thread::sleep(settle);
         let before = process.memory()?;
         let mut streams = open(site, proxy, kind, count).await?;
         if kind == Kind::Download {
@@ -78,14 +78,14 @@ fn measure(
                 for stream in &mut streams {
                     stream.read_exact(&mut room).await?;
                 }
-                tokio::time::sleep(SETTLE / 4).await;
+                tokio::time::sleep(settle / 4).await;
             }
         } else {
-            tokio::time::sleep(SETTLE).await;
+            tokio::time::sleep(settle).await;
         }
         // Somebody else comes meanwhile: who does nothing at all gives nothing back.
         drop(open(site, proxy, kind, TOGETHER.min(count)).await?);
-        tokio::time::sleep(SETTLE / 4).await;
+        tokio::time::sleep(settle / 4).await;
         let after = process.memory()?;
         Ok((before, (after as f64 - before as f64) / count as f64))
     })

@@ -21,8 +21,8 @@ use sidegate::policy::key::KeyDigest;
 
 use process::Running;
 
-#[expect(dead_code, reason = "memory is for the attacks")]
-#[path = "../attack/process.rs"]
+#[expect(dead_code, reason = "shared with a bench that needs more of it")]
+#[path = "../peers/process.rs"]
 mod process;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;

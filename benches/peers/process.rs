@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A child that is asked to end, by its id, when it goes out of scope.
-pub(crate) struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Running {
     /// Starts a program on some cores, and waits until it is ready.

@@ -144,15 +144,28 @@ impl Line {
 
     /// Makes the answer to the request ready to go.
     pub(super) fn answer(&mut self, head: &Answering, body: &AnswerBody, date: &Date) {
+        let is_last = self.is_last();
         let Some(asked) = &mut self.asked else { return };
         // A client that waits for a word to send its body will not, or is about to: what comes next
         // could be either.
-        if std::mem::take(&mut asked.expects) && self.inflow.is_some() {
+        if (std::mem::take(&mut asked.expects) && self.inflow.is_some()) || is_last {
             asked.is_kept = false;
         }
         let ending = reply::write(self.outlet.room(), head, body, *asked, date);
         asked.is_kept = ending.is_kept;
         self.outlet.start(ending.framing, ending.promised);
+    }
+
+    /// Whether nothing can follow what is answered now: the request broke off, or more of it is left
+    /// that nobody wants than is read for another.
+    fn is_last(&self) -> bool {
+        let is_wanted = || self.inflow.as_ref().is_some_and(Inflow::is_taken);
+        self.is_closed || (!self.inlet.is_over() && !is_wanted() && !self.is_drained())
+    }
+
+    /// Whether what is left of the request's body is so little that it is read to its end.
+    fn is_drained(&self) -> bool {
+        self.inlet.left().is_some_and(|left| left <= DRAINED_BYTES)
     }
 
     /// Ready once the answer is gone, or never will be.
@@ -192,10 +205,7 @@ impl Line {
             }
             // A body that nobody wants.
             self.inflow = None;
-            if !is_kept
-                || self.is_closed
-                || self.inlet.left().is_none_or(|left| left > DRAINED_BYTES)
-            {
+            if !is_kept || self.is_closed || !self.is_drained() {
                 return Poll::Ready(false);
             }
             match ready!(self.inlet.poll_piece(&mut self.transport, cx)) {

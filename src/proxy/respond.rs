@@ -109,8 +109,11 @@ pub(super) fn retry_after(fields: &mut Fields, wait: Duration) {
 /// Tells a client what went wrong.
 pub(super) fn failed(fault: Fault, form: Form, trace: &Trace) -> Answer<Bytes> {
     let mut answer = own(fault.status(), fault.detail(), fault.proxy_error(), form, trace);
-    if fault.status() == 503 {
-        answer.head.fields.add("retry-after", RETRY_SECONDS);
+    match fault.status() {
+        503 => answer.head.fields.add("retry-after", RETRY_SECONDS),
+        // What it has not sent is not waited for any more (RFC 9110 §15.5.9).
+        408 => answer.head.fields.add("connection", "close"),
+        _ => {}
     }
     answer
 }

@@ -57,10 +57,51 @@ fn prometheus_files_are_well_formed_and_the_rules_tests_pass() {
 
 #[test]
 #[ignore = "needs promtool; .ci/run installs it"]
-fn prometheus_has_nothing_to_say_of_the_metrics() {
+fn prometheus_finds_the_metrics_well_formed_and_each_denial_is_counted() {
     let site = Site::new();
-    ask(site.gate.port, "GET", "/app", "X-API-Key: key-writer\r\n").unwrap();
-    ask(site.gate.port, "GET", "/app", "X-API-Key: key-nobody\r\n").unwrap();
+    // Each reason once: the reason, the status, the request, and its key or else its own headers.
+    let cases = [
+        ("bad_target", 400, "GET", "/app/../late", "writer"),
+        ("bad_request", 400, "GET", "/app", "reader\r\nX-API-Key: key-writer"),
+        ("key_missing", 401, "GET", "/app", ""),
+        ("key_malformed", 401, "GET", "/app", "!sg_production_short"),
+        ("key_unknown", 401, "GET", "/app", "nobody"),
+        ("key_revoked", 401, "GET", "/app", "revoked"),
+        ("key_not_yet_valid", 401, "GET", "/app", "future"),
+        ("key_expired", 401, "GET", "/app", "expired"),
+        ("wrong_environment", 401, "GET", "/app", "staging"),
+        ("route_unknown", 404, "GET", "/nowhere", "writer"),
+        ("method_refused", 405, "TRACE", "/app", "writer"),
+        ("wrong_workspace", 403, "GET", "/app", "other"),
+        ("workspace_suspended", 403, "GET", "/closed", "closed"),
+        ("account_suspended", 403, "GET", "/app", "banned"),
+        ("not_a_member", 403, "GET", "/app", "stranger"),
+        ("product_absent", 403, "GET", "/absent", "writer"),
+        ("no_access", 403, "GET", "/app", "outsider"),
+        ("subscription_inactive", 403, "POST", "/late", "writer"),
+        ("view_only", 403, "POST", "/app", "reader"),
+        ("key_ceiling", 403, "POST", "/app", "capped"),
+    ];
+    for (reason, status, method, path, key) in cases {
+        let header = match key.strip_prefix('!') {
+            _ if key.is_empty() => String::new(),
+            Some(whole) => format!("X-API-Key: {whole}\r\n"),
+            None => format!("X-API-Key: key-{key}\r\n"),
+        };
+        let answer = ask(site.gate.port, method, path, &header).unwrap();
+        assert_eq!(answer.status, status, "{reason}: {}", answer.body);
+    }
+    assert_eq!(
+        ask(site.gate.port, "GET", "/late", "X-API-Key: key-writer\r\n").unwrap().status,
+        200
+    );
+
+    for (reason, ..) in cases {
+        let counted = site.gate.metric("sidegate_denials_total", &format!("reason=\"{reason}\""));
+        assert_eq!(counted, 1.0, "{reason}");
+    }
+    assert_eq!(site.gate.metric("sidegate_denials_total", ""), cases.len() as f64);
+
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

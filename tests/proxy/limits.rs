@@ -126,6 +126,38 @@ fn bodies_are_bounded() {
 }
 
 #[test]
+fn an_answer_that_is_the_last_for_what_is_left_of_its_request_says_so() {
+    let chunked = format!("POST /app HTTP/1.1\r\n{WRITER}Transfer-Encoding: chunked\r\n\r\n");
+    let of = |length| format!("POST /app HTTP/1.1\r\n{WRITER}Content-Length: {length}\r\n\r\n");
+    let rig = Rig::new("limits.body_bytes = 10000\ntimeouts.body = \"500ms\"\n");
+    for (text, status) in [
+        (format!("{chunked}4\r\nbo"), 408),
+        (format!("{}body", of(10)), 408),
+        (format!("{chunked}4\r\nbodyx\r\n"), 400),
+        (format!("{chunked}x\r\n"), 400),
+        (format!("{chunked}2711\r\n{}", "x".repeat(0x2711)), 413),
+        (of(10_001), 413),
+        (of(5000).replace(WRITER, NOBODY), 401),
+    ] {
+        let mut client = rig.sent(text.clone());
+        let answer = client.answer();
+        assert_eq!(
+            (answer.status(), answer.field("connection")),
+            (status, Some("close")),
+            "{text}"
+        );
+        client.closed();
+    }
+    // So little is read to its end, and another request may follow.
+    let mut client = rig.sent(format!("{}body", of(4).replace(WRITER, NOBODY)));
+    for _ in 0..2 {
+        let answer = client.answer();
+        assert_eq!((answer.status(), answer.field("connection")), (401, None));
+        client.send(of(0).replace(WRITER, NOBODY));
+    }
+}
+
+#[test]
 fn one_connection_too_many_is_503() {
     let rig = Rig::new("limits.connections = 2\n");
     let mut held: Vec<_> =
