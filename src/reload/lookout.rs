@@ -233,14 +233,14 @@ where
     }
 
     fn load_when_due(&mut self, pending: &mut Pending, now: Instant) -> Duration {
-        match pending.credit.next().checked_duration_since(now) {
+        let extent = self.extent(pending);
+        match pending.credit.next(extent).checked_duration_since(now) {
             Some(wait) if !wait.is_zero() => wait,
-            _ => self.load(pending),
+            _ => self.load(pending, extent),
         }
     }
 
-    fn load(&mut self, pending: &mut Pending) -> Duration {
-        let extent = self.extent(pending);
+    fn load(&mut self, pending: &mut Pending, extent: Extent) -> Duration {
         let began = clock::instant();
         let Load { result, helped } = (self.load)(extent);
         let ended = clock::instant();
@@ -249,7 +249,7 @@ where
         let busy = clock::busy();
         let spent = busy.zip(pending.busy).and_then(|(now, before)| now.checked_sub(before));
         pending.busy = busy;
-        pending.credit.pay(spent.unwrap_or(took) + helped, ended);
+        pending.credit.pay(extent, spent.unwrap_or(took) + helped, ended);
 
         let after = self.sources.look();
         let post = self.mailbox.take();

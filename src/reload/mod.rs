@@ -19,7 +19,7 @@
 //!   operator's consent is to one content, by its id.
 //! - Changes act at once, and storms cost at most a fifth of a core: loads have a
 //!   credit of two seconds, which grows by a fifth of the time (`credit.rs`). However long one took,
-//!   it delays the next by no more than a second.
+//!   it delays the next by no more than a second, and one of the keys alone is delayed by such only.
 //! - Where only the keys changed, only what changed of them is read and put in place; where that is
 //!   not certain to be all, everything is loaded, which is the truth.
 //!
