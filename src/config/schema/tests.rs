@@ -174,6 +174,18 @@ fn every_file_that_is_shipped_is_fine() {
     }
 }
 
+#[test]
+fn the_first_settings_name_every_field() {
+    let text = include_str!("../../cli/starter/sidegate.toml");
+    let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let words: BTreeSet<_> = text.split(|letter| !is_of_name(letter)).collect();
+    let mut said = BTreeMap::new();
+    tables(&schema(Schema::Settings), String::new(), &mut said);
+    let fields: BTreeSet<_> = said.values().flatten().map(String::as_str).collect();
+    assert!(fields.len() > 50, "{fields:?}");
+    assert_eq!(fields.difference(&words).collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
 /// What stands in place of each value of a sample in turn.
 const OTHERS: [&str; 22] = [
     "\"x\"",
