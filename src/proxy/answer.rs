@@ -256,9 +256,12 @@ pub(super) fn read_trailers(bytes: &[u8]) -> Result<HeaderMap, Broken> {
 
 /// Whether a list names that option (RFC 9110 §7.6.1).
 pub(super) fn names(list: &[u8], option: &[u8]) -> bool {
+    // By far the most say one of these.
+    if matches!(list, b"close" | b"keep-alive") {
+        return list == option;
+    }
     let is_it = |named: &[u8]| named.trim_ascii().eq_ignore_ascii_case(option);
-    // Most lists are of one.
-    if list.contains(&b',') { list.split(|byte| *byte == b',').any(is_it) } else { is_it(list) }
+    list.split(|byte| *byte == b',').any(is_it)
 }
 
 #[cfg(test)]
