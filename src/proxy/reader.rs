@@ -21,7 +21,7 @@ use super::incoming::Broken;
 /// have to wait for a client that reads slowly, so it is not as large as a request's.
 const READ: usize = 8 * 1024;
 const LARGE_READ: usize = 256 * 1024;
-const LARGE_ANSWER: usize = 64 * 1024;
+const LARGE_ANSWER: usize = 128 * 1024;
 /// What is kept of it behind a body, while nothing more may come for long.
 const KEPT: usize = 64 * 1024;
 /// With less room than this, a small read is not worth its while.
