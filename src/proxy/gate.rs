@@ -41,6 +41,7 @@ pub(super) async fn answer(
     incoming: Incoming,
 ) -> Answer<AnswerBody> {
     let (started, begun) = activity.begin();
+    worker.date().at(begun);
     let generation = worker.generation();
     let snapshot = &generation.snapshot;
     let trace = worker.trace(&asking.fields);
@@ -177,16 +178,24 @@ pub(super) async fn answer(
         }
         Err(fault) => {
             record.tell(&asking.method, &trace);
-            if let Some(lost) = activity.right.lost().filter(|_| fault == Fault::Lost) {
-                return lose(lost.denial, worker, form, &trace, record, &upload);
+            let lost = activity.right.lost().filter(|_| fault == Fault::Lost);
+            let mut response = match lost {
+                Some(lost) => lose(lost.denial, worker, form, &trace, record, &upload),
+                None => {
+                    let mut error = None;
+                    if let Fault::Upstream(kind) = fault {
+                        worker.meters().upstream_failed(upstream, kind);
+                        error = Some(kind.code());
+                    }
+                    record.failed(fault, error);
+                    own(respond::failed(fault, form, &trace), record)
+                }
+            };
+            // What came behind its head may be of the other protocol.
+            if upgrades {
+                response.head.fields.set("connection", "close");
             }
-            let mut error = None;
-            if let Fault::Upstream(kind) = fault {
-                worker.meters().upstream_failed(upstream, kind);
-                error = Some(kind.code());
-            }
-            record.failed(fault, error);
-            own(respond::failed(fault, form, &trace), record)
+            response
         }
     }
 }
@@ -322,7 +331,8 @@ fn most_bytes(limits: &Limits, route: Option<&RouteLimits>) -> (u64, Fault) {
 
 /// Whether what is left of a refused request is so little that it was read with its head, mostly.
 fn is_drained(incoming: &Incoming) -> bool {
-    incoming.size_hint().upper().is_some_and(|length| length <= DRAINED_BYTES)
+    matches!(incoming, Incoming::Here(_))
+        || incoming.size_hint().upper().is_some_and(|length| length <= DRAINED_BYTES)
 }
 
 /// What the limits refuse before anything is decided. The head as a whole was bounded before.

@@ -135,7 +135,7 @@ fn is_ours_or_forwarding(name: &[u8]) -> bool {
 }
 
 /// Whether some upstream takes `name` for `canonical`: `_` is `-` to CGI and its heirs.
-fn folds_to(name: &[u8], canonical: &str) -> bool {
+pub(super) fn folds_to(name: &[u8], canonical: &str) -> bool {
     name.len() == canonical.len() && prefix_folds_to(name, canonical)
 }
 

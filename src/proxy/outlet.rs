@@ -78,13 +78,17 @@ impl Outlet {
     ///
     /// # Errors
     ///
-    /// Where the head says another length of the body than there is.
+    /// Where the head says another length of the body than there is; and where something is left of
+    /// what went before, which would be taken for a part of this.
     pub(super) fn begin(
         &mut self,
         head: &Asking,
         preamble: &[u8],
         body: &RequestBody,
     ) -> Result<(), Fault> {
+        if self.is_full() {
+            return Err(Fault::BodyBroken);
+        }
         let Self { bytes, .. } = self;
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         for part in [head.method.as_str(), " ", target, " HTTP/1.1\r\n"] {
@@ -146,7 +150,7 @@ impl Outlet {
                 self.bytes.clear();
             }
             self.gather(body, cx)?;
-            if self.bytes.is_empty() && self.part.is_empty() && self.end.is_empty() {
+            if !self.is_full() {
                 // TLS has a buffer of its own.
                 if ready!(Pin::new(&mut *link).poll_flush(cx)).is_err() {
                     self.is_deaf = true;
@@ -184,12 +188,12 @@ impl Outlet {
 
     /// Whether all of the message is written, and the other side took it.
     pub(super) fn is_over(&self) -> bool {
-        self.framing == Framing::Over && self.bytes.is_empty() && !self.is_deaf
+        self.framing == Framing::Over && !self.is_full() && !self.is_deaf
     }
 
     /// Whether there is something that could go.
     pub(super) fn is_full(&self) -> bool {
-        !self.bytes.is_empty()
+        !(self.bytes.is_empty() && self.part.is_empty() && self.end.is_empty())
     }
 
     /// Whether the same request can be sent elsewhere, as if it had not been tried here.
@@ -334,6 +338,8 @@ mod tests {
         most: usize,
         writes: usize,
         flushes: usize,
+        /// How many writes it takes before it has no room, where it takes so few.
+        patience: Option<usize>,
         /// How often it has to be asked to flush before it has.
         unflushed: usize,
         is_gone: bool,
@@ -353,6 +359,9 @@ mod tests {
         ) -> Poll<io::Result<usize>> {
             if self.is_gone {
                 return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            if self.patience == Some(self.writes) {
+                return Poll::Pending;
             }
             let part = bytes.len().min(self.most);
             self.taken.extend_from_slice(&bytes[..part]);
@@ -424,6 +433,24 @@ mod tests {
             assert!(polled.is_ready());
             assert_eq!((outlet.is_untouched(), outlet.is_over()), (is_gone, !is_gone));
         }
+    }
+
+    /// What is left of one request would be taken for a part of the next.
+    #[test]
+    fn nothing_follows_a_body_that_is_not_written_to_its_end() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let length = 3 * TOGETHER;
+        let mut body = RequestBody::Whole(vec![b'x'; length].into());
+        let (mut outlet, mut far) = (Outlet::default(), Far::taking(head(length).len() + 1));
+        far.patience = Some(1);
+        outlet.begin(&asking(length), b"host: h\r\n", &body).unwrap();
+        assert!(outlet.poll(&mut far, &mut body, &mut cx).is_pending());
+        assert_eq!(far.taken.len(), head(length).len() + 1, "the head has gone, and little more");
+        assert!(!outlet.is_over() && outlet.is_full());
+        assert_eq!(outlet.begin(&asking(0), b"", &RequestBody::Empty), Err(Fault::BodyBroken));
+        far.patience = None;
+        assert!(outlet.poll(&mut far, &mut body, &mut cx).is_ready() && outlet.is_over());
+        assert_eq!(far.taken.len(), head(length).len() + length);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use arrayvec::ArrayString;
 
 use super::fields::{Fields, text};
+use super::headers::folds_to;
 use super::protocols;
 use crate::telemetry::Spans;
 
@@ -157,12 +158,15 @@ fn hex(bits: u64) -> [u8; 16] {
     digits
 }
 
-/// A key that was sent as an id, too, would be logged.
+/// A key that was sent as an id, too, would be logged; whichever of several it is.
 fn is_credential(fields: &Fields, id: &[u8]) -> bool {
-    ["authorization", "x-api-key"]
-        .iter()
-        .any(|name| fields.get(name).is_some_and(|value| value.ends_with(id)))
-        || protocols::has(fields, id)
+    let is_key = |(name, value): (&[u8], &[u8])| {
+        (name == b"authorization" || folds_to(name, "x-api-key"))
+            && value
+                .split(|byte| matches!(byte, b' ' | b'\t' | b','))
+                .any(|part| part.ends_with(id))
+    };
+    fields.iter().any(is_key) || protocols::has(fields, id)
 }
 
 fn is_request_id(bytes: &[u8]) -> bool {
@@ -251,6 +255,24 @@ mod tests {
         }
         let bare = Trace::of(&Fields::default(), &mut random, None);
         assert_eq!(bare.request_id(), bare.trace_id());
+    }
+
+    #[test]
+    fn a_key_is_no_id_wherever_it_stands() {
+        for sent in [
+            &[("authorization", "Bearer the-key")][..],
+            &[("authorization", "Bearer zz"), ("authorization", "Bearer the-key")],
+            &[("x-api-key", "zz"), ("x-api-key", "the-key")],
+            &[("x_api_key", "the-key")],
+            &[("authorization", "Bearer the-key x")],
+            &[("sec-websocket-protocol", "bearer, the-key")],
+        ] {
+            let mut fields = Fields::default();
+            fields.add("x-request-id", "the-key");
+            sent.iter().for_each(|(name, value)| fields.add(name, value));
+            let trace = Trace::of(&fields, &mut fastrand::Rng::with_seed(7), None);
+            assert_ne!(trace.request_id(), "the-key", "{sent:?}");
+        }
     }
 
     #[test]
