@@ -80,12 +80,13 @@ pub(super) fn write(
         names_connection = true;
         is_kept &= !names(value, b"close");
     }
-    let is_dropped = |name: &[u8]| {
-        name == b"transfer-encoding" || (name == b"content-length" && !may_have_length(status))
-    };
-    if head.fields.has("transfer-encoding") || !may_have_length(status) {
+    let drops_length = !may_have_length(status) && head.fields.has("content-length");
+    if drops_length || head.fields.has("transfer-encoding") {
         let mut kept = head.fields.clone();
-        kept.retain(|name| !is_dropped(name));
+        kept.remove("transfer-encoding");
+        if drops_length {
+            kept.remove("content-length");
+        }
         kept.write(room);
     } else {
         head.fields.write(room);
