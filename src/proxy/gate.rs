@@ -259,7 +259,7 @@ fn deny(
     snapshot: &Snapshot,
     asking: &Asking,
     trace: &Trace,
-    mut record: Record,
+    mut record: Box<Record>,
 ) -> Answer<AnswerBody> {
     let hide_none = snapshot.hide_none();
     record.tell(&asking.method, trace);
@@ -275,7 +275,7 @@ fn lose(
     worker: &Worker,
     form: Form,
     trace: &Trace,
-    mut record: Record,
+    mut record: Box<Record>,
     upload: &Upload,
 ) -> Answer<AnswerBody> {
     let generation = worker.generation();
@@ -290,13 +290,18 @@ fn lose(
     own(response, record)
 }
 
-fn fail(fault: Fault, asking: &Asking, trace: &Trace, mut record: Record) -> Answer<AnswerBody> {
+fn fail(
+    fault: Fault,
+    asking: &Asking,
+    trace: &Trace,
+    mut record: Box<Record>,
+) -> Answer<AnswerBody> {
     record.tell(&asking.method, trace);
     record.failed(fault, None);
     own(respond::failed(fault, Form::of(&asking.fields), trace), record)
 }
 
-fn own(response: Answer<Bytes>, record: Record) -> Answer<AnswerBody> {
+fn own(response: Answer<Bytes>, record: Box<Record>) -> Answer<AnswerBody> {
     response.map(|bytes| AnswerBody::own(bytes, record))
 }
 
