@@ -23,7 +23,7 @@ use super::tunnel::Leg;
 use super::worker::Worker;
 use crate::clock;
 use crate::policy::{Denial, DenyReason, Description, Facts};
-use crate::telemetry::{Limit, Refusal, RequestEvent};
+use crate::telemetry::{Brief, Limit, Refusal, RequestEvent};
 
 /// How a connection ended.
 enum End {
@@ -187,6 +187,7 @@ fn refused(
     let denial = reason.map(|reason| Denial { reason, facts });
     let now = clock::instant();
     let took = now.saturating_duration_since(activity.since());
+    let id = activity.id();
     let mut meters = worker.meters();
     if let Some(denial) = &denial {
         meters.denied(number, snapshot, denial);
@@ -202,14 +203,14 @@ fn refused(
             generation: number,
             method: "other",
             status,
-            request_id: &activity.id(),
+            request_id: &id,
             peer: activity.peer.text(),
         };
         meters.refused(snapshot, &refusal, worker.date().at(now));
     }
     drop(meters);
-    let event = RequestEvent {
-        logged: true,
+    let brief = Brief { logged: true, reason, terminated: false, exported: false };
+    worker.journal().tell(brief, now, || RequestEvent {
         decided: false,
         denial,
         terminated: false,
@@ -220,14 +221,12 @@ fn refused(
         upstream_status: None,
         upstream_error: None,
         took,
-        request_id: &activity.id(),
+        request_id: &id,
         trace_id: "",
         traceparent: "",
         parent: None,
-        exported: false,
         peer: activity.peer.text(),
-    };
-    worker.journal().tell(&event, now);
+    });
 }
 
 /// Who waits.

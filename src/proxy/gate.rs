@@ -60,7 +60,7 @@ pub(super) async fn answer(
     let permit = match decision {
         Decision::Allow(permit) => permit,
         Decision::Deny(denial) => {
-            let mut response = deny(denial, snapshot, &asking, &trace, record);
+            let mut response = deny(denial, decided, snapshot, &asking, &trace, record);
             if !is_drained(&incoming) {
                 response.head.fields.set("connection", "close");
             }
@@ -69,7 +69,7 @@ pub(super) async fn answer(
     };
     if let Err(wait) = worker.pace(snapshot, &permit.facts(), decided) {
         let denial = Denial { reason: DenyReason::RateLimited, facts: permit.facts() };
-        let mut response = deny(denial, snapshot, &asking, &trace, record);
+        let mut response = deny(denial, decided, snapshot, &asking, &trace, record);
         respond::retry_after(&mut response.head.fields, wait);
         if !is_drained(&incoming) {
             response.head.fields.set("connection", "close");
@@ -100,7 +100,7 @@ pub(super) async fn answer(
     let upstream = permit.route().upstream();
     let Some(pool) = worker.pool(upstream) else {
         let denial = Denial { reason: DenyReason::RouteUnknown, facts: permit.facts() };
-        return deny(denial, snapshot, &asking, &trace, record);
+        return deny(denial, decided, snapshot, &asking, &trace, record);
     };
     let upgrades = permit.upgrades();
     let by_protocol = upgrades && protocols::has_key(&asking.fields);
@@ -108,7 +108,7 @@ pub(super) async fn answer(
     let mut preamble = worker.room();
     if let Err(reason) = forward(permit, snapshot, &mut asking, &trace, activity, &mut preamble) {
         let denial = Denial { reason, facts: Facts::default() };
-        return deny(denial, snapshot, &asking, &trace, record);
+        return deny(denial, decided, snapshot, &asking, &trace, record);
     }
     record.allowed(facts);
     // From here on, only the claim has it: it may wait for longer than that is in force.
@@ -256,6 +256,7 @@ fn forward(
 
 fn deny(
     denial: Denial,
+    decided: Instant,
     snapshot: &Snapshot,
     asking: &Asking,
     trace: &Trace,
@@ -263,7 +264,7 @@ fn deny(
 ) -> Answer<AnswerBody> {
     let hide_none = snapshot.hide_none();
     record.tell(&asking.method, trace);
-    record.denied(denial, denial.reason.status(hide_none));
+    record.denied(denial, denial.reason.status(hide_none), decided);
     let allow = snapshot.allowed_methods(&denial.facts);
     let form = Form::of(&asking.fields);
     own(respond::denied(denial.reason, hide_none, allow, form, trace), record)

@@ -12,7 +12,7 @@ use super::worker::Worker;
 use crate::clock;
 use crate::current::Held;
 use crate::policy::{Denial, Facts};
-use crate::telemetry::{Limit, Refusal, RequestEvent, RoutePlace};
+use crate::telemetry::{Brief, Limit, Refusal, RequestEvent, RoutePlace};
 
 /// Status of a request whose client went away before there was an answer. No client sees it.
 const CLIENT_GONE: u16 = 499;
@@ -30,6 +30,8 @@ pub(super) struct Record {
     status: u16,
     /// Where its route takes only so many requests.
     place: Option<RoutePlace>,
+    /// When it was refused: its answer is ready then, but for what no clock shows.
+    refused: Option<Instant>,
     told: Option<Told>,
 }
 
@@ -54,8 +56,18 @@ impl Record {
     ) -> Box<Self> {
         worker.meters().in_flight(1);
         let judged = Some((generation, Facts::default()));
-        let (decided, status, place, told) = (false, CLIENT_GONE, None, None);
-        Box::new(Self { worker, activity, started, judged, decided, status, place, told })
+        let (decided, status) = (false, CLIENT_GONE);
+        Box::new(Self {
+            worker,
+            activity,
+            started,
+            judged,
+            decided,
+            status,
+            place: None,
+            refused: None,
+            told: None,
+        })
     }
 
     /// It goes on, by what was asked last.
@@ -124,8 +136,9 @@ impl Record {
         }
     }
 
-    pub(super) fn denied(&mut self, denial: Denial, status: u16) {
+    pub(super) fn denied(&mut self, denial: Denial, status: u16, now: Instant) {
         self.decided = true;
+        self.refused = Some(now);
         self.status = status;
         if let Some((generation, facts)) = &mut self.judged {
             *facts = denial.facts;
@@ -183,8 +196,13 @@ impl Record {
             };
             self.worker.meters().refused(snapshot, &refusal, self.worker.date().at(now));
         }
-        let event = RequestEvent {
+        let brief = Brief {
             logged: told.logged,
+            reason: denial.map(|denial| denial.reason),
+            terminated: lost.is_some(),
+            exported: told.trace.is_exported(),
+        };
+        self.worker.journal().tell(brief, now, || RequestEvent {
             decided: self.decided,
             denial,
             terminated: lost.is_some(),
@@ -199,16 +217,14 @@ impl Record {
             trace_id: told.trace.trace_id(),
             traceparent: told.trace.traceparent(),
             parent: told.trace.parent(),
-            exported: told.trace.is_exported(),
             peer: self.activity.peer.text(),
-        };
-        self.worker.journal().tell(&event, now);
+        });
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let now = clock::instant();
+        let now = self.refused.unwrap_or_else(clock::instant);
         if self.told.is_none() && self.activity.right.lost().is_some() {
             self.tell_claim();
         }

@@ -11,7 +11,6 @@ pub(super) struct DenialLimit {
     most: u32,
     began: Instant,
     reasons: [Reason; DenyReason::ALL.len()],
-    left_out: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -19,12 +18,14 @@ struct Reason {
     /// A second, counted from the beginning, and how many were logged in it.
     window: AtomicU64,
     left_out: AtomicU64,
+    /// How many of these were told of.
+    told: AtomicU64,
 }
 
 impl DenialLimit {
     pub(super) fn new(most: u32, began: Instant) -> Self {
         let reasons = std::array::from_fn(|_| Reason::default());
-        Self { most, began, reasons, left_out: AtomicU64::new(0) }
+        Self { most, began, reasons }
     }
 
     /// Whether one more is logged.
@@ -42,7 +43,6 @@ impl DenialLimit {
         let admitted = of.window.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).is_ok();
         if !admitted {
             of.left_out.fetch_add(1, Ordering::Relaxed);
-            self.left_out.fetch_add(1, Ordering::Relaxed);
         }
         admitted
     }
@@ -50,14 +50,15 @@ impl DenialLimit {
     /// What was left out of each reason since this was asked last.
     pub(super) fn left_out(&self) -> impl Iterator<Item = (DenyReason, u64)> {
         DenyReason::ALL.into_iter().zip(&self.reasons).filter_map(|(reason, of)| {
-            let left_out = of.left_out.swap(0, Ordering::Relaxed);
+            let all = of.left_out.load(Ordering::Relaxed);
+            let left_out = all.saturating_sub(of.told.swap(all, Ordering::Relaxed));
             (left_out > 0).then_some((reason, left_out))
         })
     }
 
     /// What was left out since the start.
     pub(super) fn all_left_out(&self) -> u64 {
-        self.left_out.load(Ordering::Relaxed)
+        self.reasons.iter().map(|of| of.left_out.load(Ordering::Relaxed)).sum()
     }
 
     fn second(&self, now: Instant) -> u64 {

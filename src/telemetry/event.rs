@@ -10,8 +10,6 @@ pub(super) const TARGET: &str = "sidegate::request";
 /// What is said of one request when it is over.
 #[derive(Debug)]
 pub struct RequestEvent<'a> {
-    /// Whether the log has it, if it is not a denial that is one too many of its reason.
-    pub logged: bool,
     /// Whether the policy was asked at all.
     pub decided: bool,
     /// Why it was refused, where it was.
@@ -30,7 +28,8 @@ pub struct RequestEvent<'a> {
     pub upstream_status: Option<u16>,
     /// Why the upstream gave none.
     pub upstream_error: Option<&'a str>,
-    /// From the first byte of the request to the last of the answer.
+    /// From the first byte of the request to the last of the answer; of one that is refused, until
+    /// that was decided.
     pub took: Duration,
     /// `X-Request-Id`.
     pub request_id: &'a str,
@@ -40,8 +39,6 @@ pub struct RequestEvent<'a> {
     pub traceparent: &'a str,
     /// The span that the client said it is in, where it is exported.
     pub parent: Option<u64>,
-    /// Whether a collector gets a span of it.
-    pub exported: bool,
     /// Who connected.
     pub peer: &'a str,
 }

@@ -8,7 +8,7 @@ use super::audit::Audit;
 use super::denials::DenialLimit;
 use super::event::{RequestEvent, TARGET};
 use crate::clock;
-use crate::policy::Level;
+use crate::policy::{DenyReason, Level};
 
 /// Denials of a reason that are logged in a second, where nobody says otherwise.
 const DENIALS_PER_SECOND: u32 = 100;
@@ -20,6 +20,19 @@ pub struct Journal {
     denials: Arc<DenialLimit>,
     audit: Option<Audit>,
     spans: Option<Spans>,
+}
+
+/// What decides who hears of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Brief {
+    /// Whether the log has it, and not only the audit log or a collector.
+    pub logged: bool,
+    /// Why it was refused, or cut.
+    pub reason: Option<DenyReason>,
+    /// Whether it was let through and is cut.
+    pub terminated: bool,
+    /// Whether a collector gets a span of it.
+    pub exported: bool,
 }
 
 impl Journal {
@@ -60,18 +73,23 @@ impl Journal {
     }
 
     /// Tells of a request that is over. A live stream that was cut is always logged, denials as often
-    /// as their reason has room.
-    pub fn tell(&self, event: &RequestEvent<'_>, now: Instant) {
-        if let Some(audit) = &self.audit {
-            audit.request(event);
-        }
-        if let Some(spans) = self.spans.as_ref().filter(|_| event.exported) {
-            spans.tell(event);
-        }
-        let is_logged = event.logged
+    /// as their reason has room. `event` is asked only where somebody hears of it.
+    pub fn tell<'e>(&self, brief: Brief, now: Instant, event: impl FnOnce() -> RequestEvent<'e>) {
+        let is_logged = brief.logged
             && tracing::enabled!(target: TARGET, tracing::Level::INFO)
-            && (event.terminated
-                || event.denial.is_none_or(|denial| self.denials.admits(denial.reason, now)));
+            && (brief.terminated
+                || brief.reason.is_none_or(|reason| self.denials.admits(reason, now)));
+        let spans = self.spans.as_ref().filter(|_| brief.exported);
+        if !is_logged && self.audit.is_none() && spans.is_none() {
+            return;
+        }
+        let event = event();
+        if let Some(audit) = &self.audit {
+            audit.request(&event);
+        }
+        if let Some(spans) = spans {
+            spans.tell(&event);
+        }
         if is_logged {
             event.log();
         }

@@ -46,7 +46,7 @@ pub use audit::{
 pub use collector::{Collector, TracingSettings};
 pub use event::RequestEvent;
 pub use form::Form;
-pub use journal::Journal;
+pub use journal::{Brief, Journal};
 pub use kinds::{CutKind, HandshakeErrorKind, Limit, OriginErrorKind, UpstreamErrorKind};
 pub use log::{Log, install};
 pub use metrics::Telemetry;
