@@ -16,8 +16,6 @@ const GRPC_MESSAGE: &str = "grpc-message";
 const GRPC_STATUS: &str = "grpc-status";
 /// How soon an overloaded sidecar is worth asking again, in seconds.
 const RETRY_SECONDS: &str = "1";
-/// Bytes of a body of ours, and some to spare.
-const BODY: usize = 256;
 
 /// How the client wants to read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,7 +202,8 @@ fn own(
 }
 
 fn write(body: &mut Vec<u8>, parts: &[&str]) {
-    body.reserve(BODY);
+    // No more than that: what is too large is shared by `Bytes` in another allocation.
+    body.reserve_exact(parts.iter().map(|part| part.len()).sum());
     for part in parts {
         body.extend_from_slice(part.as_bytes());
     }
