@@ -292,7 +292,7 @@ fn read_status(line: &[u8]) -> Option<(StatusCode, bool, &[u8])> {
 ///
 /// When they are none.
 pub(super) fn read_trailers(bytes: &[u8]) -> Result<HeaderMap, Broken> {
-    Fields::read(bytes, FIELDS).map(|fields| HeaderMap::from(&fields)).map_err(|_| Broken)
+    Fields::read(bytes, FIELDS).map(HeaderMap::from).map_err(|_| Broken)
 }
 
 /// Whether a list names that option (RFC 9110 §7.6.1).

@@ -4,6 +4,7 @@
 //! One that is asked for and not there is mostly known not to be by a bit of its name, and nothing is
 //! looked at. Nothing is shared, and of a head that came over HTTP/1.1 nothing is copied but the whole.
 
+use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use memchr::memchr_iter;
 
@@ -310,13 +311,17 @@ impl From<&HeaderMap> for Fields {
     }
 }
 
-impl From<&Fields> for HeaderMap {
-    fn from(fields: &Fields) -> Self {
+impl From<Fields> for HeaderMap {
+    fn from(fields: Fields) -> Self {
         let mut headers = Self::with_capacity(fields.len());
-        for (name, value) in fields.iter() {
+        let Fields { text, lines, .. } = fields;
+        // All of them are parts of one text: nothing is copied.
+        let text = Bytes::from(text);
+        for Line { name, value } in lines {
+            let value = text.slice_ref(part(&text, value));
             // Both were read as such.
             if let (Ok(name), Ok(value)) =
-                (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+                (HeaderName::from_bytes(part(&text, name)), HeaderValue::from_maybe_shared(value))
             {
                 headers.append(name, value);
             }

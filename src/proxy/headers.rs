@@ -29,7 +29,7 @@ pub(super) fn name_framing(fields: &mut Fields) {
 pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
     let mut fields = Fields::from(&*trailers);
     clean_request(&mut fields);
-    *trailers = HeaderMap::from(&fields);
+    *trailers = HeaderMap::from(fields);
 }
 
 /// Takes out of an upstream's answer what concerns only its connection with us.

@@ -242,11 +242,12 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
             return;
         };
         let live = self.enter();
-        tokio::task::spawn_local(async move {
+        // Boxed, as a task moves what it is made of when it ends, three times.
+        tokio::task::spawn_local(Box::pin(async move {
             drive(future, &activity, &live.0.worker).await;
             activity.cut();
             live.0.worker.give_back_of(&activity);
-        });
+        }));
     }
 }
 

@@ -260,7 +260,7 @@ pub(super) fn request(
     *request.uri_mut() = Uri::from_parts(uri).ok()?;
     *request.method_mut() = head.method.clone();
     *request.version_mut() = Version::HTTP_2;
-    let mut fields = HeaderMap::from(&head.fields);
+    let mut fields = HeaderMap::from(head.fields.clone());
     fields.remove(HOST);
     fields.remove(TRANSFER_ENCODING);
     preamble::insert(&mut fields, preamble)?;

@@ -68,7 +68,7 @@ pub(super) async fn answer(
     activity.set_stalled(Some(clock::instant()));
     let mut response = Response::new(StreamBody { body, activity, is_head });
     *response.status_mut() = head.status;
-    *response.headers_mut() = HeaderMap::from(&head.fields);
+    *response.headers_mut() = HeaderMap::from(head.fields);
     response
 }
 
