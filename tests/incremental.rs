@@ -1,4 +1,5 @@
-//! Loading only what changed of the keys comes to what loading everything comes to, or is given up.
+//! Loading only what changed of the keys, or all but the keys, comes to what loading everything comes
+//! to, or is given up.
 
 #![expect(
     clippy::unwrap_used,
@@ -169,8 +170,16 @@ impl Bench {
         loaded.map(|Loaded { snapshot, .. }| snapshot)
     }
 
+    fn policy(&mut self) -> Option<Snapshot> {
+        self.loader.load_policy().map(|Loaded { snapshot, .. }| snapshot)
+    }
+
     fn write(&self, text: &str) {
         write(self.folder.path(), text);
+    }
+
+    fn write_policy(&self, text: &str) {
+        fs::write(self.folder.path().join("policy.toml"), text).unwrap();
     }
 }
 
@@ -305,6 +314,156 @@ fn every_edit_is_told_or_given_up() {
         assert_eq!(rows(&is, &again), rows(&whole, &was), "{name}: back");
         assert_eq!(rows(&was, &again), Vec::<String>::new(), "{name}");
     }
+}
+
+type Rule = fn(&str) -> String;
+
+/// What it is called, how the policy changes, whether the keys can stay what they are.
+const RULES: [(&str, bool, Rule); 25] = [
+    ("nothing", true, str::to_owned),
+    ("a member first", true, |text| {
+        text.replace("alice = \"owner\"\nbob", "al = \"owner\"\nalice = \"owner\"\nbob")
+    }),
+    ("members the other way round", true, |text| {
+        text.replace("alice = \"owner\"\nbob = \"owner\"", "bob = \"owner\"\nalice = \"owner\"")
+    }),
+    ("another role", true, |text| text.replace("bob = \"owner\"", "bob = \"member\"")),
+    ("another grant", true, |text| text.replace("level = \"view\"", "level = \"full\"")),
+    ("no grant", true, |text| {
+        text.replace("level = \"view\"", "permissions = { reports = \"view\" }")
+    }),
+    ("another level of a role", true, |text| {
+        text.replace("general = \"view\"", "general = \"full\"")
+    }),
+    ("suspended", true, |text| {
+        text.replace("[account.mallory]", "[account.carol]\nsuspended = true\n[account.mallory]")
+    }),
+    ("no longer suspended", true, |text| text.replace("suspended = true", "suspended = false")),
+    ("a workspace first", true, |text| {
+        text.replace("[workspace.acme]\n", "[workspace.aa]\nenvironment = \"staging\"\n[workspace.aa.members]\ndave = \"owner\"\nzoe = \"owner\"\n[workspace.acme]\n")
+    }),
+    ("a route", true, |text| {
+        text.replace("[[route]]\nname = \"vault\"", "[[route]]\nprefix = \"/more\"\npublic = true\nupstream = \"app\"\n[[route]]\nname = \"vault\"")
+    }),
+    ("hidden", true, |text| text.replace("version = 1", "version = 1\nhide_none = true")),
+    ("no subscription", true, |text| text.replace("\"active\"", "\"canceled\"")),
+    ("a warning of something else", true, |text| text.replace("dave = \"owner\"\n", "")),
+    ("a product first", false, |text| {
+        text.replace("[product.vault]", "[product.aa]\n[product.vault]")
+    }),
+    ("an area first", false, |text| text.replace("[\"general\"", "[\"aa\", \"general\"")),
+    ("an area more", false, |text| text.replace("\"billing\"]", "\"billing\", \"zz\"]")),
+    ("a workspace of keys is gone", false, |text| {
+        text.replace("workspace.other", "workspace.another")
+    }),
+    ("another environment", false, |text| text.replace("\"staging\"", "\"testing\"")),
+    ("no member", false, |text| {
+        text.replace("carol = \"member\"\n", "").replace("account:carol", "account:bob")
+    }),
+    ("pending", false, |text| {
+        text.replace("carol = \"member\"\n", "").replace("account:carol", "account:bob").replace(
+            "[workspace.acme.product.vault]",
+            "[workspace.acme.pending]\ncarol = { role = \"member\" }\n[workspace.acme.product.vault]",
+        )
+    }),
+    ("a name in another case", false, |text| text.replace("carol", "Carol")),
+    ("an error", false, |text| text.replace("upstream = \"app\"", "upstream = \"ap\"")),
+    ("no toml", false, |text| format!("{text}[")),
+    ("nothing there", false, |_| String::new()),
+];
+
+/// Those of which policies say most: beside the others, a revoked one of an account that there is not.
+fn of_all_kinds() -> Vec<Record> {
+    let mut records: Vec<Record> = (0..KEYS).map(Record::new).collect();
+    records[9].ceiling = r#"{"level":"full","products":["vault"],"areas":["general"]}"#;
+    (records[8].workspace, records[8].environment) = ("other", "staging");
+    let revoked = Some("2026-01-01T00:00:00Z");
+    (records[13].account, records[13].revoked) = ("nobody", revoked);
+    records
+}
+
+#[test]
+fn under_every_other_policy_the_keys_are_what_they_are_or_read_again() {
+    let before = of_all_kinds();
+    for (name, told, rule) in RULES {
+        let mut bench = Bench::new(&before);
+        let was = bench.load();
+        bench.write_policy(&rule(POLICY));
+        let (is, whole) = (bench.policy(), bench.whole());
+        assert_eq!(is.is_some(), told, "{name}");
+        let Some(is) = is else {
+            assert!(bench.policy().is_none(), "{name}: nothing is known any more");
+            continue;
+        };
+        let whole = whole.unwrap();
+        assert_same(&is, &whole, KEYS + 1);
+        assert_eq!(rows(&was, &is), rows(&was, &whole), "{name}");
+        assert_eq!(lost(&was, &is), lost(&was, &whole), "{name}");
+        // Then keys come, go and change, and after them the policy again.
+        let mut after = before.clone();
+        after[20].revoked = Some("2026-02-01T00:00:00Z");
+        after[21].account = "bob";
+        _ = after.remove(8);
+        after.push(Record { ceiling: before[9].ceiling, ..Record::new(KEYS) });
+        bench.write(&text(&after));
+        let amended = bench.keys().unwrap_or_else(|| panic!("{name}: keys"));
+        assert_same(&amended, &bench.whole().unwrap(), KEYS + 1);
+        assert_eq!(rows(&was, &amended), rows(&was, &bench.whole().unwrap()), "{name}: keys");
+        bench.write_policy(POLICY);
+        let again = bench.policy().unwrap_or_else(|| panic!("{name}: back"));
+        let whole = bench.whole().unwrap();
+        assert_same(&again, &whole, KEYS + 1);
+        assert_eq!(rows(&amended, &again), rows(&amended, &whole), "{name}: back");
+        assert_eq!(lost(&amended, &again), lost(&amended, &whole), "{name}: back");
+        assert_eq!(rows(&was, &again), rows(&was, &whole), "{name}: back");
+        // What was known of the file is known still.
+        bench.write(&text(&before));
+        assert_same(&bench.keys().unwrap_or_else(|| panic!("{name}: all")), &was, KEYS + 1);
+    }
+}
+
+/// Its workspace may come to be: nobody remembers which it is.
+#[test]
+fn a_key_of_no_workspace_is_read_again_where_there_are_others() {
+    let mut records = of_all_kinds();
+    (records[11].workspace, records[11].revoked) = ("gone", Some("2026-01-01T00:00:00Z"));
+    let mut bench = Bench::new(&records);
+    bench.load();
+    for (more, told) in [("", true), ("aa", false), ("gone", false)] {
+        let workspace = format!(
+            "[workspace.{more}]\nenvironment = \"production\"\n[workspace.{more}.members]\n\
+             alice = \"owner\"\nbob = \"owner\"\n[workspace.other]\n"
+        );
+        let with = POLICY.replace("[workspace.other]\n", &workspace);
+        bench.write_policy(if more.is_empty() { POLICY } else { &with });
+        let is = bench.policy();
+        assert_eq!(is.is_some(), told, "{more}");
+        assert_same(&is.unwrap_or_else(|| bench.load()), &bench.whole().unwrap(), KEYS + 1);
+    }
+}
+
+#[test]
+fn a_key_that_is_gone_has_no_say() {
+    let before: Vec<Record> = (0..KEYS).map(Record::new).collect();
+    let mut bench = Bench::new(&before);
+    bench.load();
+    let mut after = before.clone();
+    after.retain(|record| record.account != "carol");
+    bench.write(&text(&after));
+    bench.keys().unwrap();
+    let left = POLICY.replace("carol = \"member\"\n", "").replace("account:carol", "account:bob");
+    bench.write_policy(&left);
+    let is = bench.policy().unwrap();
+    assert_same(&is, &bench.whole().unwrap(), KEYS + 1);
+}
+
+#[test]
+fn a_key_file_that_others_can_read_is_not_kept() {
+    let mut bench = Bench::new(&of_all_kinds());
+    bench.load();
+    let path = bench.folder.path().join("keys.jsonl");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(bench.policy().is_none());
 }
 
 type Damage = fn(&str) -> String;

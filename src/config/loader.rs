@@ -1,13 +1,16 @@
-//! The same files again and again: all of them, or only what changed of the keys.
+//! The same files again and again: all of them, all but the keys, or only what changed of the keys.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::page::Notes;
-use super::{Config, Loaded, Report, Secrets, certificates, gather, whole};
+use super::{
+    Config, Loaded, Records, Report, Secrets, certificates, collect, gather, is_error, together,
+    whole, with_rules,
+};
 use crate::current::Certificate;
 use crate::keystore::{Changes, Ledger, Permissions};
-use crate::policy::Snapshot;
+use crate::policy::{Snapshot, compile_under};
 use crate::proxy::{Tls, Trust};
 
 /// Loads the files that settings name, as often as they change.
@@ -63,11 +66,23 @@ impl Loader {
         self.known = None;
         let Self { config, permissions, .. } = &*self;
         let mut ledger = None;
-        let secrets = Secrets { permissions: *permissions, ledger: Some(&mut ledger) };
+        let records = Records::AllToFollow(&mut ledger);
+        let secrets = Secrets { permissions: *permissions, records };
         let read = gather(config, Some(secrets), &Notes::default());
         let loaded = whole(read, certificates(config, *permissions))?;
         self.known = ledger.map(|ledger| Known::of(&loaded, ledger));
         Ok(loaded)
+    }
+
+    /// What [`load`](Self::load) would return if the key file had not changed since the last one:
+    /// it is not read. Nothing where it is for a whole load to say what is so.
+    pub fn load_policy(&mut self) -> Option<Loaded> {
+        // Where this breaks off, nothing is known.
+        let Known { snapshot, ledger, .. } = self.known.take()?;
+        let read = gather_under(&self.config, self.permissions, &snapshot)?;
+        let loaded = whole(read, certificates(&self.config, self.permissions)).ok()?;
+        self.known = Some(Known::of(&loaded, ledger));
+        Some(loaded)
     }
 
     /// What [`load`](Self::load) would return if nothing but the keys had changed since the last one,
@@ -89,4 +104,21 @@ impl Loader {
         });
         (loaded, helped)
     }
+}
+
+/// As [`gather`], with the keys of `before` in place of those of their file. Nothing where that file
+/// has to be read to say what is so.
+fn gather_under(
+    config: &Config,
+    permissions: Permissions,
+    before: &Snapshot,
+) -> Option<(Option<Snapshot>, Report)> {
+    let secrets = Secrets { permissions, records: Records::None };
+    let (draft, notes, files) = collect(config, Some(secrets), &Notes::default());
+    if notes.hollow || notes.problems.iter().any(is_error) {
+        return None;
+    }
+    let snapshot = compile_under(&draft, before)?;
+    let problems = together(notes, snapshot.warnings().to_vec());
+    Some((Some(with_rules(snapshot, draft, &files)), Report::new(files, problems)))
 }

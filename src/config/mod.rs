@@ -257,13 +257,22 @@ fn whole(
 #[derive(Debug)]
 struct Secrets<'l> {
     permissions: Permissions,
-    /// Where to note what is needed to find later what changed of the keys.
-    ledger: Option<&'l mut Option<Ledger>>,
+    records: Records<'l>,
+}
+
+/// What is read of the key file.
+#[derive(Debug)]
+enum Records<'l> {
+    All,
+    /// All of it; and here goes what is needed to find later what changed.
+    AllToFollow(&'l mut Option<Ledger>),
+    /// Nothing: it holds the keys that are known.
+    None,
 }
 
 impl From<Permissions> for Secrets<'_> {
     fn from(permissions: Permissions) -> Self {
-        Self { permissions, ledger: None }
+        Self { permissions, records: Records::All }
     }
 }
 
@@ -309,15 +318,16 @@ fn collect(config: &Config, secrets: Option<Secrets<'_>>, before: &Notes) -> (Dr
     notes.hollow |= before.hollow;
 
     let permissions = secrets.as_ref().map(|secrets| secrets.permissions);
-    if let Some(Secrets { permissions, ledger }) = secrets {
+    if let Some(Secrets { permissions, records }) = secrets {
         let (path, file) = (&config.keys, files.add(&config.keys));
-        let (keys, wrong) = match ledger {
-            None => keystore::read(path, file, permissions),
-            Some(ledger) => {
+        let (keys, wrong) = match records {
+            Records::All => keystore::read(path, file, permissions),
+            Records::AllToFollow(ledger) => {
                 let (keys, wrong, read) = keystore::read_to_follow(path, file, permissions);
                 *ledger = read;
                 (keys, wrong)
             }
+            Records::None => (Vec::new(), keystore::look(path, file, permissions)),
         };
         draft.keys = keys;
         notes.problems.extend(wrong);
@@ -337,8 +347,11 @@ fn collect(config: &Config, secrets: Option<Secrets<'_>>, before: &Notes) -> (Dr
 fn judge(mut draft: Draft, notes: Notes, files: Files) -> (Option<Snapshot>, Report) {
     let keys = std::mem::take(&mut draft.keys);
     let (snapshot, problems) = weigh(&draft, keys, notes);
-    let snapshot = snapshot.map(|it| it.with_rules(Rules::new(draft, files.names().to_vec())));
-    (snapshot, Report::new(files, problems))
+    (snapshot.map(|it| with_rules(it, draft, &files)), Report::new(files, problems))
+}
+
+fn with_rules(snapshot: Snapshot, draft: Draft, files: &Files) -> Snapshot {
+    snapshot.with_rules(Rules::new(draft, files.names().to_vec()))
 }
 
 fn is_error(problem: &Problem) -> bool {
@@ -347,8 +360,7 @@ fn is_error(problem: &Problem) -> bool {
 
 /// Compiles what was read, unless nothing can be said of it.
 fn weigh(draft: &Draft, keys: Vec<DraftKey>, notes: Notes) -> (Option<Snapshot>, Vec<Problem>) {
-    let Notes { mut problems, lost, hollow } = notes;
-    let (snapshot, wrong) = match hollow {
+    let (snapshot, wrong) = match notes.hollow {
         true => (None, Vec::new()),
         false => match compile_with(draft, keys) {
             Ok(snapshot) => {
@@ -358,10 +370,15 @@ fn weigh(draft: &Draft, keys: Vec<DraftKey>, notes: Notes) -> (Option<Snapshot>,
             Err(wrong) => (None, wrong),
         },
     };
+    (snapshot, together(notes, wrong))
+}
+
+/// What was noticed, and what compiling found wrong that does not only follow from it.
+fn together(Notes { mut problems, lost, .. }: Notes, wrong: Vec<Problem>) -> Vec<Problem> {
     let told: BTreeSet<_> = problems.iter().map(|problem| problem.place).collect();
     let follows = |p: &Problem| told.contains(&p.place) || speaks_of(p, &lost);
     problems.extend(wrong.into_iter().filter(|problem| !follows(problem)));
-    (snapshot, problems)
+    problems
 }
 
 /// Whether a problem is about one of `names`: in backticks, alone or as `account:NAME` and the like.

@@ -48,7 +48,7 @@ pub use foreign::{Column, Format, Row, Secret, Wrong};
 pub use last_used::LastUsed;
 pub use ledger::{Changes, Ledger};
 pub use permissions::Permissions;
-pub use read::{labels, read, read_to_follow, records};
+pub use read::{labels, look, read, read_to_follow, records};
 pub use record::{Ceiling, Record, State};
 pub use refusal::Refusal;
 pub(crate) use replace::Target;

@@ -83,6 +83,13 @@ pub fn labels(path: &Path, each: &mut dyn FnMut(&str, &str)) -> Result<(), Strin
     wrong.map_or(Ok(()), |problem| Err(problem.message))
 }
 
+/// What [`read`] would say of the file at `path` as a whole, without reading it.
+pub fn look(path: &Path, file: FileId, permissions: Permissions) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    open(path, file, permissions, &mut problems);
+    problems
+}
+
 fn read_file(
     path: &Path,
     file: FileId,

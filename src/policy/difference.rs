@@ -14,7 +14,8 @@
 //! - Things are the same by name: workspaces, products and the like, accounts, ids of keys, names of
 //!   routes. Their order means nothing.
 //! - Tables are compared once for each pair of tables that keys of both snapshots have, not for each
-//!   key. Of snapshots of which one was amended to be the other, only what was amended is looked at.
+//!   key. Of snapshots of which one was amended to be the other, only what was amended is looked at;
+//!   where it has the keys of the other, only what one holder's keys come to.
 //!
 //! What is absent: which requests a route takes from another. One that came, went or moved may do
 //! both, so it counts as gained and as lost.
@@ -22,6 +23,7 @@
 //! Start at [`difference`].
 
 mod holders;
+mod known;
 mod loss;
 mod pairs;
 mod reach;

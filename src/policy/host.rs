@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::bytes::all_good;
+use super::bytes::{all_good, position};
 
 /// Bytes of the longest name (RFC 1035 §2.3.4, without the last dot).
 const LONGEST: usize = 253;
@@ -22,24 +22,22 @@ impl<'a> Host<'a> {
     /// addresses stand in brackets, without a zone; there is no userinfo. Nothing when the text is
     /// not that. Allocates only where a letter is in upper case.
     pub fn parse(text: &'a str) -> Option<Self> {
-        if is_canonical_name(text) {
-            return Some(Self(Cow::Borrowed(text)));
-        }
         let (name, port) = match text.strip_prefix('[') {
             Some(_) => {
                 let end = text.find(']')?;
                 let (name, port) = text.split_at_checked(end + 1)?;
                 (name, port.strip_prefix(':').or(port.is_empty().then_some("")))
             }
-            None => match text.bytes().position(|byte| byte == b':') {
+            None => match position(text.as_bytes(), b':') {
                 Some(colon) => (text.get(..colon)?, text.get(colon + 1..)),
                 None => (text, Some("")),
             },
         };
-        let port = port?;
-        let digits = port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits || (!port.is_empty() && port.parse::<u16>().is_err()) {
+        if !is_port(port?) {
             return None;
+        }
+        if is_canonical_name(name) {
+            return Some(Self(Cow::Borrowed(name)));
         }
         let name = name.strip_suffix('.').unwrap_or(name);
         if !is_address_in_brackets(name) && !is_name(name) {
@@ -58,7 +56,18 @@ impl<'a> Host<'a> {
     }
 }
 
-/// Whether the text is a name, lower-case, without port and trailing dot: what most requests send.
+/// Whether the text is a port, or none: digits.
+fn is_port(text: &str) -> bool {
+    if text.len() > 5 {
+        return false;
+    }
+    let number = text.bytes().try_fold(0, |number: u32, byte| {
+        byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0'))
+    });
+    number.is_some_and(|number| number <= u32::from(u16::MAX))
+}
+
+/// Whether the text is a name, lower-case and without trailing dot: what most requests send.
 fn is_canonical_name(text: &str) -> bool {
     let text = text.as_bytes();
     (1..=LONGEST).contains(&text.len())

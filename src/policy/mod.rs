@@ -12,7 +12,8 @@
 //! that it has. [`Snapshot::decide`] takes a [`Query`] and a time and gives a [`Permit`] or a
 //! [`Denial`]. A permit carries the canonical target that was judged, so that nothing else can be
 //! forwarded. [`explain`] says why, from the draft. Where a few keys came or went,
-//! [`Snapshot::amended`] makes another snapshot without compiling.
+//! [`Snapshot::amended`] makes another snapshot without compiling; where only the rules changed,
+//! [`compile_under`] keeps the keys.
 //!
 //! # Invariants
 //!
@@ -93,7 +94,7 @@ pub use reason::DenyReason;
 pub use rules::Rules;
 pub use snapshot::{
     Cell, Column, Columns, KeyView, MemberView, Route, Snapshot, Unheld, WorkspaceView, compile,
-    compile_with,
+    compile_under, compile_with,
 };
 pub use target::{Target, TargetError};
 pub use time::UnixSeconds;

@@ -12,6 +12,7 @@ mod keys;
 mod matrix;
 mod members;
 mod names;
+mod parts;
 mod pattern;
 mod places;
 mod reached;
@@ -25,15 +26,16 @@ use std::sync::Arc;
 
 use super::draft::{Draft, DraftKey};
 use super::key::KeyDigest;
-use super::problem::{Place, Problem, Severity};
+use super::problem::Problem;
 use super::rules::Rules;
 pub(super) use access::AccessId;
-use access::{AccessTables, Interner};
+use access::AccessTables;
 pub(super) use catalog::Catalog;
 pub use held::KeyView;
 pub(super) use keys::{Keys, Search, Times, Told as ToldKey};
 pub use matrix::{Cell, Column, Columns, MemberView};
 pub(super) use names::Map;
+use parts::Parts;
 pub(super) use pattern::{HostPattern, PathPattern, Step};
 pub(super) use record::{Key, KeyState};
 pub use routes::Route;
@@ -78,57 +80,24 @@ pub fn compile(mut draft: Draft) -> Result<Snapshot, Vec<Problem>> {
 ///
 /// As [`compile`].
 pub fn compile_with(draft: &Draft, keys: Vec<DraftKey>) -> Result<Snapshot, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let mut tables = Interner::default();
-    let catalog = Catalog::compile(&draft.areas, &draft.roles, &draft.products, &mut problems);
-    let mut workspaces = Workspaces::compile(
-        &draft.workspaces,
-        &draft.accounts,
-        &catalog,
-        &mut tables,
-        &mut problems,
-    );
-    let routes = Routes::compile(
-        &draft.routes,
-        &draft.upstreams,
-        &catalog,
-        &workspaces.names,
-        &mut problems,
-    );
-    let pepper = draft.pepper.clone();
-    let keys = Keys::compile(keys, pepper, &catalog, &mut workspaces, &mut problems);
-    let pin = draft.environment.as_ref().map(|name| {
-        workspaces.environments.number(name).unwrap_or_else(|| {
-            let message = format!("no workspace lives in environment `{name}`");
-            problems.push(
-                Problem::error(Place::default(), message)
-                    .hint("mend `environment` in `sidegate.toml`: every key would be refused")
-                    .did_you_mean(name, workspaces.environments.iter()),
-            );
-            u32::MAX
-        })
-    });
-    let is_error = |problem: &Problem| problem.severity == Severity::Error;
-    let refused = problems.iter().any(is_error);
-    if !refused {
-        idle::check(&draft.workspaces, &workspaces.names, &catalog, &routes, &mut problems);
+    let mut parts = Parts::compile(draft);
+    let Parts { catalog, workspaces, problems, .. } = &mut parts;
+    let keys = Keys::compile(keys, draft.pepper.clone(), catalog, workspaces, problems);
+    parts.finish(draft, keys)
+}
+
+/// Compiles what a draft says with the keys of `before`: what [`compile_with`] would make of their
+/// records, at the cost of what a record says of a policy. Nothing where that has to be asked: where
+/// there is an error, or where a key may have a problem, were it a warning.
+pub fn compile_under(draft: &Draft, before: &Snapshot) -> Option<Snapshot> {
+    let mut parts = Parts::compile(draft);
+    if parts.is_refused() {
+        return None;
     }
-    problems.sort_by_key(|problem| problem.place);
-    if refused {
-        return Err(problems);
-    }
-    problems.retain(|problem| !draft.allows.iter().any(|allow| allow.covers(problem)));
-    Ok(Snapshot {
-        pin,
-        hide_none: draft.hide_none,
-        catalog: Arc::new(catalog),
-        workspaces: Arc::new(workspaces),
-        tables: Arc::new(tables.finish()),
-        routes: Arc::new(routes),
-        keys,
-        warnings: problems.into(),
-        rules: None,
-    })
+    let was = (&*before.catalog, &*before.workspaces);
+    let is = (&parts.catalog, &mut parts.workspaces);
+    let keys = before.keys.carried(was, is, draft.pepper.as_ref())?;
+    parts.finish(draft, keys).ok()
 }
 
 impl Snapshot {

@@ -5,7 +5,7 @@
 
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, Method, StatusCode};
 use http_body::Frame;
 use hyper::ext::ReasonPhrase;
@@ -42,6 +42,13 @@ pub(super) struct Head {
     pub(super) head: Answering,
     /// Whether the connection takes no other request.
     pub(super) is_last: bool,
+}
+
+impl Head {
+    /// Whether another follows, of the same answer.
+    fn is_informational(&self) -> bool {
+        self.head.status.is_informational() && self.head.status != StatusCode::SWITCHING_PROTOCOLS
+    }
 }
 
 impl Default for Intake {
@@ -85,8 +92,9 @@ impl Intake {
         }
     }
 
-    /// The head of the answer to a request with that method, or before it hints. Nothing where the connection ended
-    /// before its first byte.
+    /// The head of the answer to a request with that method, or before it hints. Nothing where the
+    /// connection ended before its first byte. Most heads are read in `room`, and nothing of them is
+    /// kept here.
     ///
     /// # Errors
     ///
@@ -95,15 +103,15 @@ impl Intake {
         &mut self,
         link: &mut Link,
         method: &Method,
+        room: &mut [u8],
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Head>, Fault>> {
         loop {
-            while let Some(end) = self.end_of_head()? {
-                self.searched = 0;
-                let (head, rest) = read_head(self.reader.bytes.split_to(end).freeze(), method)?;
-                if head.head.status.is_informational()
-                    && head.head.status != StatusCode::SWITCHING_PROTOCOLS
-                {
+            while let Some(end) = end_of_head(&self.reader.bytes, &mut self.searched)? {
+                let bytes = self.reader.bytes.get(..end).unwrap_or_default();
+                let (head, rest) = read_head(bytes, method)?;
+                self.reader.bytes.advance(end);
+                if head.is_informational() {
                     self.informational += 1;
                     if self.informational > INFORMATIONAL {
                         return Poll::Ready(Err(PROTOCOL));
@@ -116,13 +124,43 @@ impl Intake {
                 self.reader.rest = rest;
                 return Poll::Ready(Ok(Some(head)));
             }
-            let is_begun = !self.reader.bytes.is_empty() || self.informational > 0;
-            match ready!(self.reader.poll_read(link, cx)) {
+            let is_aside = self.reader.bytes.is_empty();
+            let is_begun = !is_aside || self.informational > 0;
+            let read = match is_aside {
+                true => link.poll_recv(room, cx),
+                false => self.reader.poll_read(link, cx),
+            };
+            let read = ready!(read);
+            self.reader.note(&read);
+            let read = match read {
                 Ok(0) | Err(_) if is_begun => return Poll::Ready(Err(RESET)),
                 Ok(0) | Err(_) => return Poll::Ready(Ok(None)),
-                Ok(_) => {}
+                Ok(read) => read,
+            };
+            if is_aside {
+                let bytes = room.get(..read).unwrap_or_default();
+                if let Some(head) = self.first_head(bytes, method)? {
+                    return Poll::Ready(Ok(Some(head)));
+                }
             }
         }
+    }
+
+    /// The head that bytes begin with that are nowhere else. What comes behind it is kept; all of
+    /// them where it is not whole, or not the answer's.
+    fn first_head(&mut self, bytes: &[u8], method: &Method) -> Result<Option<Head>, Fault> {
+        let mut behind = bytes;
+        let mut found = None;
+        if let Some(end) = end_of_head(bytes, &mut 0)? {
+            let (head, rest) = read_head(bytes.get(..end).unwrap_or_default(), method)?;
+            if !head.is_informational() {
+                self.reader.rest = rest;
+                behind = bytes.get(end..).unwrap_or_default();
+                found = Some(head);
+            }
+        }
+        self.reader.bytes.extend_from_slice(behind);
+        Ok(found)
     }
 
     /// The next part of the body. Nothing once it is whole.
@@ -138,32 +176,35 @@ impl Intake {
         let polled = self.reader.poll_piece(link, cx);
         polled.map(|piece| piece.map(|piece| piece.map_err(|Broken| RESET)))
     }
+}
 
-    /// Where the head ends that the bytes begin with, if all of it is here.
-    fn end_of_head(&mut self) -> Result<Option<usize>, Fault> {
-        let bytes = &self.reader.bytes;
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        if !could_begin(bytes) {
-            return Err(PROTOCOL);
-        }
-        while let Some(found) =
-            memchr::memchr(b'\n', bytes.get(self.searched..).unwrap_or_default())
-        {
-            let after = self.searched + found + 1;
-            match bytes.get(after..).unwrap_or_default() {
-                [b'\n', ..] => return Ok(Some(after + 1)),
-                [b'\r', b'\n', ..] => return Ok(Some(after + 2)),
-                [] | [b'\r'] => break,
-                _ => self.searched = after,
-            }
-        }
-        if bytes.len() > HEAD_BYTES {
-            return Err(PROTOCOL);
-        }
-        Ok(None)
+/// Where the head ends that the bytes begin with, if all of it is here. So many of them are known not
+/// to end one.
+fn end_of_head(bytes: &[u8], searched: &mut usize) -> Result<Option<usize>, Fault> {
+    if bytes.is_empty() {
+        return Ok(None);
     }
+    if !could_begin(bytes) {
+        return Err(PROTOCOL);
+    }
+    while let Some(found) = memchr(b'\n', bytes.get(*searched..).unwrap_or_default()) {
+        let after = *searched + found + 1;
+        let end = match bytes.get(after..).unwrap_or_default() {
+            [b'\n', ..] => after + 1,
+            [b'\r', b'\n', ..] => after + 2,
+            [] | [b'\r'] => break,
+            _ => {
+                *searched = after;
+                continue;
+            }
+        };
+        *searched = 0;
+        return Ok(Some(end));
+    }
+    if bytes.len() > HEAD_BYTES {
+        return Err(PROTOCOL);
+    }
+    Ok(None)
 }
 
 /// Whether an answer of HTTP/1 can begin so: what is not HTTP at all is not waited for.
@@ -172,19 +213,19 @@ fn could_begin(bytes: &[u8]) -> bool {
     bytes.iter().zip(START).all(|(byte, expected)| byte == expected)
 }
 
-fn read_head(mut bytes: Bytes, method: &Method) -> Result<(Head, Rest), Fault> {
+fn read_head(bytes: &[u8], method: &Method) -> Result<(Head, Rest), Fault> {
     if bytes.len() > HEAD_BYTES {
         return Err(PROTOCOL);
     }
-    let end = memchr(b'\n', &bytes).ok_or(PROTOCOL)?;
-    let line = bytes.split_to(end + 1);
-    let (status, is_old, reason) = read_status(&line).ok_or(PROTOCOL)?;
+    let end = memchr(b'\n', bytes).ok_or(PROTOCOL)?;
+    let (line, bytes) = bytes.split_at_checked(end + 1).ok_or(PROTOCOL)?;
+    let (status, is_old, reason) = read_status(line).ok_or(PROTOCOL)?;
     let said = Some(reason) != status.canonical_reason().map(str::as_bytes) && !reason.is_empty();
     let reason = match said {
         true => Some(ReasonPhrase::try_from(reason).map_err(|_| PROTOCOL)?),
         false => None,
     };
-    let fields = Fields::read(&bytes, FIELDS).map_err(|_| PROTOCOL)?;
+    let fields = Fields::read(bytes, FIELDS).map_err(|_| PROTOCOL)?;
     let (mut length, mut is_chunked) = (None, false);
     let (mut is_kept, mut is_closed) = (!is_old, false);
     for (name, value) in fields.iter() {
@@ -282,9 +323,9 @@ mod tests {
         let mut intake = Intake::default();
         for part in text.chunks(at_once) {
             intake.reader.bytes.extend_from_slice(part);
-            let Some(end) = intake.end_of_head().ok()? else { continue };
-            let (head, rest) =
-                read_head(intake.reader.bytes.split_to(end).freeze(), method).ok()?;
+            let Intake { reader, searched, .. } = &mut intake;
+            let Some(end) = end_of_head(&reader.bytes, searched).ok()? else { continue };
+            let (head, rest) = read_head(&reader.bytes[..end], method).ok()?;
             let rest = match rest {
                 Rest::Nothing => "nothing",
                 Rest::Length(_) => "length",
@@ -378,14 +419,14 @@ mod tests {
         let long = format!("HTTP/1.1 200 OK\r\nA: {}", "x".repeat(HEAD_BYTES));
         let mut intake = Intake::default();
         intake.reader.bytes.extend_from_slice(long.as_bytes());
-        assert_eq!(intake.end_of_head(), Err(PROTOCOL));
+        assert_eq!(end_of_head(&intake.reader.bytes, &mut 0), Err(PROTOCOL));
     }
 
     #[test]
     fn a_reason_of_its_own_goes_on() {
         for (text, expected) in [("OK", None), ("Fine by me", Some("Fine by me"))] {
             let bytes = Bytes::from(format!("HTTP/1.1 200 {text}\r\n\r\n"));
-            let (head, _) = read_head(bytes, &Method::GET).unwrap();
+            let (head, _) = read_head(&bytes, &Method::GET).unwrap();
             let reason = head.head.reason.as_ref();
             assert_eq!(reason.map(ReasonPhrase::as_bytes), expected.map(str::as_bytes));
         }

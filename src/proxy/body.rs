@@ -200,7 +200,7 @@ impl Body for RequestBody {
 #[derive(Debug)]
 pub(super) struct AnswerBody {
     source: Source,
-    record: Option<Record>,
+    record: Option<Box<Record>>,
 }
 
 #[derive(Debug)]
@@ -213,14 +213,14 @@ enum Source {
 }
 
 impl AnswerBody {
-    pub(super) fn own(bytes: Bytes, record: Record) -> Self {
+    pub(super) fn own(bytes: Bytes, record: Box<Record>) -> Self {
         Self { source: Source::Own(bytes), record: Some(record) }
     }
 
     /// What goes to a client that speaks so, and has to be whole by `end`, if there is one.
     pub(super) fn upstream(
         download: Download,
-        record: Record,
+        record: Box<Record>,
         form: Form,
         end: Option<Instant>,
     ) -> Self {
@@ -243,7 +243,7 @@ impl AnswerBody {
     fn lost(&mut self) -> Option<Result<Frame<Bytes>, Fault>> {
         let (download, form, record) = match &self.source {
             Source::Own(_) => return None,
-            Source::Upstream(download, form) => (download, *form, self.record.as_ref()?),
+            Source::Upstream(download, form) => (download, *form, self.record.as_deref()?),
             Source::Bounded(bounded) => (bounded.download(), bounded.form(), bounded.record()?),
         };
         let activity = record.activity();

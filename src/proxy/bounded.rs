@@ -23,7 +23,7 @@ use crate::telemetry::Limit;
 pub(super) struct Bounded {
     download: Download,
     /// Nothing once it ends for another reason than its time.
-    record: Option<Record>,
+    record: Option<Box<Record>>,
     /// What its client speaks.
     form: Form,
     end: Pin<Box<Sleep>>,
@@ -31,7 +31,7 @@ pub(super) struct Bounded {
 }
 
 impl Bounded {
-    pub(super) fn new(download: Download, record: Record, form: Form, end: Instant) -> Self {
+    pub(super) fn new(download: Download, record: Box<Record>, form: Form, end: Instant) -> Self {
         record.activity().set_end(end);
         let end = Box::pin(tokio::time::sleep_until(end.into()));
         Self { download, record: Some(record), form, end, is_whole: false }
@@ -46,11 +46,11 @@ impl Bounded {
     }
 
     pub(super) fn record(&self) -> Option<&Record> {
-        self.record.as_ref()
+        self.record.as_deref()
     }
 
     /// To be asked before it is let go of early: then it was not its time that it went past.
-    pub(super) fn take_record(&mut self) -> Option<Record> {
+    pub(super) fn take_record(&mut self) -> Option<Box<Record>> {
         self.record.take()
     }
 

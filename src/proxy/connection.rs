@@ -13,6 +13,7 @@ use super::gate;
 use super::inlet::BadHead;
 use super::line::{Line, Said};
 use super::message::Answer;
+use super::reader::head_room;
 use super::respond;
 use super::rest;
 use super::settings::Timeouts;
@@ -80,7 +81,11 @@ pub(super) async fn serve(
 /// Serves one request after the other.
 async fn converse(line: &mut Line, worker: &Rc<Worker>, activity: &Rc<Activity>) -> End {
     loop {
-        let (asking, incoming) = match poll_fn(|cx| line.poll_request(worker.limits(), cx)).await {
+        let next = poll_fn(|cx| {
+            let mut room = worker.scratch();
+            line.poll_request(worker.limits(), head_room(&mut room), cx)
+        });
+        let (asking, incoming) = match next.await {
             Ok(Some(request)) => request,
             Ok(None) => break,
             Err(refusal) => {

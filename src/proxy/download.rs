@@ -58,7 +58,7 @@ impl Download {
         mut connection: Box<Connection>,
         body: RequestBody,
         load: Load,
-        Caller { upload, activity }: Caller<'_>,
+        Caller { upload, activity, .. }: Caller<'_>,
         timeouts: &Timeouts,
     ) -> Self {
         let is_whole = upload.is_whole() && connection.is_sent();
@@ -85,7 +85,7 @@ impl Download {
         incoming: Incoming,
         stream: Stream,
         load: Load,
-        Caller { upload, activity }: Caller<'_>,
+        Caller { upload, activity, .. }: Caller<'_>,
         limit: Duration,
     ) -> Self {
         if incoming.is_end_stream() {

@@ -179,7 +179,7 @@ mod tests {
     fn it_is_asked_for_as_in_another_version() {
         let mut asking = Asking {
             method: Method::CONNECT,
-            uri: "/chat".parse().unwrap(),
+            target: http::Uri::from_static("/chat").into(),
             version: Version::HTTP_2,
             fields: Fields::default(),
         };

@@ -6,6 +6,7 @@ use http::{HeaderMap, Method, Uri, Version};
 
 use super::fields::{Fields as Sent, text};
 use super::headers::is_kept_from_connection;
+use super::message::{Asking, Target};
 use super::protocols;
 use crate::policy::{DenyReason, Host, Query, Upgrade};
 
@@ -14,12 +15,8 @@ use crate::policy::{DenyReason, Host, Query, Upgrade};
 /// # Errors
 ///
 /// Why the request has more than one reading.
-pub(super) fn query<'q>(
-    method: &'q Method,
-    uri: &'q Uri,
-    version: Version,
-    sent: &'q Sent,
-) -> Result<Query<'q>, DenyReason> {
+pub(super) fn query(asking: &Asking) -> Result<Query<'_>, DenyReason> {
+    let Asking { method, target, version, fields: sent } = asking;
     // A CONNECT has no path (RFC 9110 §9.3.6).
     if method == Method::CONNECT {
         return Err(DenyReason::MethodRefused);
@@ -27,21 +24,15 @@ pub(super) fn query<'q>(
     let fields = Fields::read(sent)?;
     let host = fields.host.ok_or(DenyReason::BadRequest)?;
     let host = text(host).ok_or(DenyReason::BadTarget)?;
-    let target = uri.path_and_query().ok_or(DenyReason::BadTarget)?;
-    if let Some(authority) = uri.authority() {
-        // Absolute-form (RFC 9112 §3.2.2); without a scheme it is authority-form.
-        let (named, sent) = (Host::parse(authority.as_str()), Host::parse(host));
-        if !matches!(uri.scheme_str(), Some("http" | "https")) || named.is_none() {
-            return Err(DenyReason::BadTarget);
-        }
-        if named != sent || authority.port_u16() != port(host) {
-            return Err(DenyReason::BadRequest);
-        }
+    if let Target::Uri(uri) = target {
+        check_authority(uri, host)?;
     }
-    if version == Version::HTTP_10 && fields.transfer_encoding {
+    let target = asking.target().and_then(|target| str::from_utf8(target).ok());
+    let target = target.ok_or(DenyReason::BadTarget)?;
+    if *version == Version::HTTP_10 && fields.transfer_encoding {
         return Err(DenyReason::BadRequest);
     }
-    let upgrade = fields.upgrade(version);
+    let upgrade = fields.upgrade(*version);
     if upgrade == Upgrade::WebSocket && fields.has_body() {
         // What follows the head is of the other protocol.
         return Err(DenyReason::BadRequest);
@@ -49,11 +40,27 @@ pub(super) fn query<'q>(
     Ok(Query {
         method: method.as_str(),
         host,
-        target: target.as_str(),
+        target,
         credential: fields.credential(upgrade, sent)?,
         upgrade,
         preflight: fields.is_preflight(method),
     })
+}
+
+/// Absolute-form (RFC 9112 §3.2.2) has to agree with `Host`; without a scheme it is authority-form.
+fn check_authority(uri: &Uri, host: &str) -> Result<(), DenyReason> {
+    if uri.path_and_query().is_none() {
+        return Err(DenyReason::BadTarget);
+    }
+    let Some(authority) = uri.authority() else { return Ok(()) };
+    let (named, sent) = (Host::parse(authority.as_str()), Host::parse(host));
+    if !matches!(uri.scheme_str(), Some("http" | "https")) || named.is_none() {
+        return Err(DenyReason::BadTarget);
+    }
+    if named != sent || authority.port_u16() != port(host) {
+        return Err(DenyReason::BadRequest);
+    }
+    Ok(())
 }
 
 /// What a request of HTTP/1.1 with these fields asks for: another protocol; and whether it is a
@@ -237,9 +244,14 @@ mod tests {
         sent
     }
 
+    fn asking(target: &str, fields: Sent) -> Asking {
+        let target = target.parse::<Uri>().unwrap().into();
+        Asking { method: Method::GET, target, version: Version::HTTP_11, fields }
+    }
+
     fn asked(uri: &str, fields: Rows) -> Result<(String, Upgrade), DenyReason> {
-        let (uri, headers) = (uri.parse().unwrap(), headers(fields));
-        let query = query(&Method::GET, &uri, Version::HTTP_11, &headers)?;
+        let asking = asking(uri, headers(fields));
+        let query = query(&asking)?;
         Ok((query.target.into(), query.upgrade))
     }
 
@@ -266,8 +278,8 @@ mod tests {
         for (fields, expected) in cases {
             let mut headers = headers(fields);
             headers.set("host", "h");
-            let uri = Uri::from_static("/");
-            let seen = query(&Method::GET, &uri, Version::HTTP_11, &headers);
+            let asking = asking("/", headers);
+            let seen = query(&asking);
             assert_eq!(seen.map(|query| query.credential), *expected, "{fields:?}");
         }
     }
@@ -336,9 +348,8 @@ mod tests {
             assert_eq!(seen, ((*target).to_owned(), Upgrade::None), "{uri} {fields:?}");
         }
         let host = headers(&[("host", "a")]);
-        let uri = Uri::from_static("a:443");
-        let connect = query(&Method::CONNECT, &uri, Version::HTTP_11, &host);
-        assert_eq!(connect.map(|_| ()), Err(DenyReason::MethodRefused));
+        let connect = Asking { method: Method::CONNECT, ..asking("a:443", host) };
+        assert_eq!(query(&connect).map(|_| ()), Err(DenyReason::MethodRefused));
     }
 
     #[test]
@@ -367,12 +378,11 @@ mod tests {
         for (fields, expected) in cases {
             let mut headers = headers(fields);
             headers.set("host", "h");
-            let of = |version| {
-                query(&Method::GET, &Uri::from_static("/"), version, &headers).unwrap().upgrade
-            };
-            assert_eq!(of(Version::HTTP_11), *expected, "{fields:?}");
+            let mut asking = asking("/", headers);
+            assert_eq!(query(&asking).unwrap().upgrade, *expected, "{fields:?}");
             let before = if *expected == WebSocket { Unknown } else { *expected };
-            assert_eq!(of(Version::HTTP_10), before, "{fields:?} in HTTP/1.0");
+            asking.version = Version::HTTP_10;
+            assert_eq!(query(&asking).unwrap().upgrade, before, "{fields:?} in HTTP/1.0");
         }
     }
 
@@ -391,18 +401,18 @@ mod tests {
             (&[(PROTOCOL, "bearer, k"), (PROTOCOL, "bearer, k")], Err(BadRequest)),
             (&[(PROTOCOL, "bearer, \u{e9}")], Err(BadRequest)),
         ];
-        let uri = Uri::from_static("/");
         for (fields, expected) in cases {
             let mut headers = headers(fields);
             headers.set("host", "h");
             headers.set("upgrade", "websocket");
             headers.set("connection", "upgrade");
-            let seen = query(&Method::GET, &uri, Version::HTTP_11, &headers);
+            let mut asking = asking("/", headers);
+            let seen = query(&asking);
             assert_eq!(seen.map(|query| query.credential), *expected, "{fields:?}");
-            headers.remove("upgrade");
-            headers.remove("authorization");
-            headers.remove("x-api-key");
-            let seen = query(&Method::GET, &uri, Version::HTTP_11, &headers);
+            asking.fields.remove("upgrade");
+            asking.fields.remove("authorization");
+            asking.fields.remove("x-api-key");
+            let seen = query(&asking);
             assert_eq!(seen.map(|query| query.credential), Ok(None), "{fields:?}");
         }
     }
@@ -433,8 +443,8 @@ mod tests {
         for (method, fields, expected) in cases {
             let mut headers = headers(fields);
             headers.set("host", "h");
-            let uri = Uri::from_static("/");
-            let seen = query(method, &uri, Version::HTTP_11, &headers);
+            let asking = Asking { method: method.clone(), ..asking("/", headers) };
+            let seen = query(&asking);
             assert_eq!(seen.map(|query| query.preflight), Ok(*expected), "{method} {fields:?}");
         }
     }

@@ -11,7 +11,7 @@ use memchr::memchr_iter;
 #[derive(Debug, Default, Clone)]
 pub(super) struct Fields {
     /// Lines as they are sent, `name: value` with CR LF, and what was there of others: so those that
-    /// still stand behind each other go out in one piece.
+    /// still stand behind each other go out in one piece. In front of them may be a first line.
     text: Vec<u8>,
     lines: Vec<Line>,
     /// A bit for each name that is there or was.
@@ -21,9 +21,12 @@ pub(super) struct Fields {
 /// Where a name begins in the text and ends, and its value.
 #[derive(Debug, Clone, Copy)]
 struct Line {
-    name: (u32, u32),
-    value: (u32, u32),
+    name: Place,
+    value: Place,
 }
+
+/// Where a part of a text begins and ends.
+pub(super) type Place = (u32, u32);
 
 /// Why lines are no fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +77,7 @@ const LOWER: [u8; 256] = {
 };
 
 #[expect(clippy::indexing_slicing, reason = "a byte is within 256, and it is done by the compiler")]
-const fn set(table: &mut [u8; 256], at: u8, to: u8) {
+pub(super) const fn set<T: Copy>(table: &mut [T; 256], at: u8, to: T) {
     table[at as usize] = to;
 }
 
@@ -121,9 +124,20 @@ impl Fields {
     ///
     /// When they are no fields.
     pub(super) fn read(bytes: &[u8], most: usize) -> Result<Self, NoFields> {
+        Self::read_behind(bytes, 0, most)
+    }
+
+    /// The same of lines that begin there. What is in front of them is kept.
+    ///
+    /// # Errors
+    ///
+    /// When they are no fields.
+    pub(super) fn read_behind(bytes: &[u8], first: usize, most: usize) -> Result<Self, NoFields> {
         let mut fields = Self { text: bytes.to_vec(), lines: Vec::with_capacity(FEW), marks: 0 };
-        let (mut start, mut ends) = (0, 0);
-        for end in memchr_iter(b'\n', bytes) {
+        let behind = bytes.get(first..).unwrap_or_default();
+        let (mut start, mut ends) = (first, 0);
+        for end in memchr_iter(b'\n', behind) {
+            let end = first + end;
             let line = fields.text.get_mut(start..end).ok_or(NoFields::Unreadable)?;
             let line = match line {
                 [line @ .., b'\r'] => {
@@ -135,7 +149,7 @@ impl Fields {
             ends += 1;
             if line.is_empty() {
                 // All that there is of them are the ends of lines.
-                let read = bytes.get(..=end).unwrap_or_default();
+                let read = bytes.get(first..=end).unwrap_or_default();
                 return if controls(read) == ends { Ok(fields) } else { Err(NoFields::Unreadable) };
             }
             if fields.lines.len() >= most {
@@ -268,18 +282,19 @@ impl Fields {
         self.marks & mark(name) != 0
     }
 
-    fn part(&self, place: (u32, u32)) -> &[u8] {
+    /// What stands there.
+    pub(super) fn part(&self, place: Place) -> &[u8] {
         part(&self.text, place)
     }
 }
 
-fn part(text: &[u8], (start, end): (u32, u32)) -> &[u8] {
+fn part(text: &[u8], (start, end): Place) -> &[u8] {
     text.get(start as usize..end as usize).unwrap_or_default()
 }
 
 /// A head is far shorter than what this can name: what bounds it is `limits.header_bytes`, and where
 /// an upstream writes it 128 KiB.
-fn place(start: usize, end: usize) -> (u32, u32) {
+pub(super) fn place(start: usize, end: usize) -> Place {
     (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(end).unwrap_or(u32::MAX))
 }
 

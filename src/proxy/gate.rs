@@ -121,7 +121,7 @@ pub(super) async fn answer(
         headers::name_framing(&mut asking.fields);
     }
     activity.set_takes_hints(is_new);
-    let caller = Caller { upload: &upload, activity };
+    let caller = Caller { upload: &upload, activity, worker };
     let exchanged = match end {
         None if upgrades => Box::pin(pool.switch(&asking, body, &preamble, caller)).await,
         None => pool.exchange(&asking, body, &preamble, caller).await.map(Exchange::Answer),
@@ -209,8 +209,7 @@ fn decide<'s>(
     incoming: &Incoming,
     begun: Instant,
 ) -> (Decision<'s>, Instant) {
-    let query = extract::query(&asking.method, &asking.uri, asking.version, &asking.fields);
-    let decision = match query {
+    let decision = match extract::query(asking) {
         Ok(mut query) => {
             // No field tells of a body in HTTP/2.
             query.preflight &= incoming.is_end_stream();
@@ -239,17 +238,11 @@ fn forward(
     activity: &Activity,
     preamble: &mut Vec<u8>,
 ) -> Result<(), DenyReason> {
-    let target = match permit.rewritten_target() {
-        Some(target) => {
-            let target = Bytes::copy_from_slice(target.as_bytes());
-            PathAndQuery::from_maybe_shared(target).map_err(|_| DenyReason::BadTarget)?
-        }
-        None => std::mem::take(&mut asking.uri)
-            .into_parts()
-            .path_and_query
-            .ok_or(DenyReason::BadTarget)?,
-    };
-    asking.uri = Uri::from(target);
+    if let Some(target) = permit.rewritten_target() {
+        let target = Bytes::copy_from_slice(target.as_bytes());
+        let target = PathAndQuery::from_maybe_shared(target).map_err(|_| DenyReason::BadTarget)?;
+        asking.target = Uri::from(target).into();
+    }
     asking.version = Version::HTTP_11;
     let words = snapshot.describe(&permit.facts());
     preamble::write(preamble, &asking.fields, &words, trace, &activity.peer);
@@ -266,7 +259,7 @@ fn deny(
     snapshot: &Snapshot,
     asking: &Asking,
     trace: &Trace,
-    mut record: Record,
+    mut record: Box<Record>,
 ) -> Answer<AnswerBody> {
     let hide_none = snapshot.hide_none();
     record.tell(&asking.method, trace);
@@ -282,7 +275,7 @@ fn lose(
     worker: &Worker,
     form: Form,
     trace: &Trace,
-    mut record: Record,
+    mut record: Box<Record>,
     upload: &Upload,
 ) -> Answer<AnswerBody> {
     let generation = worker.generation();
@@ -297,13 +290,18 @@ fn lose(
     own(response, record)
 }
 
-fn fail(fault: Fault, asking: &Asking, trace: &Trace, mut record: Record) -> Answer<AnswerBody> {
+fn fail(
+    fault: Fault,
+    asking: &Asking,
+    trace: &Trace,
+    mut record: Box<Record>,
+) -> Answer<AnswerBody> {
     record.tell(&asking.method, trace);
     record.failed(fault, None);
     own(respond::failed(fault, Form::of(&asking.fields), trace), record)
 }
 
-fn own(response: Answer<Bytes>, record: Record) -> Answer<AnswerBody> {
+fn own(response: Answer<Bytes>, record: Box<Record>) -> Answer<AnswerBody> {
     response.map(|bytes| AnswerBody::own(bytes, record))
 }
 
@@ -341,8 +339,7 @@ fn oversize(asking: &Asking, incoming: &Incoming, limits: &Limits) -> Option<Fau
     if asking.fields.len() > limits.headers {
         return Some(Fault::HeadTooLarge);
     }
-    let target = asking.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    if target > limits.target_bytes {
+    if asking.target().is_some_and(|target| target.len() > limits.target_bytes) {
         return Some(Fault::TargetTooLong);
     }
     let body = incoming.size_hint().exact();

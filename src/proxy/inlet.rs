@@ -12,10 +12,10 @@ use memchr::memchr;
 
 use super::activity::Activity;
 use super::chunks::Pieces;
-use super::fields::{Fields, NoFields};
+use super::fields::{Fields, NoFields, place, set};
 use super::head::{Flaw, Framing, Head};
 use super::incoming::Broken;
-use super::message::Asking;
+use super::message::{Asking, Target};
 use super::reader::{Reader, Rest};
 use super::settings::Limits;
 use super::transport::Transport;
@@ -124,7 +124,8 @@ impl Inlet {
         self.reader.bytes.freeze()
     }
 
-    /// The next request's head. Nothing once none comes any more.
+    /// The next request's head. Nothing once none comes any more. Most heads are read in `room`, and
+    /// nothing of them is kept here.
     ///
     /// # Errors
     ///
@@ -134,23 +135,38 @@ impl Inlet {
         transport: &mut Transport,
         limits: &Limits,
         activity: &Activity,
+        room: &mut [u8],
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Asking>, BadHead>> {
+        let mut head = match self.seen < self.reader.bytes.len() {
+            true => self.next_head(limits),
+            false => Ok(None),
+        };
         loop {
-            if self.seen < self.reader.bytes.len() {
-                match self.next_head(limits) {
-                    Ok(Some(head)) => return Poll::Ready(Ok(Some(head))),
-                    Ok(None) => activity.head_came(),
-                    Err(refusal) => {
-                        activity.head_came();
-                        return Poll::Ready(Err(refusal));
-                    }
+            match head {
+                Ok(Some(head)) => return Poll::Ready(Ok(Some(head))),
+                Ok(None) if self.reader.bytes.is_empty() => {}
+                Ok(None) => activity.head_came(),
+                Err(refusal) => {
+                    activity.head_came();
+                    return Poll::Ready(Err(refusal));
                 }
             }
-            match ready!(self.reader.poll_read(transport, cx)) {
+            let is_aside = self.reader.bytes.is_empty();
+            let read = match is_aside {
+                true => transport.poll_recv(room, cx),
+                false => self.reader.poll_read(transport, cx),
+            };
+            let read = ready!(read);
+            self.reader.note(&read);
+            let read = match read {
                 Ok(0) | Err(_) => return Poll::Ready(Ok(None)),
-                Ok(_) => {}
-            }
+                Ok(read) => read,
+            };
+            head = match is_aside {
+                true => self.first_head(room.get(..read).unwrap_or_default(), limits),
+                false => self.next_head(limits),
+            };
         }
     }
 
@@ -181,6 +197,7 @@ impl Inlet {
         if !self.reader.bytes.is_empty() {
             return Poll::Pending;
         }
+        ready!(transport.poll_readable(cx));
         match ready!(self.reader.poll_glance(transport, cx)) {
             Ok(0) | Err(_) => Poll::Ready(()),
             Ok(_) => Poll::Pending,
@@ -198,56 +215,102 @@ impl Inlet {
         self.reader.poll_read(transport, cx).map(Result::unwrap_or_default)
     }
 
+    /// The head that the bytes here begin with, if it is whole.
     pub(super) fn next_head(&mut self, limits: &Limits) -> Result<Option<Asking>, BadHead> {
-        let Reader { bytes, rest, .. } = &mut self.reader;
-        let new = bytes.get(self.seen..).unwrap_or_default();
-        let Some((taken, framing)) = self.head.read(new).map_err(BadHead::Flaw)? else {
-            self.seen = bytes.len();
-            return if self.seen > limits.header_bytes { Err(BadHead::TooLarge) } else { Ok(None) };
+        let Self { reader: Reader { bytes, rest, .. }, head, seen } = self;
+        let Some((asking, end)) = take_head(bytes, head, seen, rest, limits)? else {
+            return Ok(None);
         };
-        let end = self.seen + taken;
-        if end > limits.header_bytes {
-            return Err(BadHead::TooLarge);
-        }
-        self.seen = 0;
-        *rest = match framing {
-            Framing::Length(0) => Rest::Nothing,
-            Framing::Length(length) => Rest::Length(length),
-            Framing::Chunked => Rest::Chunks(Pieces::strict()),
-        };
-        read_head(bytes.split_to(end).freeze(), limits.headers).map(Some)
+        bytes.advance(end);
+        Ok(Some(asking))
+    }
+
+    /// The same of bytes that are nowhere else. What comes behind the head is kept, and a part of one.
+    fn first_head(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<Asking>, BadHead> {
+        let Self { reader: Reader { bytes: kept, rest, .. }, head, seen } = self;
+        let (asking, end) = take_head(bytes, head, seen, rest, limits)?.unzip();
+        kept.extend_from_slice(bytes.get(end.unwrap_or(0)..).unwrap_or_default());
+        Ok(asking)
     }
 }
 
-/// A head that has one reading, as a request with no more than so many fields.
-fn read_head(mut bytes: Bytes, most: usize) -> Result<Asking, BadHead> {
-    if bytes.starts_with(b"\r\n") {
-        bytes.advance(2);
+/// The head that bytes begin with of which it has `seen` some, and where it ends; and how its body
+/// does.
+fn take_head(
+    bytes: &[u8],
+    head: &mut Head,
+    seen: &mut usize,
+    rest: &mut Rest,
+    limits: &Limits,
+) -> Result<Option<(Asking, usize)>, BadHead> {
+    let new = bytes.get(*seen..).unwrap_or_default();
+    let Some((taken, framing)) = head.read(new).map_err(BadHead::Flaw)? else {
+        *seen = bytes.len();
+        return if *seen > limits.header_bytes { Err(BadHead::TooLarge) } else { Ok(None) };
+    };
+    let end = std::mem::take(seen) + taken;
+    if end > limits.header_bytes {
+        return Err(BadHead::TooLarge);
     }
-    let end = memchr(b'\n', &bytes).ok_or(BadHead::Unreadable)?;
-    let whole = bytes.split_to(end + 1);
+    *rest = match framing {
+        Framing::Length(0) => Rest::Nothing,
+        Framing::Length(length) => Rest::Length(length),
+        Framing::Chunked => Rest::Chunks(Pieces::strict()),
+    };
+    let asking = read_head(bytes.get(..end).unwrap_or_default(), limits.headers)?;
+    Ok(Some((asking, end)))
+}
+
+/// A head that has one reading, as a request with no more than so many fields.
+fn read_head(bytes: &[u8], most: usize) -> Result<Asking, BadHead> {
+    let bytes = bytes.strip_prefix(b"\r\n").unwrap_or(bytes);
+    let (line, _) = memchr(b'\n', bytes)
+        .and_then(|end| bytes.split_at_checked(end + 1))
+        .ok_or(BadHead::Unreadable)?;
+    let first = line.len();
     // `Head` has seen how it ends.
-    let (line, version) = match whole.strip_suffix(b" HTTP/1.1\r\n") {
+    let (line, version) = match line.strip_suffix(b" HTTP/1.1\r\n") {
         Some(start) => (start, Version::HTTP_11),
         None => {
-            let start = whole.strip_suffix(b" HTTP/1.0\r\n").ok_or(BadHead::Unreadable)?;
+            let start = line.strip_suffix(b" HTTP/1.0\r\n").ok_or(BadHead::Unreadable)?;
             (start, Version::HTTP_10)
         }
     };
     let (method, target) =
         memchr(b' ', line).and_then(|end| line.split_at_checked(end)).ok_or(BadHead::Unreadable)?;
+    let start = method.len() + 1;
     let target = target.get(1..).unwrap_or_default();
     if target.len() > LONGEST_TARGET {
         return Err(BadHead::TargetTooLong);
     }
     // A blank or a control byte is no part of either.
     let method = Method::from_bytes(method).map_err(|_| BadHead::Unreadable)?;
-    let uri = Uri::from_maybe_shared(whole.slice_ref(target)).map_err(|_| BadHead::Unreadable)?;
-    let fields = Fields::read(&bytes, most).map_err(|none| match none {
+    let target = match is_plain(target) {
+        true => Target::Plain(place(start, start + target.len())),
+        false => Uri::try_from(target).map_err(|_| BadHead::Unreadable)?.into(),
+    };
+    let fields = Fields::read_behind(bytes, first, most).map_err(|none| match none {
         NoFields::TooMany => BadHead::TooManyFields,
         NoFields::Unreadable => BadHead::Unreadable,
     })?;
-    Ok(Asking { method, uri, version, fields })
+    Ok(Asking { method, target, version, fields })
+}
+
+/// Whether a target is in origin-form, and without a byte that RFC 3986 does not know there.
+fn is_plain(target: &[u8]) -> bool {
+    const PLAIN: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut rest = b"/?%-._~!$&'()*+,;=:@\
+            0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+            .as_slice();
+        while let [byte, others @ ..] = rest {
+            set(&mut table, *byte, true);
+            rest = others;
+        }
+        table
+    };
+    target.starts_with(b"/")
+        && target.iter().all(|byte| PLAIN.get(usize::from(*byte)) == Some(&true))
 }
 
 #[cfg(test)]
@@ -267,8 +330,8 @@ mod tests {
         let limits = Limits { headers: 2, header_bytes: 100, ..Limits::default() };
         let text = b"\r\nPUT /a?b HTTP/1.0\r\nA: 1\r\na:\t2\r\n\r\nrest";
         let (head, rest) = read(text, &limits).unwrap().unwrap();
+        assert_eq!(head.target(), Some(b"/a?b".as_slice()));
         assert_eq!((head.method, head.version), (Method::PUT, Version::HTTP_10));
-        assert_eq!(head.uri, "/a?b");
         assert_eq!(head.fields.all("a").collect::<Vec<_>>(), [b"1", b"2"]);
         assert_eq!(rest, b"rest");
         let long = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100));
@@ -322,8 +385,9 @@ mod tests {
             let parsed = request.parse(text.as_bytes());
             prop_assert_eq!(parsed, Ok(httparse::Status::Complete(text.len() - rest.len())), "{:?}", text);
             prop_assert_eq!(request.method, Some(head.method.as_str()));
-            let target = Uri::try_from(request.path.unwrap());
-            prop_assert_eq!(target.unwrap(), head.uri);
+            let target = Uri::try_from(request.path.unwrap()).unwrap();
+            let target = target.path_and_query().map(|target| target.as_str().as_bytes());
+            prop_assert_eq!(target, head.target());
             prop_assert_eq!(request.version == Some(0), head.version == Version::HTTP_10);
             prop_assert_eq!(request.headers.len(), head.fields.len());
             for field in request.headers.iter() {

@@ -91,7 +91,7 @@ impl Line {
         self.inlet.is_fresh() && !self.outlet.is_full() && !self.is_closed
     }
 
-    /// The next request. Nothing once none comes any more.
+    /// The next request, read in `room` mostly. Nothing once none comes any more.
     ///
     /// # Errors
     ///
@@ -99,10 +99,11 @@ impl Line {
     pub(super) fn poll_request(
         &mut self,
         limits: &Limits,
+        room: &mut [u8],
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<(Asking, Incoming)>, BadHead>> {
         let Self { transport, inlet, activity, .. } = self;
-        let Some(head) = ready!(inlet.poll_head(transport, limits, activity, cx))? else {
+        let Some(head) = ready!(inlet.poll_head(transport, limits, activity, room, cx))? else {
             return Poll::Ready(Ok(None));
         };
         self.asked = Some(Asked::of(&head));

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -11,6 +11,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::address::Spot;
+use super::plain;
 use super::trust::H2;
 
 /// A connection to an upstream.
@@ -34,6 +35,22 @@ impl Link {
         };
         stream.set_nodelay(true)?;
         Ok(Self::Tcp(stream))
+    }
+
+    /// Reads what is there into `room`.
+    pub(super) fn poll_recv(
+        &mut self,
+        room: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => plain::poll_recv(stream, room, cx),
+            Self::Unix(_) | Self::Tls(_) => {
+                let mut room = ReadBuf::new(room);
+                ready!(Pin::new(self).poll_read(cx, &mut room))?;
+                Poll::Ready(Ok(room.filled().len()))
+            }
+        }
     }
 
     /// Whether both sides have agreed on HTTP/2.
@@ -82,7 +99,7 @@ impl AsyncWrite for Link {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match &mut *self {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tcp(stream) => plain::poll_send(stream, bytes, cx),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }

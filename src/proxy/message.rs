@@ -3,15 +3,40 @@
 use http::{Method, StatusCode, Uri, Version};
 use hyper::ext::ReasonPhrase;
 
-use super::fields::Fields;
+use super::fields::{Fields, Place};
 
 /// The head of a request.
 #[derive(Debug)]
 pub(super) struct Asking {
     pub(super) method: Method,
-    pub(super) uri: Uri,
+    pub(super) target: Target,
     pub(super) version: Version,
     pub(super) fields: Fields,
+}
+
+/// What a request is for (RFC 9112 §3.2).
+#[derive(Debug)]
+pub(super) enum Target {
+    /// In origin-form, of bytes that no reader doubts: where it stands in front of the fields.
+    Plain(Place),
+    /// In whatever form.
+    Uri(Box<Uri>),
+}
+
+impl Asking {
+    /// Path and query, or `*`. Nothing where there is only an authority.
+    pub(super) fn target(&self) -> Option<&[u8]> {
+        match &self.target {
+            Target::Plain(place) => Some(self.fields.part(*place)),
+            Target::Uri(uri) => uri.path_and_query().map(|target| target.as_str().as_bytes()),
+        }
+    }
+}
+
+impl From<Uri> for Target {
+    fn from(uri: Uri) -> Self {
+        Self::Uri(Box::new(uri))
+    }
 }
 
 /// The head of an answer.

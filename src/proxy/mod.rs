@@ -72,6 +72,7 @@ mod names;
 mod network;
 mod origin;
 mod outlet;
+mod plain;
 mod pool;
 mod preamble;
 mod protocols;
@@ -131,7 +132,7 @@ pub fn read<T>(
     see: impl FnOnce(std::result::Result<crate::policy::Query<'_>, crate::policy::DenyReason>) -> T,
 ) -> Option<T> {
     let head = inlet::Inlet::holding(bytes).next_head(&Limits::default()).ok()??;
-    Some(see(extract::query(&head.method, &head.uri, head.version, &head.fields)))
+    Some(see(extract::query(&head)))
 }
 
 /// What the workers accept from, all on the same address.

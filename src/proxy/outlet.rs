@@ -90,9 +90,9 @@ impl Outlet {
             return Err(Fault::BodyBroken);
         }
         let Self { bytes, .. } = self;
-        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-        for part in [head.method.as_str(), " ", target, " HTTP/1.1\r\n"] {
-            bytes.extend_from_slice(part.as_bytes());
+        let target = head.target().unwrap_or(b"/");
+        for part in [head.method.as_str().as_bytes(), b" ", target, b" HTTP/1.1\r\n"] {
+            bytes.extend_from_slice(part);
         }
         bytes.extend_from_slice(preamble);
         let length = head.fields.get("content-length");
@@ -397,8 +397,8 @@ mod tests {
     fn asking(length: usize) -> Asking {
         let mut fields = Fields::default();
         fields.add("content-length", length.to_string());
-        let (method, uri, version) = (Method::POST, Uri::from_static("/a"), Version::HTTP_11);
-        Asking { method, uri, version, fields }
+        let (method, target) = (Method::POST, Uri::from_static("/a").into());
+        Asking { method, target, version: Version::HTTP_11, fields }
     }
 
     fn head(length: usize) -> String {

@@ -35,6 +35,7 @@ use super::settings::{Timeouts, Upstream};
 use super::shared::{self, Heard, Stream};
 use super::tunnel::Leg;
 use super::upstream::{Connection, PROTOCOL, RESET, Sent, UPGRADE};
+use super::worker::Worker;
 use crate::clock;
 use crate::telemetry::{PoolMeters, UpstreamErrorKind};
 
@@ -77,6 +78,8 @@ fn is_repeatable(head: &Asking, body: &RequestBody) -> bool {
 pub(super) struct Caller<'r> {
     pub(super) upload: &'r Rc<Upload>,
     pub(super) activity: &'r Rc<Activity>,
+    /// Who reads for it.
+    pub(super) worker: &'r Worker,
 }
 
 impl Pool {

@@ -48,6 +48,11 @@ pub(super) enum Rest {
     UntilEnd,
 }
 
+/// Of somebody's room what is read at once of a head.
+pub(super) fn head_room(room: &mut [u8]) -> &mut [u8] {
+    room.get_mut(..READ).unwrap_or_default()
+}
+
 impl Reader {
     /// Of a client.
     pub(super) fn of_requests() -> Self {
@@ -95,7 +100,12 @@ impl Reader {
                 let here = usize::try_from(*left).unwrap_or(usize::MAX).min(self.bytes.len());
                 *left -= here as u64;
                 let is_last = *left == 0;
-                let part = self.bytes.split_to(here).freeze();
+                // All of it is given away: nobody has to share it.
+                let part = match here == self.bytes.len() {
+                    true => std::mem::take(&mut self.bytes),
+                    false => self.bytes.split_to(here),
+                };
+                let part = part.freeze();
                 if is_last {
                     self.end();
                 }
@@ -169,6 +179,11 @@ impl Reader {
         self.poll_fill(from, cx)
     }
 
+    /// Notes how a read ended that somebody else did, while nothing is here.
+    pub(super) fn note(&mut self, read: &io::Result<usize>) {
+        self.has_ended |= matches!(read, Ok(0) | Err(_));
+    }
+
     /// Reads what little comes of who is not expected to say anything: no room is made for more.
     pub(super) fn poll_glance<R: AsyncRead + Unpin>(
         &mut self,
@@ -188,7 +203,7 @@ impl Reader {
     ) -> Poll<io::Result<usize>> {
         let room = self.bytes.capacity() - self.bytes.len();
         let read = ready!(pin!(from.read_buf(&mut self.bytes)).poll(cx));
-        self.has_ended |= matches!(read, Ok(0) | Err(_));
+        self.note(&read);
         let read = read?;
         if read == room && read >= self.room / 2 {
             self.room = (self.room * 4).min(self.largest);

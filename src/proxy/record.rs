@@ -30,7 +30,7 @@ pub(super) struct Record {
     status: u16,
     /// Where its route takes only so many requests.
     place: Option<RoutePlace>,
-    told: Option<Box<Told>>,
+    told: Option<Told>,
 }
 
 /// What an event says that a metric does not.
@@ -51,11 +51,11 @@ impl Record {
         activity: Rc<Activity>,
         generation: Rc<Held>,
         started: Instant,
-    ) -> Self {
+    ) -> Box<Self> {
         worker.meters().in_flight(1);
         let judged = Some((generation, Facts::default()));
         let (decided, status, place, told) = (false, CLIENT_GONE, None, None);
-        Self { worker, activity, started, judged, decided, status, place, told }
+        Box::new(Self { worker, activity, started, judged, decided, status, place, told })
     }
 
     /// It goes on, by what was asked last.
@@ -104,14 +104,14 @@ impl Record {
     }
 
     fn note(&mut self, logged: bool, method: &Method, trace: &Trace) {
-        self.told = Some(Box::new(Told {
+        self.told = Some(Told {
             logged,
             denial: None,
             method: method.clone(),
             trace: trace.clone(),
             upstream_status: None,
             upstream_error: None,
-        }));
+        });
     }
 
     /// The same of one that was answered before anybody knew that it will be told of.

@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use http::header::{HOST, HeaderMap, HeaderValue, TE, TRANSFER_ENCODING};
-use http::uri::{Authority, Scheme};
+use http::uri::{self, Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
@@ -177,7 +177,7 @@ impl Stream {
     pub(super) async fn send(
         &mut self,
         request: Request<Held>,
-        Caller { upload, activity }: Caller<'_>,
+        Caller { upload, activity, .. }: Caller<'_>,
         timeouts: &Timeouts,
     ) -> Heard {
         let mut answer = pin!(self.sender.try_send_request(request));
@@ -253,7 +253,8 @@ pub(super) fn request(
 ) -> Option<Request<Held>> {
     let mut request = Request::new(body);
     let host = head.fields.get("host")?;
-    let mut uri = head.uri.clone().into_parts();
+    let mut uri = uri::Parts::default();
+    uri.path_and_query = Some(PathAndQuery::try_from(head.target()?).ok()?);
     uri.scheme = Some(scheme.clone());
     uri.authority = Some(Authority::try_from(host).ok()?);
     *request.uri_mut() = Uri::from_parts(uri).ok()?;

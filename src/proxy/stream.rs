@@ -39,7 +39,7 @@ pub(super) async fn answer(
     let (parts, incoming) = request.into_parts();
     let mut asking = Asking {
         method: parts.method,
-        uri: parts.uri,
+        target: parts.uri.into(),
         version: parts.version,
         fields: Fields::from(&parts.headers),
     };

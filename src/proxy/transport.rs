@@ -12,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
+use super::plain;
+
 /// A connection's bytes, without what protects them.
 #[derive(Debug)]
 pub(super) enum Transport {
@@ -76,6 +78,31 @@ impl Transport {
         match self {
             Self::Tcp(stream) => Some(stream),
             Self::Other(_) => None,
+        }
+    }
+
+    /// Reads what is there into `room`.
+    #[inline]
+    pub(super) fn poll_recv(
+        &mut self,
+        room: &mut [u8],
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => plain::poll_recv(stream, room, cx),
+            Self::Other(other) => {
+                let mut room = ReadBuf::new(room);
+                ready!(other.poll_read(cx, &mut room))?;
+                Poll::Ready(Ok(room.filled().len()))
+            }
+        }
+    }
+
+    /// Ready where it is worth reading, or not known.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx).map(drop),
+            Self::Other(_) => Poll::Ready(()),
         }
     }
 
@@ -208,7 +235,7 @@ impl AsyncWrite for Transport {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tcp(stream) => plain::poll_send(stream, bytes, cx),
             Self::Other(other) => other.poll_write(cx, bytes),
         }
     }

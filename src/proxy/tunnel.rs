@@ -37,7 +37,7 @@ pub(super) struct Tunnel {
     worker: Rc<Worker>,
     _load: Load,
     /// Its request is over when the tunnel is.
-    record: Record,
+    record: Box<Record>,
 }
 
 impl fmt::Debug for Tunnel {
@@ -47,7 +47,12 @@ impl fmt::Debug for Tunnel {
 }
 
 impl Tunnel {
-    pub(super) fn new(upstream: Leg<Link>, load: Load, worker: Rc<Worker>, record: Record) -> Self {
+    pub(super) fn new(
+        upstream: Leg<Link>,
+        load: Load,
+        worker: Rc<Worker>,
+        record: Box<Record>,
+    ) -> Self {
         Self { upstream, worker, _load: load, record }
     }
 

@@ -27,6 +27,7 @@ use super::link::Link;
 use super::message::{Answering, Asking};
 use super::outlet::Outlet;
 use super::pool::Caller;
+use super::reader::head_room;
 use super::settings::Timeouts;
 use super::timer::deadline;
 use super::tunnel::Leg;
@@ -81,7 +82,7 @@ impl Connection {
         head: &Asking,
         preamble: &[u8],
         body: &mut RequestBody,
-        Caller { upload, activity }: Caller<'_>,
+        Caller { upload, activity, worker }: Caller<'_>,
         timeouts: &Timeouts,
     ) -> Sent {
         let Self { link, outlet, intake, is_last } = self;
@@ -100,7 +101,12 @@ impl Connection {
                 return Poll::Ready(Sent::Failed(upload.fault().unwrap_or(fault)));
             }
             // At first nothing can be there: it was looked just now, and who looked is woken.
-            while !is_first && let Poll::Ready(answer) = intake.poll_head(link, &head.method, cx) {
+            while !is_first
+                && let Poll::Ready(answer) = {
+                    let mut room = worker.scratch();
+                    intake.poll_head(link, &head.method, head_room(&mut room), cx)
+                }
+            {
                 if let Ok(Some(Head { head, .. })) = &answer
                     && head.status == StatusCode::EARLY_HINTS
                 {

@@ -253,7 +253,7 @@ impl Worker {
         }
     }
 
-    /// Where tunnels read to. Never held over an `await`.
+    /// Where heads are read, and what tunnels carry. Never held over an `await`.
     pub(super) fn scratch(&self) -> RefMut<'_, Box<[u8]>> {
         self.scratch.borrow_mut()
     }

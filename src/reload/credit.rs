@@ -33,7 +33,7 @@ impl Credit {
     /// When the next load may begin.
     pub(super) fn next(&self, extent: Extent) -> Instant {
         match extent {
-            Extent::Everything => self.paid,
+            Extent::Everything | Extent::Policy => self.paid,
             Extent::Keys => self.paid.min(self.keys),
         }
     }

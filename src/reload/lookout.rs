@@ -56,6 +56,8 @@ pub(super) enum Extent {
     Everything,
     /// Since the last load, which counted, nothing but the keys has changed.
     Keys,
+    /// Since the last load, which counted, the keys have not changed.
+    Policy,
 }
 
 /// What came of a load.
@@ -284,12 +286,15 @@ where
     }
 
     fn extent(&self, pending: &Pending) -> Extent {
+        if pending.forced || pending.discarded {
+            return Extent::Everything;
+        }
         let changed = self.changed(pending);
-        let keys = changed.into_iter().eq([self.sources.keys.as_path()]);
-        if keys && !pending.forced && !pending.discarded {
-            Extent::Keys
-        } else {
-            Extent::Everything
+        let keys = self.sources.keys.as_path();
+        match (changed.contains(keys), changed.len()) {
+            (false, _) => Extent::Policy,
+            (true, 1) => Extent::Keys,
+            (true, _) => Extent::Everything,
         }
     }
 

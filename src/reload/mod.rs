@@ -20,8 +20,9 @@
 //! - Changes act at once, and storms cost at most a fifth of a core: loads have a
 //!   credit of two seconds, which grows by a fifth of the time (`credit.rs`). However long one took,
 //!   it delays the next by no more than a second, and one of the keys alone is delayed by such only.
-//! - Where only the keys changed, only what changed of them is read and put in place; where that is
-//!   not certain to be all, everything is loaded, which is the truth.
+//! - Where only the keys changed, only what changed of them is read and put in place; where they did
+//!   not, they are not read again. Where that is not certain to be all, everything is loaded, which is
+//!   the truth.
 //!
 //! Start at `lookout.rs`, the loop.
 
@@ -180,19 +181,25 @@ fn load(loader: &mut Loader, extent: Extent, before: &mut Fingerprint) -> Load<C
     let seen = Fingerprint::of(loader.config());
     // What is loaded is to be of files that look as they are said to, the policy too.
     let keys = &loader.config().keys;
-    let only_keys = extent == Extent::Keys && before.differing(&seen).all(|(path, _)| path == keys);
+    let extent = match extent {
+        Extent::Keys if before.differing(&seen).all(|(path, _)| path == keys) => Extent::Keys,
+        Extent::Policy if before.differing(&seen).all(|(path, _)| path != keys) => Extent::Policy,
+        _ => Extent::Everything,
+    };
     before.clone_from(&seen);
     let mut helped = Duration::ZERO;
     // A bug on one input must not end all reloads to come.
     let result = catch_unwind(AssertUnwindSafe(|| {
-        if only_keys {
-            let (loaded, took) = loader.load_keys();
-            helped = took;
-            if let Some(loaded) = loaded {
-                return Ok(loaded);
+        let loaded = match extent {
+            Extent::Everything => None,
+            Extent::Keys => {
+                let (loaded, took) = loader.load_keys();
+                helped = took;
+                loaded
             }
-        }
-        loader.load().map_err(|report| report.lines())
+            Extent::Policy => loader.load_policy(),
+        };
+        loaded.map_or_else(|| loader.load().map_err(|report| report.lines()), Ok)
     }));
     let broken = |_| Err(vec!["loading broke off, which is a bug in sidegate".to_owned()]);
     let result = result.unwrap_or_else(broken).map(|loaded| Candidate { loaded, seen });

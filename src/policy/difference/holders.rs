@@ -1,5 +1,6 @@
 //! Members and keys: who they are, and what they reach.
 
+use super::known::Known;
 use super::pairs::pairs;
 use super::reach::{Class, Life, Tables};
 use super::row::{Effect, Field, Kind, Levels, Row, Subject};
@@ -56,6 +57,11 @@ impl<'s> Half<'s> {
             Some(there) => there.workspaces.get(number as usize).copied().flatten(),
             None => Some(number),
         }
+    }
+
+    fn class(&self, key: &Key) -> Option<Class> {
+        Class::of(self.snapshot, key.workspace, key.account, key.access)
+            .map(|class| class.under(key.ceiling_number()))
     }
 
     fn account(&self, number: u32) -> &'s str {
@@ -154,10 +160,14 @@ impl<'s> Holders<'s> {
 
     pub(super) fn keys(&mut self) -> Vec<Row<'s>> {
         let (before, after) = (&self.was.snapshot.keys, &self.is.snapshot.keys);
-        let (was, is) = before
-            .apart(after)
-            .filter(|_| self.was.there.is_none())
-            .unwrap_or_else(|| (before.told().collect(), after.told().collect()));
+        let apart = match self.was.there {
+            None => before.apart(after),
+            Some(_) => {
+                let mut known = Known::new();
+                before.apart_unless(after, |was, is| known.of(was, is, || self.is_alike(was, is)))
+            }
+        };
+        let (was, is) = apart.unwrap_or_else(|| (before.told().collect(), after.told().collect()));
         let named = |told: Vec<ToldKey<'s>>| -> Vec<(&'s str, ToldKey<'s>)> {
             told.into_iter().map(|told| (told.id, told)).collect()
         };
@@ -167,13 +177,16 @@ impl<'s> Holders<'s> {
         rows
     }
 
+    /// Of two records of one text and the same times: whether nothing changes.
+    fn is_alike(&mut self, was: &Key, is: &Key) -> bool {
+        self.is_same_workspace(was, is)
+            && self.is_same_account(was, is)
+            && !self.tables.compare(self.was.class(was), self.is.class(is)).differ()
+    }
+
     fn key(&mut self, was: Option<ToldKey<'s>>, is: Option<ToldKey<'s>>) -> Option<Row<'s>> {
-        let class = |half: &Half<'_>, key: &Key| {
-            Class::of(half.snapshot, key.workspace, key.account, key.access)
-                .map(|class| class.under(key.ceiling_number()))
-        };
-        let before = was.and_then(|told| class(&self.was, told.key));
-        let after = is.and_then(|told| class(&self.is, told.key));
+        let before = was.and_then(|told| self.was.class(told.key));
+        let after = is.and_then(|told| self.is.class(told.key));
         let both = was.zip(is);
         let moved = both.is_some_and(|(was, is)| !self.is_same_workspace(was.key, is.key));
         let compared = if moved {

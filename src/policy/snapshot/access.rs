@@ -13,7 +13,7 @@ pub(in crate::policy) struct AccessId(NonZeroU32);
 
 impl AccessId {
     /// Which one, from 1.
-    pub(super) fn number(self) -> u32 {
+    pub(in crate::policy) fn number(self) -> u32 {
         self.0.get()
     }
 }

@@ -5,6 +5,8 @@
 
 mod amend;
 mod base;
+mod carry;
+mod ceilings;
 mod ids;
 mod overlay;
 mod told;

@@ -6,6 +6,7 @@
 //! it has read it.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 /// As much of a digest as its place follows from, and which of a list it is. Digests are as good as
 /// random; where somebody made some that are not, they stay without a place.
@@ -22,9 +23,9 @@ impl Entry {
 }
 
 /// The pilots of a list of digests.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Places {
-    pilots: Box<[u8]>,
+    pilots: Arc<[u8]>,
     count: usize,
 }
 
@@ -44,7 +45,7 @@ impl Places {
         // At four of five places taken, a pilot is found after a few.
         let count = entries.len() + entries.len() / 4 + 1;
         let parts = entries.len() / 4 + 1;
-        let mut pilots = vec![0; parts].into_boxed_slice();
+        let mut pilots = vec![0; parts];
         let part_of = |entry: &Entry| spread(entry.words[0], parts);
         entries.sort_unstable_by_key(|entry| entry.words[0]);
         let mut groups: Vec<_> =
@@ -66,7 +67,7 @@ impl Places {
                 *slot = pilot;
             }
         }
-        (Self { pilots, count }, without)
+        (Self { pilots: pilots.into(), count }, without)
     }
 
     /// How many places there are: more than digests.

@@ -64,10 +64,24 @@ impl Key {
         }
     }
 
+    /// The same, of that holder.
+    pub(super) fn of(self, Holder { workspace, account, access }: Holder) -> Self {
+        Self { workspace, account, access, ..self }
+    }
+
+    pub(super) fn is_of(&self, Holder { workspace, account, access }: Holder) -> bool {
+        (self.workspace, self.account, self.access) == (workspace, account, access)
+    }
+
+    /// Whether it is never to be revoked.
+    pub(super) fn is_live(&self) -> bool {
+        self.revoked == Seconds::NEVER
+    }
+
     /// Whether the policy has a warning of it: only a live key whose account is no member is refused
     /// with one.
     pub(super) fn is_warned_of(&self) -> bool {
-        self.revoked == Seconds::NEVER && self.access.is_none()
+        self.is_live() && self.access.is_none()
     }
 
     pub(super) fn is_vacant(&self) -> bool {
@@ -90,8 +104,8 @@ impl Key {
 
     /// The time from which the key is no longer good, where there is one and it was not revoked.
     pub(super) fn expiry(&self) -> Option<UnixSeconds> {
-        let live = self.revoked == Seconds::NEVER;
-        (live && self.expires != Seconds::NEVER).then(|| UnixSeconds(self.expires.number()))
+        (self.is_live() && self.expires != Seconds::NEVER)
+            .then(|| UnixSeconds(self.expires.number()))
     }
 }
 

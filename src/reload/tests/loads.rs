@@ -69,7 +69,7 @@ fn an_edit_before_the_thread_began_is_not_lost() {
 }
 
 #[test]
-fn only_where_nothing_but_the_keys_changed_are_they_loaded_by_themselves() {
+fn only_what_changed_is_loaded_where_that_is_certain() {
     let (sender, wanted) = mpsc::channel::<PathBuf>();
     let during = move || {
         if let Ok(path) = wanted.try_recv() {
@@ -83,7 +83,7 @@ fn only_where_nothing_but_the_keys_changed_are_they_loaded_by_themselves() {
     bench.handle.trigger();
     assert_eq!((bench.loaded().as_str(), extents()), ("v1 k2", vec![Extent::Everything]));
     rename_over(&bench.path("policy.toml"), "v2");
-    assert_eq!((bench.loaded().as_str(), extents()), ("v2 k2", vec![Extent::Everything]));
+    assert_eq!((bench.loaded().as_str(), extents()), ("v2 k2", vec![Extent::Policy]));
     // After a load that counts for nothing, nobody knows what was read.
     sender.send(bench.path("keys")).unwrap();
     rename_over(&bench.path("keys"), "k3");
@@ -91,6 +91,11 @@ fn only_where_nothing_but_the_keys_changed_are_they_loaded_by_themselves() {
     assert_eq!((bench.loaded().as_str(), extents()), ("v2 k4", both));
     rename_over(&bench.path("keys"), "k5");
     assert_eq!((bench.loaded().as_str(), extents()), ("v2 k5", vec![Extent::Keys]));
+    fs::remove_file(bench.path("policy.toml")).unwrap();
+    bench.waiting();
+    rename_over(&bench.path("keys"), "k6");
+    rename_over(&bench.path("policy.toml"), "v3");
+    assert_eq!((bench.loaded().as_str(), extents()), ("v3 k6", vec![Extent::Everything]));
 }
 
 #[test]

@@ -1,19 +1,20 @@
 //! The keys that a policy was compiled with: one record of fixed size each, their ids in one string.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use prefetch_index::prefetch_index;
 
 use super::super::catalog::Catalog;
 use super::super::ceiling::Ceiling;
 use super::super::holder::Reader;
-use super::super::names::Map;
 use super::super::places::{Entry, Places};
 use super::super::record::Key;
 use super::super::workspaces::Workspaces;
+use super::ceilings::Ceilings;
 use super::ids::{Ids, is_id};
 use super::told::Told;
-use crate::policy::draft::{DraftCeiling, DraftKey};
+use crate::policy::draft::DraftKey;
 use crate::policy::key::{DigestKind, KeyDigest, LONGEST_KEY, Pepper};
 use crate::policy::problem::Problem;
 
@@ -23,22 +24,22 @@ pub(super) struct Base {
     /// By kind of digest, and there by place. Not every place has a key.
     records: Vec<Key>,
     /// Where in `ids` the id of each record starts.
-    id_starts: Vec<u32>,
-    ids: String,
+    id_starts: Arc<[u32]>,
+    ids: Arc<str>,
     count: usize,
     /// One a kind: a digest of one kind is never taken for one of another.
     shelves: [Shelf; DigestKind::ALL.len()],
     pub(super) pepper: Option<Pepper>,
-    pub(super) ceilings: Vec<Ceiling>,
+    pub(super) ceilings: Arc<[Ceiling]>,
     /// The number of each record, in the order in which they were given.
-    order: Vec<u32>,
+    order: Arc<[u32]>,
     /// Nothing where the records cannot be amended: two ids have the same hash, or an account's name
     /// means one thing or another by what other records there are.
     pub(super) known: Option<Ids>,
 }
 
 /// Where the records of one kind of digest are.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Shelf {
     places: Places,
     /// The number of the record at the first place.
@@ -62,17 +63,13 @@ impl Base {
         workspaces: &mut Workspaces,
         problems: &mut Vec<Problem>,
     ) -> Self {
-        let mut keys = Self {
-            ids: String::with_capacity(drafts.iter().map(|draft| draft.id.len()).sum()),
-            count: drafts.len(),
-            pepper,
-            ceilings: vec![Ceiling::OPEN],
-            ..Self::default()
-        };
+        let mut keys = Self { count: drafts.len(), pepper, ..Self::default() };
         keys.number(&drafts, problems);
         let known = Ids::of(&drafts, problems);
         let mut nameless = false;
-        let mut ceilings: Map<DraftCeiling, (u32, bool)> = Map::default();
+        let mut ceilings = Ceilings::new();
+        let mut ids = String::with_capacity(drafts.iter().map(|draft| draft.id.len()).sum());
+        let mut id_starts = vec![0; keys.records.len()];
         for (draft, nth) in drafts.into_iter().zip(0..) {
             let account = workspaces.accounts_mut().of_key(&draft.account);
             nameless |= account == u32::MAX;
@@ -80,42 +77,22 @@ impl Base {
             let holder = reader.holder(account);
             let ceiling = match &draft.ceiling {
                 None => 0,
-                Some(written) => keys.ceiling_of(written, &mut reader, &mut ceilings),
+                Some(written) => ceilings.number(written, &mut reader),
             };
-            let id_at = keys.ids.len() as u32;
-            keys.ids.push_str(&draft.id);
+            let id_at = ids.len() as u32;
+            ids.push_str(&draft.id);
             keys.check(&draft, problems);
             let number = keys.order.get(nth).map_or(usize::MAX, |number| *number as usize);
             if let Some(record) = keys.records.get_mut(number) {
                 *record = Key::new(&draft, holder, ceiling);
             }
-            if let Some(start) = keys.id_starts.get_mut(number) {
+            if let Some(start) = id_starts.get_mut(number) {
                 *start = id_at;
             }
         }
-        keys.known = known.filter(|_| !nameless);
-        keys
-    }
-
-    /// The number of a ceiling that is read once, and once more for the first live key that has it:
-    /// a revoked one may name what is gone.
-    fn ceiling_of(
-        &mut self,
-        written: &DraftCeiling,
-        reader: &mut Reader<'_>,
-        ceilings: &mut Map<DraftCeiling, (u32, bool)>,
-    ) -> u32 {
-        if let Some((number, judged)) = ceilings.get_mut(written) {
-            if reader.is_live() && !*judged {
-                *judged = true;
-                reader.ceiling(written);
-            }
-            return *number;
-        }
-        let number = self.ceilings.len() as u32;
-        self.ceilings.push(reader.ceiling(written));
-        ceilings.insert(written.clone(), (number, reader.is_live()));
-        number
+        let known = known.filter(|_| !nameless);
+        let ceilings = ceilings.finish();
+        Self { ids: ids.into(), id_starts: id_starts.into(), ceilings, known, ..keys }
     }
 
     /// Finds a place for every key, and those that have the same hash.
@@ -149,8 +126,7 @@ impl Base {
             first = end;
         }
         self.records = vec![Key::VACANT; first];
-        self.id_starts = vec![0; first];
-        self.order = numbers;
+        self.order = numbers.into();
     }
 
     /// What is to be said of one record by itself.
@@ -217,7 +193,11 @@ impl Base {
 
     /// The digest of the record that was given as the nth.
     pub(super) fn digest_of_nth(&self, nth: usize) -> Option<KeyDigest> {
-        let number = *self.order.get(nth)? as usize;
+        self.digest_of(*self.order.get(nth)? as usize)
+    }
+
+    /// The digest of the record of that number.
+    pub(super) fn digest_of(&self, number: usize) -> Option<KeyDigest> {
         let mut shelves = DigestKind::ALL.into_iter().zip(&self.shelves);
         let (kind, _) =
             shelves.find(|(_, shelf)| (shelf.first..shelf.rest.end).contains(&number))?;
@@ -280,6 +260,32 @@ impl Base {
     fn id_at(&self, at: u32, length: u8) -> &str {
         let at = at as usize;
         self.ids.get(at..at + usize::from(length)).unwrap_or("")
+    }
+
+    /// The same with other records in the places of these.
+    pub(super) fn with_records(&self, records: Vec<Key>) -> Self {
+        let Self { id_starts, ids, count, shelves, pepper, ceilings, order, known, .. } = self;
+        Self {
+            records,
+            id_starts: Arc::clone(id_starts),
+            ids: Arc::clone(ids),
+            count: *count,
+            shelves: shelves.clone(),
+            pepper: pepper.clone(),
+            ceilings: Arc::clone(ceilings),
+            order: Arc::clone(order),
+            known: known.clone(),
+        }
+    }
+
+    /// Whether one is [`with_records`](Self::with_records) of the other, or of its own.
+    pub(super) fn has_places_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.order, &other.order) && self.records.len() == other.records.len()
+    }
+
+    /// What lies at each place.
+    pub(super) fn records(&self) -> &[Key] {
+        &self.records
     }
 
     /// How many records there are.

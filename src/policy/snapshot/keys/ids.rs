@@ -1,6 +1,7 @@
 //! Ids of keys, each of which stands once.
 
 use std::hash::BuildHasher as _;
+use std::sync::Arc;
 
 use super::super::names::Map;
 use crate::policy::draft::DraftKey;
@@ -9,16 +10,16 @@ use crate::policy::problem::Problem;
 /// The ids of a list of records, by hash: eight bytes each.
 ///
 /// INVARIANT: in order, and no two ids have the same.
-#[derive(Debug)]
-pub(super) struct Ids(Box<[u64]>);
+#[derive(Debug, Clone)]
+pub(super) struct Ids(Arc<[u64]>);
 
 impl Ids {
     /// Nothing where two ids have the same hash. Where they are the same, that is a problem.
     pub(super) fn of(drafts: &[DraftKey], problems: &mut Vec<Problem>) -> Option<Self> {
-        let mut hashes: Box<[u64]> = drafts.iter().map(|draft| hash(&draft.id)).collect();
+        let mut hashes: Vec<u64> = drafts.iter().map(|draft| hash(&draft.id)).collect();
         hashes.sort_unstable();
         if hashes.windows(2).all(|pair| pair.first() != pair.last()) {
-            return Some(Self(hashes));
+            return Some(Self(hashes.into()));
         }
         let mut lines: Map<&str, u32> = Map::default();
         for draft in drafts {

@@ -67,14 +67,36 @@ impl Keys {
         &'k self,
         other: &'k Self,
     ) -> Option<(Vec<Told<'k>>, Vec<Told<'k>>)> {
-        if !Arc::ptr_eq(&self.base, &other.base) {
+        let is_one = Arc::ptr_eq(&self.base, &other.base);
+        is_one.then(|| self.of_either(other, BTreeSet::new()))
+    }
+
+    /// As [`apart`](Self::apart), where these may mean something else for `other` is of another
+    /// policy: also those that are not `alike`. Nothing where neither was carried on to be the other.
+    pub(in crate::policy) fn apart_unless<'k>(
+        &'k self,
+        other: &'k Self,
+        mut alike: impl FnMut(&Key, &Key) -> bool,
+    ) -> Option<(Vec<Told<'k>>, Vec<Told<'k>>)> {
+        if !self.base.has_places_of(&other.base) {
             return None;
         }
+        let both = self.base.records().iter().zip(other.base.records()).zip(0..);
+        let differ = both.filter(|((one, other), _)| !one.is_vacant() && !alike(one, other));
+        let digests = differ.filter_map(|(_, number)| self.base.digest_of(number)).collect();
+        Some(self.of_either(other, digests))
+    }
+
+    /// What both say of `digests`, and of those of which either does not say what was compiled.
+    fn of_either<'k>(
+        &'k self,
+        other: &'k Self,
+        mut digests: BTreeSet<KeyDigest>,
+    ) -> (Vec<Told<'k>>, Vec<Told<'k>>) {
         let stands = [self, other].into_iter().filter_map(|keys| keys.overlay.as_deref());
-        let digests: BTreeSet<KeyDigest> =
-            stands.flat_map(Overlay::stands).map(|stand| stand.digest).collect();
+        digests.extend(stands.flat_map(Overlay::stands).map(|stand| stand.digest));
         let told = |keys: &'k Self| digests.iter().filter_map(|digest| keys.of(digest)).collect();
-        Some((told(self), told(other)))
+        (told(self), told(other))
     }
 
     /// The record of the same text as one of `others`.
