@@ -321,7 +321,11 @@ fn more_than_was_asked_for() {
         (
             "chunks for HEAD",
             Ask::Head,
-            &[Head, CHUNKED, Say("5\r\nhello\r\n0\r\n\r\n"), Behave],
+            &[
+                Head,
+                Say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+                Behave,
+            ],
             Its(200, ""),
         ),
     ]);
