@@ -127,10 +127,10 @@ pub struct Denial {
 /// What a decision was made of, as numbers of its snapshot: see [`Snapshot::describe`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Facts {
-    route: Option<u32>,
-    key: Option<u32>,
-    needed: Option<Level>,
-    level: Option<Level>,
+    pub(super) route: Option<u32>,
+    pub(super) key: Option<u32>,
+    pub(super) needed: Option<Level>,
+    pub(super) level: Option<Level>,
 }
 
 impl Facts {
@@ -148,33 +148,6 @@ impl Facts {
     pub fn needed(&self) -> Option<Level> {
         self.needed
     }
-}
-
-/// [`Facts`] in words. What was not known is nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Description<'s> {
-    /// The route's label.
-    pub route: Option<&'s str>,
-    /// Host and prefix as the policy writes them.
-    pub template: Option<&'s str>,
-    /// The key's id.
-    pub key_id: Option<&'s str>,
-    /// Whose key it is.
-    pub account: Option<&'s str>,
-    /// The key's workspace.
-    pub workspace: Option<&'s str>,
-    /// The environment of that workspace.
-    pub environment: Option<&'s str>,
-    /// The product that the route needs.
-    pub product: Option<&'s str>,
-    /// The permission that the route needs.
-    pub permission: Option<&'s str>,
-    /// The area that the route needs.
-    pub area: Option<&'s str>,
-    /// The level that the request needs.
-    pub needed: Option<Level>,
-    /// The level that the caller has.
-    pub level: Option<Level>,
 }
 
 impl Snapshot {
@@ -359,41 +332,5 @@ impl Snapshot {
     pub fn allowed_methods(&self, facts: &Facts) -> &str {
         let route = facts.route.and_then(|number| self.routes.route(number));
         route.map_or(method::ALLOW_ALL, Route::allow)
-    }
-
-    /// The numbers of a decision of this snapshot, in words.
-    pub fn describe(&self, facts: &Facts) -> Description<'_> {
-        let route = facts.route.and_then(|number| self.routes.route(number));
-        let key = facts.key.and_then(|number| self.keys.key(number));
-        let workspace = key.and_then(|key| self.workspaces.workspace_at(key.workspace));
-        let mut words = Description {
-            route: route.map(Route::name),
-            template: route.map(Route::template),
-            key_id: facts.key.map(|number| self.keys.id(number)),
-            account: key.map(|key| self.workspaces.accounts().name(key.account)),
-            workspace: key
-                .filter(|_| workspace.is_some())
-                .map(|key| self.workspaces.names.text(key.workspace)),
-            environment: workspace
-                .map(|workspace| self.workspaces.environments.text(workspace.environment)),
-            needed: facts.needed,
-            level: facts.level,
-            ..Description::default()
-        };
-        match route.map(|route| route.scope) {
-            Some(Scope::Area(area)) => words.area = Some(self.catalog.areas.text(area)),
-            Some(Scope::Product(product, row)) => {
-                words.product = Some(self.catalog.products.text(product));
-                words.permission = self.catalog.permission(product, row);
-            }
-            Some(Scope::Public) | None => {}
-        }
-        words
-    }
-
-    /// The workspace's number of a decision's key, for who keeps one thing a workspace.
-    pub fn workspace_number(&self, facts: &Facts) -> Option<usize> {
-        let key = self.keys.key(facts.key?)?;
-        (key.workspace != u32::MAX).then_some(key.workspace as usize)
     }
 }

@@ -3,17 +3,21 @@
 use super::level::Level;
 
 /// A list of methods, as a policy names them. GET brings HEAD with it.
+///
+/// In a box: so a route's two lists lie on the cache line of what else is asked of the route.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Methods {
-    /// A bit for each of [`COMMON`]: these are not looked for in other places of memory.
-    common: u8,
-    names: Box<Names>,
+pub(super) struct Methods(Box<Listed>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Listed {
+    common: Common,
+    names: Box<[Box<str>]>,
 }
 
-/// In a box, and that in another: so a route's two lists of methods lie on the cache line of what
-/// else is asked of the route.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Names(Box<[Box<str>]>);
+/// Which of the methods that most requests have are on a list: who keeps it beside the list looks
+/// for these in no other place of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Common(u8); // INVARIANT: a bit for each of `COMMON`
 
 const COMMON: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
@@ -26,23 +30,33 @@ impl Methods {
         let names: Box<[Box<str>]> = names.into_iter().map(String::into_boxed_str).collect();
         let with_head = names.iter().any(|name| **name == *"GET").then_some("HEAD");
         let bits = names.iter().map(|name| &**name).chain(with_head).filter_map(common);
-        Self { common: bits.fold(0, |all, bit| all | bit), names: Box::new(Names(names)) }
+        let common = Common(bits.fold(0, |all, bit| all | bit));
+        Self(Box::new(Listed { common, names }))
     }
 
     pub(super) fn contains(&self, method: &str) -> bool {
-        match common(method) {
-            Some(bit) => self.common & bit != 0,
-            None => self.names.0.iter().any(|name| **name == *method),
+        self.contains_by(self.common(), method)
+    }
+
+    /// Where `common` is what [`common`](Self::common) says.
+    pub(super) fn contains_by(&self, common: Common, method: &str) -> bool {
+        match self::common(method) {
+            Some(bit) => common.0 & bit != 0,
+            None => self.iter().any(|name| *name == *method),
         }
     }
 
+    pub(super) fn common(&self) -> Common {
+        self.0.common
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.names.0.iter().map(|name| &**name)
+        self.0.names.iter().map(|name| &**name)
     }
 
     /// As the `Allow` field lists them (RFC 9110 §10.2.1).
     pub(super) fn allow(&self) -> Box<str> {
-        let mut names: Vec<&str> = self.names.0.iter().map(|name| &**name).collect();
+        let mut names: Vec<&str> = self.0.names.iter().map(|name| &**name).collect();
         if names.contains(&"GET") && !names.contains(&"HEAD") {
             names.push("HEAD");
         }

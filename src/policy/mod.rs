@@ -63,6 +63,7 @@
 pub mod administration;
 mod bytes;
 mod decide;
+mod describe;
 pub mod difference;
 mod disputed;
 pub mod draft;
@@ -82,7 +83,8 @@ mod snapshot;
 mod target;
 mod time;
 
-pub use decide::{Decision, Denial, Description, Facts, Permit, Query, Upgrade};
+pub use decide::{Decision, Denial, Facts, Permit, Query, Upgrade};
+pub use describe::Description;
 pub use disputed::Disputed;
 pub use draft::Draft;
 pub use host::Host;

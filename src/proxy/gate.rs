@@ -111,6 +111,7 @@ pub(super) async fn answer(
         return deny(denial, snapshot, &asking, &trace, record);
     }
     record.allowed(facts);
+    worker.meters().expect(&facts);
     // From here on, only the claim has it: it may wait for longer than that is in force.
     drop(generation);
     if upgrades {
@@ -145,7 +146,9 @@ pub(super) async fn answer(
     let now = clock::instant();
     worker.date().at(now);
     if exchanged.is_ok() {
-        worker.meters().upstream_answered(upstream, now.saturating_duration_since(decided));
+        let meters = worker.meters();
+        meters.expect_answer(&facts);
+        meters.upstream_answered(upstream, now.saturating_duration_since(decided));
     }
     match exchanged {
         Ok(Exchange::Answer((mut head, download))) => {
@@ -244,7 +247,7 @@ fn forward(
         asking.target = Uri::from(target).into();
     }
     asking.version = Version::HTTP_11;
-    let words = snapshot.describe(&permit.facts());
+    let words = snapshot.identify(&permit.facts());
     preamble::write(preamble, &asking.fields, &words, trace, &activity.peer);
     headers::clean_request(&mut asking.fields);
     // It says more of a trace that does not go on (W3C Trace Context §4.3).

@@ -291,7 +291,7 @@ impl Worker {
         now: Instant,
     ) -> Result<(), Duration> {
         let Some(rates) = &self.shared.rates else { return Ok(()) };
-        snapshot.describe(facts).key_id.map_or(Ok(()), |key_id| rates.take(key_id, now))
+        snapshot.identify(facts).key_id.map_or(Ok(()), |key_id| rates.take(key_id, now))
     }
 
     /// What is known of its end.

@@ -115,6 +115,8 @@ pub(super) struct Look {
     pub(super) trails: BTreeMap<PathBuf, Trail>,
     /// Where events about any of it happen.
     pub(super) folders: BTreeSet<PathBuf>,
+    /// What is read as a policy of several files, without links.
+    several: Option<PathBuf>,
 }
 
 impl Look {
@@ -123,9 +125,32 @@ impl Look {
         self.trails.values().any(|trail| trail.names.iter().any(|known| known == name))
     }
 
+    /// The names of which an event may say something.
+    pub(super) fn names(&self) -> Names {
+        let names = self.trails.values().flat_map(|trail| &trail.names);
+        // A folder above that comes, goes or moves brings or takes what is in it.
+        let all = names.flat_map(|name| name.ancestors()).map(Path::to_owned).collect();
+        Names { all, several: self.several.clone() }
+    }
+
     /// Whether `name` is on the trail of `path`.
     pub(super) fn leads_through(&self, path: &Path, name: &Path) -> bool {
         self.trails.get(path).is_some_and(|trail| trail.names.iter().any(|known| known == name))
+    }
+}
+
+/// Names of which something is to be known, of all those in the folders in which they stand.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Names {
+    all: BTreeSet<PathBuf>,
+    several: Option<PathBuf>,
+}
+
+impl Names {
+    /// Whether `name` is one of them. What else happens in a folder, such as to a log in it, is nothing.
+    pub(super) fn has(&self, name: &Path) -> bool {
+        let is_policy = |folder: &PathBuf| name.parent() == Some(folder) && is_policy_file(name);
+        self.all.contains(name) || self.several.as_ref().is_some_and(is_policy)
     }
 }
 
@@ -146,6 +171,7 @@ impl Sources {
         let mut prints = BTreeMap::new();
         let mut trails = BTreeMap::new();
         let mut folders = BTreeSet::new();
+        let mut several = None;
         for path in self.files().chain([&self.policy]) {
             prints.insert(path.clone(), Print::of(fs::metadata(path)));
             trails.insert(path.clone(), Trail::of(path));
@@ -161,10 +187,11 @@ impl Sources {
                 trail.names.extend(Trail::within(real.clone(), &name).names);
                 trails.insert(path, trail);
             }
-            folders.insert(real);
+            folders.insert(real.clone());
+            several = Some(real);
         }
         folders.extend(trails.values().flat_map(Trail::folders).map(Path::to_owned));
-        Look { fingerprint: Fingerprint { prints }, trails, folders }
+        Look { fingerprint: Fingerprint { prints }, trails, folders, several }
     }
 }
 
@@ -172,8 +199,10 @@ impl Sources {
 fn policy_files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let names = entries.filter_map(|entry| Some(PathBuf::from(entry.ok()?.file_name())));
-    let hidden = |name: &Path| name.as_os_str().as_encoded_bytes().starts_with(b".");
-    names
-        .filter(|name| name.extension().is_some_and(|end| end == "toml") && !hidden(name))
-        .collect()
+    names.filter(|name| is_policy_file(name)).collect()
+}
+
+fn is_policy_file(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    path.extension().is_some_and(|end| end == "toml") && !name.starts_with(b".")
 }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tracing::warn;
 
+use super::fingerprint::{Look, Names};
 use super::mailbox::{Mailbox, Sign};
 
 /// Events make a reload prompt; the polling of fingerprints makes it certain.
@@ -19,29 +20,43 @@ pub(super) struct Folders {
     /// With device and inode, so that a folder made anew is watched anew.
     watched: BTreeMap<PathBuf, (u64, u64)>,
     refused: BTreeSet<PathBuf>,
+    /// Of these alone signs go on.
+    names: Arc<Mutex<Names>>,
 }
 
 impl Folders {
     /// Signs go to `mailbox`. Where the system has no more watches to give, there are none.
     pub(super) fn new(mailbox: Arc<Mailbox>) -> Self {
-        let watcher = notify::recommended_watcher(move |event| deliver(&mailbox, event));
+        let names = Arc::default();
+        let heard = Arc::clone(&names);
+        let watcher = notify::recommended_watcher(move |event| deliver(&mailbox, &heard, event));
         let watcher = watcher
             .inspect_err(|error| {
                 warn!(%error, "no file events, edits are found by looking once a second");
             })
             .ok();
-        Self { watcher, ..Self::blind() }
+        Self { watcher, names, ..Self::blind() }
     }
 
     /// Watches nothing.
     pub(super) fn blind() -> Self {
-        Self { watcher: None, watched: BTreeMap::new(), refused: BTreeSet::new() }
+        let (watched, refused, names) = (BTreeMap::new(), BTreeSet::new(), Arc::default());
+        Self { watcher: None, watched, refused, names }
     }
 
-    /// Watches exactly `wanted`, and returns whether anything is watched that was not before.
-    pub(super) fn follow(&mut self, wanted: &BTreeSet<PathBuf>) -> bool {
+    /// Watches exactly what `look` has come by, and returns whether anything is watched, or heard of,
+    /// that was not before.
+    pub(super) fn follow(&mut self, look: &Look) -> bool {
         let Some(watcher) = &mut self.watcher else { return false };
-        let found: BTreeMap<PathBuf, (u64, u64)> = wanted
+        let names = look.names();
+        let mut added = {
+            let mut heard = lock(&self.names);
+            let are_others = *heard != names;
+            *heard = names;
+            are_others
+        };
+        let found: BTreeMap<PathBuf, (u64, u64)> = look
+            .folders
             .iter()
             .filter_map(|folder| {
                 let found = fs::metadata(folder).ok()?;
@@ -56,7 +71,6 @@ impl Folders {
             }
             stays
         });
-        let mut added = false;
         for (folder, identity) in found {
             if self.watched.contains_key(&folder) {
                 continue;
@@ -89,13 +103,18 @@ impl Folders {
     }
 }
 
-fn deliver(mailbox: &Mailbox, event: notify::Result<Event>) {
+fn lock(names: &Mutex<Names>) -> MutexGuard<'_, Names> {
+    names.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn deliver(mailbox: &Mailbox, names: &Mutex<Names>, event: notify::Result<Event>) {
     let Ok(event) = event else { return mailbox.lose() };
     if event.need_rescan() {
         return mailbox.lose();
     }
     let Some(sign) = sign(event.kind) else { return };
-    for path in event.paths {
+    let names = lock(names);
+    for path in event.paths.into_iter().filter(|path| names.has(path)) {
         mailbox.sign(path, sign);
     }
 }

@@ -170,8 +170,8 @@ where
     /// One look, and a load if it is time. Returns how long nothing needs to be done.
     fn look(&mut self, pending: &mut Pending) -> Duration {
         let mut seen = self.sources.look();
-        if self.folders.follow(&seen.folders) {
-            // What happened before the watch stood left no sign.
+        if self.folders.follow(&seen) {
+            // What happened before was heard of left no sign.
             seen = self.sources.look();
         }
         let now = clock::instant();

@@ -89,7 +89,7 @@ pub fn spawn(
     }
     let mailbox = Arc::new(Mailbox::default());
     let mut folders = Folders::new(Arc::clone(&mailbox));
-    folders.follow(&sources.look().folders);
+    folders.follow(&sources.look());
     let upstreams = config.proxy.upstreams.iter().map(|upstream| upstream.name.clone()).collect();
     let trusts: Vec<_> = config.proxy.upstreams.iter().map(|it| it.trust.clone()).collect();
     let rules = config.reload.clone();

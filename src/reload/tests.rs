@@ -69,7 +69,7 @@ impl Bench {
         let sources = Sources { policy: policy.clone(), keys: keys.clone(), others: Vec::new() };
         let mailbox = Arc::new(Mailbox::default());
         let mut folders = folders(Arc::clone(&mailbox));
-        folders.follow(&sources.look().folders);
+        folders.follow(&sources.look());
         let loaded = sources.look().fingerprint;
         late(folder.path());
         let (sender, news) = mpsc::channel();

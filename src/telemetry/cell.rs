@@ -6,6 +6,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use prefetch_index::prefetch_index;
+
 /// A count. One writer, read at a scrape.
 #[derive(Debug, Default)]
 pub(super) struct Count(AtomicU64);
@@ -21,14 +23,16 @@ impl Count {
     }
 }
 
-/// How long things took: how many were up to each bound, and the sum. One writer.
+/// How long things took: how many were up to each bound, and the sum. One writer. What most things
+/// touch comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Spread<const N: usize> {
     scale: &'static Scale<N>,
-    up_to: [Count; N],
-    beyond: Count,
     /// In nanoseconds: 64 bits are 584 years.
     sum: Count,
+    up_to: [Count; N],
+    beyond: Count,
 }
 
 /// The bounds of a histogram's buckets, upwards, and how they are written.
@@ -101,6 +105,11 @@ impl<const N: usize> Spread<N> {
         let at = self.scale.bounds.partition_point(|bound| *bound < took);
         self.up_to.get(at).unwrap_or(&self.beyond).add(1);
         self.sum.add(took);
+    }
+
+    /// Starts to read what [`observe`](Self::observe) will touch of what took milliseconds.
+    pub(super) fn expect(&self) {
+        prefetch_index(&self.up_to, N / 3);
     }
 
     /// Adds what was noted here to `total`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
+use prefetch_index::prefetch_index;
 use prometheus::IntCounter;
 
 use super::cell::Count;
@@ -155,6 +156,22 @@ impl WorkerMeters {
         let errors = self.upstream_errors.get(upstream);
         if let Some(errors) = errors.and_then(|errors| errors.get(kind as usize)) {
             errors.inc();
+        }
+    }
+
+    /// Starts to read where the cells of a request's route are. They are far, where there are many.
+    pub fn expect(&self, facts: &Facts) {
+        if let Some(number) = facts.route() {
+            prefetch_index(&self.routes, number);
+        }
+    }
+
+    /// As [`expect`](Self::expect), of the cells: the request is about to be answered.
+    pub fn expect_answer(&self, facts: &Facts) {
+        // Those of another generation are read for nothing.
+        let meters = facts.route().and_then(|number| self.routes.get(number)?.as_ref());
+        if let Some(meters) = meters {
+            meters.cells.expect();
         }
     }
 

@@ -15,7 +15,7 @@ use crate::policy::host::Host;
 use crate::policy::level::Level;
 use crate::policy::limits::RouteLimits;
 use crate::policy::lint::Lint;
-use crate::policy::method::{self, Methods};
+use crate::policy::method::{self, Common, Methods};
 use crate::policy::problem::{Place, Problem};
 use reader::Reader;
 pub(in crate::policy) use told::Told;
@@ -27,8 +27,8 @@ pub(in crate::policy) struct Routes {
     list: Vec<Route>,
 }
 
-/// A host and path prefix, mapped to a scope and an upstream. What a decision asks of it lies on its
-/// first cache line of 64 bytes.
+/// A host and path prefix, mapped to a scope and an upstream. What a decision asks of it, and
+/// who forwards by it, lies on its first cache line of 64 bytes: of many routes, each line is far.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Route {
@@ -36,18 +36,20 @@ pub struct Route {
     pub(in crate::policy) workspace: RouteWorkspace,
     account: Option<Capture>,
     /// How many segments are taken off before forwarding.
-    strip: u32,
-    view_methods: Option<Methods>,
-    methods: Option<Methods>,
-    upstream: usize,
-    name: Box<str>,
-    template: Box<str>,
-    allow: Box<str>,
-    limits: Option<Box<RouteLimits>>,
+    strip: u16,
+    common_view: Common,
+    common: Common,
     /// What a WebSocket needs; none refuses it.
     upgrade: Level,
     preflight: bool,
+    view_methods: Option<Methods>,
+    methods: Option<Methods>,
+    limits: Option<Box<RouteLimits>>,
+    upstream: u32,
     keeps: Disputed,
+    name: Box<str>,
+    template: Box<str>,
+    allow: Box<str>,
     /// By role: the area that is asked for in addition.
     protect: Box<[(u32, u32)]>,
 }
@@ -89,7 +91,7 @@ impl Route {
 
     /// Where it goes: an index into the upstreams that the policy was compiled with.
     pub fn upstream(&self) -> usize {
-        self.upstream
+        self.upstream as usize
     }
 
     /// What bounds its requests, if anything does.
@@ -104,13 +106,13 @@ impl Route {
 
     /// Whether it takes the method, and the upgrade.
     pub(in crate::policy) fn takes(&self, query: &Query<'_>) -> bool {
-        self.methods.as_ref().is_none_or(|methods| methods.contains(query.method))
+        self.methods.as_ref().is_none_or(|it| it.contains_by(self.common, query.method))
             && (query.upgrade == Upgrade::None || self.upgrade > Level::None)
     }
 
     pub(in crate::policy) fn needed(&self, query: &Query<'_>) -> Level {
         let by_method = match &self.view_methods {
-            Some(view) if view.contains(query.method) => Level::View,
+            Some(view) if view.contains_by(self.common_view, query.method) => Level::View,
             Some(_) => Level::Full,
             None => method::needed_by_default(query.method),
         };
@@ -251,5 +253,17 @@ impl Routes {
 
     pub(in crate::policy) fn len(&self) -> usize {
         self.list.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+
+    #[test]
+    fn what_a_request_asks_of_a_route_is_one_cache_line() {
+        assert_eq!((align_of::<Route>(), offset_of!(Route, name)), (64, 64));
     }
 }

@@ -11,6 +11,8 @@ fn other_files_of_the_folder_are_nobodys_business() {
     let keys = folder.path().join("keys");
     let sources = Sources { policy: policy.clone(), keys, others: Vec::new() };
     let before = sources.look();
+    let more = policy.canonicalize().unwrap().join("more.toml");
+    assert!(before.names().has(&more) && !before.has_name(&more), "one that is yet to come");
     let others = [
         folder.path().join("keys.lock"),
         folder.path().join(".keys.swp"),
@@ -23,6 +25,7 @@ fn other_files_of_the_folder_are_nobodys_business() {
         let after = sources.look();
         assert_eq!(after.fingerprint, before.fingerprint, "{}", other.display());
         assert!(!after.has_name(&other.canonicalize().unwrap()), "{}", other.display());
+        assert!(!after.names().has(&other.canonicalize().unwrap()), "{}", other.display());
     }
 }
 
@@ -34,7 +37,12 @@ fn what_the_keystore_writes_is_told_once() {
     store.add(new_record()).unwrap();
     let mailbox = Arc::new(Mailbox::default());
     let mut folders = Folders::new(Arc::clone(&mailbox));
-    folders.follow(&[root.clone()].into());
+    let (policy, keys) = (root.join("policy.toml"), root.join("keys"));
+    let sources = Sources { policy, keys, others: vec![root.join("end")] };
+    assert!(folders.follow(&sources.look()));
+    assert!(!folders.follow(&sources.look()));
+    // A log beside the files is busy, and nobody is woken for it.
+    fs::write(root.join("log"), "x").unwrap();
     store.add(new_record()).unwrap();
     fs::write(root.join("end"), "").unwrap();
     let (mut told, due) = (Vec::new(), clock::instant() + LONG);
@@ -42,8 +50,9 @@ fn what_the_keystore_writes_is_told_once() {
         assert!(clock::instant() < due, "{told:?}");
         told.extend(mailbox.wait(clock::instant(), due).signs);
     }
-    told.retain(|(name, _)| *name == root.join("keys"));
-    assert_eq!(told, [(root.join("keys"), Sign::Completed)]);
+    let end = root.join("end");
+    told.retain(|(name, sign)| *name != end || *sign == Sign::Completed);
+    assert_eq!(told, [(root.join("keys"), Sign::Completed), (end, Sign::Completed)]);
 }
 
 fn new_record() -> NewRecord {

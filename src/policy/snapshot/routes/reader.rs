@@ -56,6 +56,8 @@ impl Reader<'_> {
             workspace,
             account: path.account.map(|number| path.capture(number)),
             allow: methods.as_ref().map_or(method::ALLOW_ALL.into(), Methods::allow),
+            common_view: view_methods.as_ref().map(Methods::common).unwrap_or_default(),
+            common: methods.as_ref().map(Methods::common).unwrap_or_default(),
             view_methods,
             methods,
             limits: (!draft.limits.is_nothing()).then(|| Box::new(draft.limits)),
@@ -63,7 +65,7 @@ impl Reader<'_> {
             preflight: draft.preflight,
             keeps: draft.keeps(),
             protect: protect.into(),
-            strip: if draft.strip_prefix { path.steps.len() as u32 } else { 0 },
+            strip: if draft.strip_prefix { path.steps.len() as u16 } else { 0 },
         });
         Some((host, path, route))
     }
@@ -163,7 +165,7 @@ impl Reader<'_> {
         }
     }
 
-    fn upstream(&mut self) -> Option<usize> {
+    fn upstream(&mut self) -> Option<u32> {
         let name = &self.draft.upstream;
         let number = self.upstreams.iter().position(|upstream| *upstream == name.value);
         if number.is_none() {
@@ -173,7 +175,7 @@ impl Reader<'_> {
                     .did_you_mean(&name.value, self.upstreams.iter().map(String::as_str)),
             );
         }
-        number
+        number.map(|number| number as u32)
     }
 
     fn methods(&mut self, names: Option<&[At<String>]>) -> Option<Methods> {
