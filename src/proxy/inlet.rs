@@ -360,6 +360,33 @@ mod tests {
         assert!(read(b"GET / HTTP/1.1\r\nA: 1\r\n\r", &limits).unwrap().is_none());
     }
 
+    /// What is behind a head is kept to the last byte, whatever was read at once, and nothing of it.
+    #[test]
+    fn a_head_comes_in_whatever_pieces() {
+        const HEAD: &[u8] = b"\r\nPOST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n";
+        const BEHIND: &[u8] = b"helloGET /b HTTP/1.1\r\n\r\n";
+        let (text, limits) = ([HEAD, BEHIND].concat(), Limits::default());
+        for (first, second) in
+            (1..text.len()).flat_map(|at| (at..text.len()).map(move |to| (at, to)))
+        {
+            let (mut inlet, mut head, mut left) = (Inlet::new(), None, Vec::new());
+            for part in [&text[..first], &text[first..second], &text[second..]] {
+                if head.is_some() {
+                    left.extend_from_slice(part);
+                } else if inlet.reader.bytes.is_empty() {
+                    head = inlet.first_head(part, &limits).unwrap();
+                } else {
+                    inlet.reader.bytes.extend_from_slice(part);
+                    head = inlet.next_head(&limits).unwrap();
+                }
+            }
+            let head = head.unwrap();
+            assert_eq!(head.target(), Some(b"/a".as_slice()), "{first} {second}");
+            assert_eq!((inlet.left(), inlet.seen), (Some(5), 0), "{first} {second}");
+            assert_eq!([&inlet.reader.bytes, &left[..]].concat(), BEHIND, "{first} {second}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4096))]
 
