@@ -225,12 +225,14 @@ impl Inlet {
         Ok(Some(asking))
     }
 
-    /// The same of bytes that are nowhere else. What comes behind the head is kept, and a part of one.
+    /// The same of bytes that are nowhere else. What comes behind the head is kept, and a part of one;
+    /// and of a bad one all, as its client may say more and is listened to until it has heard why.
     fn first_head(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<Asking>, BadHead> {
         let Self { reader: Reader { bytes: kept, rest, .. }, head, seen } = self;
-        let (asking, end) = take_head(bytes, head, seen, rest, limits)?.unzip();
-        kept.extend_from_slice(bytes.get(end.unwrap_or(0)..).unwrap_or_default());
-        Ok(asking)
+        let taken = take_head(bytes, head, seen, rest, limits);
+        let end = taken.as_ref().map_or(0, |taken| taken.as_ref().map_or(0, |(_, end)| *end));
+        kept.extend_from_slice(bytes.get(end..).unwrap_or_default());
+        Ok(taken?.map(|(asking, _)| asking))
     }
 }
 
@@ -358,6 +360,16 @@ mod tests {
             assert_eq!(read.map(|_| ()).unwrap_err(), *refusal, "{text:?}");
         }
         assert!(read(b"GET / HTTP/1.1\r\nA: 1\r\n\r", &limits).unwrap().is_none());
+    }
+
+    /// Its client is listened to until it has heard why: closed at once, it would see a reset.
+    #[test]
+    fn a_bad_head_is_not_forgotten() {
+        let bad = b"GET / HTTP/1.1\nHost: h\r\n\r\nmore";
+        let mut inlet = Inlet::new();
+        let refused = inlet.first_head(bad, &Limits::default()).map(|_| ());
+        assert_eq!(refused, Err(BadHead::Flaw(Flaw::LineEnd)));
+        assert!(!inlet.is_fresh());
     }
 
     /// What is behind a head is kept to the last byte, whatever was read at once, and nothing of it.

@@ -100,8 +100,11 @@ impl Reader {
                 let here = usize::try_from(*left).unwrap_or(usize::MAX).min(self.bytes.len());
                 *left -= here as u64;
                 let is_last = *left == 0;
-                // All of it is given away: nobody has to share it.
-                let part = match here == self.bytes.len() {
+                // The last of it is given away: nobody has to share it. Of what is not the last, or
+                // where there is room for more, the rest is read into again: else each small piece
+                // would keep a whole buffer for as long as it waits.
+                let spare = self.bytes.capacity() - self.bytes.len();
+                let part = match is_last && here == self.bytes.len() && spare < LEAST_READ {
                     true => std::mem::take(&mut self.bytes),
                     false => self.bytes.split_to(here),
                 };
@@ -227,5 +230,30 @@ impl Reader {
                 false => self.bytes.reserve(self.room),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It may wait for long, for who does not read: then only itself is kept.
+    #[test]
+    fn a_small_piece_does_not_keep_a_buffer() {
+        for left in [64, 65] {
+            let mut reader = Reader::of_answers();
+            reader.make_room();
+            reader.bytes.extend_from_slice(&[b'x'; 64]);
+            reader.rest = Rest::Length(left);
+            let before = reader.bytes.capacity();
+            assert_eq!(reader.take_first().map(|piece| piece.len()), Some(64));
+            assert!(reader.bytes.capacity() >= before - 64, "{left}");
+        }
+        // What has no room to spare goes as a whole.
+        let mut reader = Reader::of_answers();
+        reader.bytes.extend_from_slice(&[b'x'; 1024]);
+        reader.rest = Rest::Length(1024);
+        assert_eq!(reader.take_first().map(|piece| piece.len()), Some(1024));
+        assert_eq!(reader.bytes.capacity(), 0);
     }
 }
