@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -45,11 +45,7 @@ impl Link {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(stream) => plain::poll_recv(stream, room, cx),
-            Self::Unix(_) | Self::Tls(_) => {
-                let mut room = ReadBuf::new(room);
-                ready!(Pin::new(self).poll_read(cx, &mut room))?;
-                Poll::Ready(Ok(room.filled().len()))
-            }
+            Self::Unix(_) | Self::Tls(_) => plain::poll_other(self, room, cx),
         }
     }
 

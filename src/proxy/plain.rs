@@ -4,10 +4,11 @@
 //! each of them pays for that, and nobody cancels one here.
 
 use std::io;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use rustix::net::{RecvFlags, SendFlags, recv, send};
-use tokio::io::Interest;
+use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 /// Reads what is there. Nothing was read where the other side says nothing more.
@@ -28,6 +29,21 @@ pub(super) fn poll_recv(
             return Poll::Ready(Ok(read));
         }
     }
+}
+
+/// Reads what is there of anything else.
+///
+/// # Errors
+///
+/// When the connection is broken.
+pub(super) fn poll_other<R: AsyncRead + Unpin>(
+    from: &mut R,
+    room: &mut [u8],
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut room = ReadBuf::new(room);
+    ready!(Pin::new(from).poll_read(cx, &mut room))?;
+    Poll::Ready(Ok(room.filled().len()))
 }
 
 /// Writes as much as there is room for.

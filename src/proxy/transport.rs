@@ -90,11 +90,7 @@ impl Transport {
     ) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(stream) => plain::poll_recv(stream, room, cx),
-            Self::Other(other) => {
-                let mut room = ReadBuf::new(room);
-                ready!(other.poll_read(cx, &mut room))?;
-                Poll::Ready(Ok(room.filled().len()))
-            }
+            Self::Other(_) => plain::poll_other(self, room, cx),
         }
     }
 

@@ -110,8 +110,8 @@ struct Pending {
     /// When the files began to differ from what was loaded.
     since: Option<Instant>,
     restless_told: bool,
-    /// The last load counted for nothing.
-    discarded: bool,
+    /// The last load counted for nothing, or signs were lost: nobody knows which files are others.
+    uncertain: bool,
     credit: Credit,
     /// The processor's time that this thread had had when the last load ended.
     busy: Option<Duration>,
@@ -133,7 +133,7 @@ where
             asked: Vec::new(),
             since: None,
             restless_told: false,
-            discarded: false,
+            uncertain: false,
             credit: Credit::new(now),
             busy: clock::busy(),
         };
@@ -152,6 +152,7 @@ where
         if post.lost {
             pending.signs.clear();
             pending.seen_at = clock::instant();
+            pending.uncertain = true;
         }
         for (name, sign) in post.signs {
             match sign {
@@ -255,8 +256,8 @@ where
 
         let after = self.sources.look();
         let post = self.mailbox.take();
-        pending.discarded = post.lost || !was_whole(&pending.seen, &after, &post.signs);
-        if pending.discarded {
+        pending.uncertain = post.lost || !was_whole(&pending.seen, &after, &post.signs);
+        if pending.uncertain {
             self.note(pending, post);
             return self.patience.pause;
         }
@@ -286,7 +287,7 @@ where
     }
 
     fn extent(&self, pending: &Pending) -> Extent {
-        if pending.forced || pending.discarded {
+        if pending.forced || pending.uncertain {
             return Extent::Everything;
         }
         let changed = self.changed(pending);

@@ -98,6 +98,20 @@ fn only_what_changed_is_loaded_where_that_is_certain() {
     assert_eq!((bench.loaded().as_str(), extents()), ("v3 k6", vec![Extent::Everything]));
 }
 
+/// One of those that were lost may have been of the keys, and left no other mark.
+#[test]
+fn where_signs_were_lost_everything_is_loaded() {
+    let bench = Bench::with(STRICT, |_| Folders::blind(), plain, || {});
+    let path = bench.path("policy.toml").canonicalize().unwrap();
+    let mailbox = &bench.handle.mailbox;
+    mailbox.lose();
+    for extent in [Extent::Everything, Extent::Policy] {
+        mailbox.sign(path.clone(), mailbox::Sign::Completed);
+        assert_eq!(bench.loaded(), "v1 k1");
+        assert_eq!(bench.wanted.try_iter().collect::<Vec<_>>(), [extent]);
+    }
+}
+
 #[test]
 fn a_storm_costs_few_loads_and_ends_on_the_last_edit() {
     type Edit = fn(&Path, &str);
